@@ -1,0 +1,95 @@
+"""Immutable objects that are known by their parameters: repr, equality, pickle and JSON come from these."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, ClassVar, Self
+
+from handprep.errors import InputError
+
+
+class Configurable:
+    """Base of transforms, detectors, segmenters and pipelines.
+
+    A subclass is a frozen dataclass; its fields are its parameters and all its state. `to_dict` and
+    `from_dict` go by the class name among the subclasses that are already imported, so that a file of
+    settings can name nothing else.
+    """
+
+    __slots__ = ()
+    _known: ClassVar[dict[str, type[Configurable]]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not cls.__name__.startswith("_"):
+            Configurable._known[cls.__name__] = cls
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by name, as given or by default."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+    @property
+    def model_files(self) -> frozenset[str]:
+        """Names of the model files (`handprep.models`) that results depend on."""
+        nested = [value for value in self.parameters.values() if isinstance(value, Configurable)]
+        return frozenset[str]().union(*(part.model_files for part in nested))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return name and parameters as JSON values."""
+        return {"name": type(self).__name__, "parameters": {k: _plain(v) for k, v in self.parameters.items()}}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """Build the object that `to_dict` described.
+
+        Raises
+        ------
+        InputError
+            If the name is not a known class of this kind or a parameter is unknown or refused.
+        """
+        if not isinstance(data, dict) or set(data) != {"name", "parameters"}:
+            raise InputError(f"expected an object with 'name' and 'parameters', not {data!r:.200}")
+        name, parameters = data["name"], data["parameters"]
+        known = {n: c for n, c in Configurable._known.items() if issubclass(c, cls)}
+        if not isinstance(name, str) or name not in known:
+            raise InputError(
+                f"unknown {cls.__name__.lower()} {name!r:.100}; known: {', '.join(sorted(known))}"
+            )
+        if not isinstance(parameters, dict):
+            raise InputError(f"the parameters of {name} must be an object, not {parameters!r:.200}")
+        try:
+            built = known[name](**{key: _rich(value) for key, value in parameters.items()})
+        except TypeError as error:  # an unknown or missing parameter
+            raise InputError(f"{name} cannot be built from these parameters: {error}") from error
+        return built
+
+
+def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Raise InputError unless a parameter is one of its choices."""
+    if value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+
+
+def check_range(name: str, value: Any, low: float, high: float) -> None:
+    """Raise InputError unless a parameter is a number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise InputError(f"{name} must be a number from {low} to {high}, not {value!r}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Configurable):
+        return value.to_dict()
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise InputError(f"{value!r} of type {type(value).__name__} cannot be written as JSON")
+
+
+def _rich(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Configurable.from_dict(value)
+    if isinstance(value, list):
+        return tuple(_rich(item) for item in value)
+    return value

@@ -1,0 +1,35 @@
+"""The errors that handprep raises on purpose: each says what was wrong, where, and what helps."""
+
+from __future__ import annotations
+
+
+class HandprepError(Exception):
+    """Base of every error that handprep raises on purpose."""
+
+
+class InputError(HandprepError, ValueError):
+    """An argument has the wrong type, shape, dtype or range."""
+
+
+class ImageError(HandprepError):
+    """A picture could not be read, or is larger than the limits allow."""
+
+
+class OutputError(HandprepError):
+    """A result could not be written."""
+
+
+class HandNotFoundError(HandprepError):
+    """No hand was found in a picture that must show one (``on_missing="raise"``)."""
+
+
+class SampleSkipped(HandNotFoundError):  # noqa: N818 - a decision, not a fault
+    """No hand was found and the sample is to be left out (``on_missing="skip"``)."""
+
+
+class ModelError(HandprepError):
+    """A model file is missing, damaged, cannot be fetched or cannot be opened."""
+
+
+class MissingExtraError(HandprepError, ImportError):
+    """An optional package is not installed, or one of its system libraries is missing."""

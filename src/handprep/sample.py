@@ -1,0 +1,199 @@
+"""The one value that flows through every pipeline: a picture and all that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handprep import geometry
+from handprep.errors import InputError
+from handprep.geometry import Affine, Box, Points
+from handprep.names import printable
+
+Image: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W) once grey
+Alpha: TypeAlias = NDArray[np.uint8]  # (H, W): 0 background … 255 hand
+
+LANDMARKS = 21
+WRIST, THUMB_TIP, INDEX_MCP, MIDDLE_MCP, RING_MCP, PINKY_MCP = 0, 4, 5, 9, 13, 17
+OTHER_HAND = {"Left": "Right", "Right": "Left"}
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()  # a view, so that the caller's own array stays writable
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Hand:
+    """One hand, in continuous pixel coordinates of the picture it belongs to.
+
+    Attributes
+    ----------
+    box
+        ``(x0, y0, x1, y1)`` in pixels. For hands with landmarks, the smallest box around these.
+    score
+        Presence of a hand, 0 to 1.
+    palm_score
+        What the palm network said, 0 to 1.
+    landmarks
+        ``(21, 2)`` float32 pixels in MediaPipe's order (wrist, thumb, index … little finger, each from
+        its root to its tip); None when the detector gives boxes only.
+    handedness
+        ``"Left"`` or ``"Right"``: which hand it is if the picture shows it unmirrored. MediaPipe's
+        own labels assume a mirrored (selfie) picture and are the other way round.
+    world
+        ``(21, 3)`` float32 metres about the hand's centre, as the detector gave them: they do not
+        move with the picture.
+    view
+        Which view of the picture the hand was found in, such as ``"as-is"``.
+
+    Raises
+    ------
+    InputError
+        If an array has the wrong shape or a number is not finite.
+    """
+
+    box: Box
+    score: float
+    palm_score: float = 0.0
+    landmarks: Points | None = None
+    handedness: str | None = None
+    world: NDArray[np.float32] | None = None
+    view: str = "as-is"
+
+    def __post_init__(self) -> None:
+        if not np.isfinite([*self.box, self.score]).all() or len(self.box) != 4:
+            raise InputError(
+                f"a hand needs four finite box numbers and a score, not {self.box}, {self.score}"
+            )
+        for name, columns in (("landmarks", 2), ("world", 3)):
+            array = getattr(self, name)
+            if array is None:
+                continue
+            array = np.asarray(array, dtype=np.float32)
+            if array.shape != (LANDMARKS, columns):
+                raise InputError(f"{name} must have shape ({LANDMARKS}, {columns}), not {array.shape}")
+            object.__setattr__(self, name, _read_only(array))
+
+    def moved(self, forward: Affine) -> Hand:
+        """Return the hand as it lies after the picture was moved by a (2, 3) affine map."""
+        handedness = self.handedness
+        if handedness is not None and geometry.mirrors(forward):
+            handedness = OTHER_HAND[handedness]
+        if self.landmarks is None:
+            return replace(self, box=geometry.apply_to_box(forward, self.box), handedness=handedness)
+        landmarks = geometry.apply(forward, self.landmarks)
+        return replace(
+            self,
+            landmarks=landmarks.astype(np.float32),
+            box=geometry.enclosing_box(landmarks),
+            handedness=handedness,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one transform did to a sample: its name and what it decided, as JSON values."""
+
+    name: str
+    decided: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """A picture on its way through a pipeline, with all that is known of it.
+
+    Attributes
+    ----------
+    image
+        uint8, ``(H, W, 3)`` RGB, or ``(H, W)`` once grey. Read-only.
+    hands
+        None: not looked for. ``()``: looked for, none found. Else the hands, the chosen one first.
+    alpha
+        None, or uint8 ``(H, W)``: how much of each pixel is hand, 0 to 255. Read-only.
+    transparent
+        True if the picture is to be given back and saved with `alpha` as its fourth channel.
+    to_source
+        ``(2, 3)`` float64 affine map from pixels of `image` to pixels of the photo it came from, at
+        the photo's full size and turned upright by its EXIF orientation.
+    source
+        Path or name of the photo for messages and manifests, or None.
+    steps
+        One `Step` for each transform so far.
+
+    Raises
+    ------
+    InputError
+        If an array has the wrong shape or dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Sample(image=np.zeros((4, 6, 3), np.uint8)).size
+    (6, 4)
+    """
+
+    image: Image
+    hands: tuple[Hand, ...] | None = None
+    alpha: Alpha | None = None
+    transparent: bool = False
+    to_source: Affine = field(default_factory=geometry.identity)
+    source: str | None = None
+    steps: tuple[Step, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape, dtype = self.image.shape, self.image.dtype
+        if dtype != np.uint8 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)) or 0 in shape:
+            raise InputError(f"a sample's image must be uint8 (H, W, 3) or (H, W), not {dtype} {shape}")
+        if self.alpha is not None and (self.alpha.dtype != np.uint8 or self.alpha.shape != shape[:2]):
+            raise InputError(
+                f"a sample's alpha must be uint8 {shape[:2]}, not {self.alpha.dtype} {self.alpha.shape}"
+            )
+        if np.shape(self.to_source) != (2, 3):
+            raise InputError(f"to_source must have shape (2, 3), not {np.shape(self.to_source)}")
+        object.__setattr__(self, "image", _read_only(self.image))
+        if self.alpha is not None:
+            object.__setattr__(self, "alpha", _read_only(self.alpha))
+        object.__setattr__(self, "to_source", _read_only(np.asarray(self.to_source, dtype=np.float64)))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+    @property
+    def hand(self) -> Hand | None:
+        """The hand that the picture is about: the first of `hands`, or None."""
+        return self.hands[0] if self.hands else None
+
+    @property
+    def name(self) -> str:
+        """The photo's name for messages, printable whatever bytes it is made of."""
+        return printable(self.source) if self.source else "the given image"
+
+    def moved(self, forward: Affine, image: Image, alpha: Alpha | None) -> Sample:
+        """Return the sample after its picture was moved.
+
+        Parameters
+        ----------
+        forward
+            ``(2, 3)`` affine map from pixels of the present image to pixels of the new one.
+        image, alpha
+            The new picture, and the new alpha or None where there is none.
+        """
+        return replace(
+            self,
+            image=image,
+            alpha=alpha,
+            hands=None if self.hands is None else tuple(hand.moved(forward) for hand in self.hands),
+            to_source=geometry.compose(geometry.invert(forward), self.to_source),
+        )
+
+    def noted(self, name: str, **decided: Any) -> Sample:
+        """Return the sample with one more step on record."""
+        return replace(self, steps=(*self.steps, Step(name=name, decided=decided)))

@@ -1,0 +1,156 @@
+"""Models are opened once a thread and process, and never used across a fork."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from handprep.opened import per_thread
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+class Model:
+    """Something that was opened, and tells a pipe when it is destroyed."""
+
+    def __init__(self, farewell: int | None = None) -> None:
+        self.process, self.thread, self.farewell = os.getpid(), threading.get_ident(), farewell
+
+    def __del__(self) -> None:
+        if self.farewell is not None:
+            os.write(self.farewell, b"destroyed ")
+
+
+def said_by_a_fork(speak: Callable[[], str]) -> str:
+    """Fork, call a function in the child, and return what it and its destructors wrote."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writer, speak().encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as pipe:
+        return pipe.read().decode()
+
+
+def test_a_thread_opens_a_key_once() -> None:
+    assert per_thread(("once", 1), Model) is per_thread(("once", 1), Model)
+    assert per_thread(("once", 1), Model) is not per_thread(("once", 2), Model)
+
+
+def test_each_thread_opens_its_own() -> None:
+    gate = threading.Barrier(4)
+
+    def work() -> tuple[int, int, int]:
+        gate.wait(10)  # so that four threads take part
+        first, again = per_thread("own", Model), per_thread("own", Model)
+        gate.wait(10)
+        assert first is again
+        return id(first), first.thread, threading.get_ident()
+
+    with ThreadPoolExecutor(4) as pool:
+        results = [job.result(10) for job in [pool.submit(work) for _ in range(4)]]
+    assert len({model for model, _, _ in results}) == 4
+    assert all(opened_by == used_by for _, opened_by, used_by in results)
+
+
+def test_an_error_goes_to_the_caller_and_the_next_call_tries_again() -> None:
+    def fails() -> Model:
+        raise OSError("no such model")
+
+    with pytest.raises(OSError, match="no such model"):
+        per_thread("flaky", fails)
+    assert isinstance(per_thread("flaky", Model), Model)
+
+
+def test_models_go_when_their_thread_ends() -> None:
+    left: list[weakref.ref[Model]] = []
+    thread = threading.Thread(target=lambda: left.append(weakref.ref(per_thread("ends", Model))))
+    thread.start()
+    thread.join()
+    gc.collect()
+    assert left[0]() is None
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12: fork beside threads
+def test_a_fork_opens_its_own_and_leaves_what_it_inherited_alone() -> None:
+    reader, farewell = os.pipe()
+    mine = per_thread("forked", lambda: Model(farewell))
+    opened, done = threading.Event(), threading.Event()
+
+    def other() -> None:
+        per_thread("forked elsewhere", lambda: Model(farewell))
+        opened.set()
+        done.wait(30)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert opened.wait(10)
+
+    def in_the_child() -> str:
+        own = per_thread("forked", Model)
+        gc.collect()
+        os.write(farewell, b"end")
+        return f"{own is mine} {own.process == os.getpid()}"
+
+    said = said_by_a_fork(in_the_child)
+    assert said == "False True"
+    assert os.read(reader, 100) == b"end"  # no destructor ran in the child, of this thread or the other
+    done.set()
+    thread.join()
+    assert os.read(reader, 100) == b"destroyed "  # the other thread's, here, as it ended
+    assert per_thread("forked", Model) is mine
+    mine.farewell = None
+    os.close(reader)
+    os.close(farewell)
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_of_a_fork_opens_its_own_too() -> None:
+    per_thread("deep", Model)
+
+    def in_the_child() -> str:
+        own = per_thread("deep", Model)
+        return (
+            said_by_a_fork(lambda: f"{per_thread('deep', Model) is own}")
+            + f" {per_thread('deep', Model) is own}"
+        )
+
+    assert said_by_a_fork(in_the_child) == "False True"
+
+
+def test_models_are_closed_before_the_interpreter_is_torn_down() -> None:
+    script = """
+import sys, threading
+from handprep.opened import per_thread
+class Model:
+    def __del__(self):
+        print("closed", sys.is_finalizing(), __name__)
+per_thread("main", Model)
+started = threading.Event()
+def work():
+    per_thread("daemon", Model)
+    started.set()
+    threading.Event().wait()
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+started.wait()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.splitlines() == ["closed False __main__"] * 2
+    assert done.stderr == ""
