@@ -1,0 +1,117 @@
+"""From samples to picture files: PNG, JPEG and WebP."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+
+from handprep.errors import InputError, OutputError
+from handprep.images import arrays
+from handprep.names import printable
+from handprep.sample import Sample
+
+FORMATS_BY_SUFFIX = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+def encode(sample: Sample, format: str, *, quality: int = 95) -> bytes:
+    """Encode a sample's picture; the same picture always becomes the same bytes.
+
+    Parameters
+    ----------
+    sample
+        The sample; a transparent one keeps its alpha.
+    format
+        ``"png"``, ``"jpeg"`` (or ``"jpg"``) or ``"webp"``, in any case.
+    quality
+        1 to 100, for JPEG and WebP. PNG is lossless.
+
+    Raises
+    ------
+    InputError
+        If the format is unknown, cannot be transparent or cannot be that large, or the quality is none.
+    """
+    known = FORMATS_BY_SUFFIX.get(f".{format.lower()}")
+    if known is None:
+        raise InputError(f"unknown format {format!r}; known: png, jpeg, webp")
+    if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
+        raise InputError(f"quality must be a whole number from 1 to 100, not {quality!r}")
+    if known == "JPEG" and sample.transparent:
+        raise InputError(
+            "JPEG cannot be transparent: use PNG or WebP, or a background that is not transparent"
+        )
+    options: dict[str, Any] = {} if known == "PNG" else {"quality": quality}
+    if known == "WEBP":
+        options["exact"] = True  # keep the colours under transparent pixels, as PNG does
+    buffer = io.BytesIO()
+    try:
+        PIL.Image.fromarray(arrays.channels_of(sample)).save(buffer, known, **options)
+    except (OSError, ValueError) as error:
+        width, height = sample.size
+        raise InputError(
+            f"a {known} of {width} x {height} pixels cannot be made ({error}): use PNG"
+        ) from error
+    return buffer.getvalue()
+
+
+def write(
+    sample: Sample,
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    quality: int = 95,
+) -> None:
+    """Write a sample's picture to a file: either all of it, or nothing.
+
+    The file is written under a temporary name, ``.handprep-*.tmp``, in the same folder, and renamed once it
+    is complete. An older file of that name is replaced.
+
+    Parameters
+    ----------
+    sample, format, quality
+        As for `encode`; without a format, the ending of the path decides.
+    path
+        Where to; its folder must exist.
+
+    Raises
+    ------
+    InputError
+        As for `encode`, or if the path's ending says no known format.
+    OutputError
+        If the file cannot be written: no such folder, no permission, disk full.
+    """
+    path = Path(path)
+    if format is None:
+        format = FORMATS_BY_SUFFIX.get(path.suffix.lower())
+    if format is None:
+        known = ", ".join(FORMATS_BY_SUFFIX)
+        raise InputError(f"{printable(str(path))} ends in none of {known}: name it so, or give the format")
+    content = encode(sample, format, quality=quality)
+    temporary = path.parent / f".handprep-{os.getpid()}-{uuid.uuid4().hex}.tmp"
+    try:
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise OutputError(f"{printable(str(path))} cannot be written: {_write_problem(error)}") from error
+
+
+def _write_problem(error: OSError | ValueError) -> str:
+    remedies = {
+        errno.ENOENT: "there is no such folder. Create it first",
+        errno.EACCES: "no permission. Allow this user to write in that folder, or choose another",
+        errno.EROFS: "that disk is read-only. Choose another folder",
+        errno.ENOSPC: "the disk is full. Make room, or choose another",
+        errno.EDQUOT: "the disk quota is used up. Make room, or choose another disk",
+        errno.EFBIG: "it is larger than files may be here. Raise that limit (ulimit -f)",
+        errno.ENOTDIR: "what should be its folder is a file. Choose another folder",
+        errno.EISDIR: "that is a folder. Choose another name",
+    }
+    return remedies.get(getattr(error, "errno", None) or 0, f"{getattr(error, 'strerror', None) or error}")

@@ -1,0 +1,75 @@
+"""Pixels in torch tensors, without ever importing torch: who gives a tensor has imported it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handprep.errors import InputError
+from handprep.images import arrays
+from handprep.sample import Image
+
+
+def is_tensor(value: Any) -> bool:
+    """Tell whether a value is a torch tensor."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def rgb_from_tensor(tensor: Any) -> Image:
+    """Turn a ``(1, H, W)`` or ``(3, H, W)`` tensor of any device into a uint8 ``(H, W, 3)`` copy.
+
+    Raises
+    ------
+    InputError
+        If the shape or dtype is another, or a float lies outside 0 to 1.
+    """
+    torch = sys.modules["torch"]
+    shape = tuple(tensor.shape)
+    if _is_tv_tensor(tensor) and not _is_tv_image(tensor):
+        raise InputError(f"a picture is a tv_tensors.Image or a plain tensor, not {type(tensor).__name__}")
+    if len(shape) != 3 or shape[0] not in (1, 3) or 0 in shape:
+        raise InputError(f"a picture tensor must be (1, H, W) or (3, H, W), not {shape}{_hint(shape)}")
+    if tensor.dtype not in (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        raise InputError(f"a picture tensor must be uint8, or a float from 0 to 1, not {tensor.dtype}")
+    plain = tensor.detach().as_subclass(torch.Tensor).cpu()
+    if plain.dtype == torch.bfloat16:  # numpy has no such dtype
+        plain = plain.float()
+    pixels = arrays.eight_bits(plain.numpy())
+    if shape[0] == 1:
+        pixels = np.repeat(pixels, 3, axis=0)
+    return np.array(pixels.transpose(1, 2, 0), order="C")
+
+
+def tensor_like(pixels: NDArray[np.uint8], given: Any) -> Any:
+    """Return uint8 ``(H, W)`` or ``(H, W, C)`` as a CHW tensor of the given one's class, dtype and device."""
+    torch = sys.modules["torch"]
+    chw = np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
+    tensor = torch.from_numpy(chw)
+    if given.dtype != torch.uint8:
+        tensor = (tensor.to(torch.promote_types(given.dtype, torch.float32)) / 255).to(given.dtype)
+    tensor = tensor.to(given.device)
+    return type(given)(tensor) if _is_tv_image(given) else tensor
+
+
+def _hint(shape: tuple[int, ...]) -> str:
+    if len(shape) == 4:
+        return ". A batch? Give one picture at a time"
+    if len(shape) == 3 and shape[2] in (1, 3, 4):
+        return ". Channels last? Give a numpy array, or permute it with tensor.permute(2, 0, 1)"
+    if len(shape) == 2:
+        return ". Give a grey picture as tensor[None]"
+    return ""
+
+
+def _is_tv_tensor(tensor: Any) -> bool:
+    tv_tensors = sys.modules.get("torchvision.tv_tensors")
+    return tv_tensors is not None and isinstance(tensor, tv_tensors.TVTensor)
+
+
+def _is_tv_image(tensor: Any) -> bool:
+    tv_tensors = sys.modules.get("torchvision.tv_tensors")
+    return tv_tensors is not None and isinstance(tensor, tv_tensors.Image)

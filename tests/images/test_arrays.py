@@ -1,0 +1,158 @@
+"""Numpy arrays as pictures: which are taken, what becomes of their numbers, and how they come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from handprep import images
+from handprep.errors import InputError
+from handprep.images.arrays import ORIENTATIONS, upright
+from handprep.sample import Sample
+
+DTYPES = ["uint8", "uint16", "float16", "float32", "float64", ">u2", ">f4"]
+LEVELS = np.arange(256, dtype=np.uint8).reshape(8, 32)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_grey_level_survives_every_dtype(dtype: str) -> None:
+    sample = Sample(image=np.dstack([LEVELS] * 3))
+    there = images.like(sample, np.zeros((1, 1), dtype))
+    assert there.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(images.read(there).image, sample.image)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("float32", 1), ("float16", 1)]
+)
+def test_black_and_white_are_the_ends_of_the_range(dtype: str, top: float) -> None:
+    given_array = np.array([[0, top]], dtype)
+    assert images.read(given_array).image[..., 0].tolist() == [[0, 255]]
+    back = images.like(images.read(given_array), given_array)
+    assert (back.min(), back.max()) == (0, top)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3), (4, 5, 4), (1, 1), (3, 2, 3), (1, 4, 4)])
+def test_accepted_shapes_become_rgb(shape: tuple[int, ...]) -> None:
+    assert images.read(np.full(shape, 200, np.uint8)).image.shape == (*shape[:2], 3)
+
+
+def test_grey_is_repeated_and_rgb_kept() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(images.read(rgb).image, rgb)
+    for grey in (rgb[..., 0], rgb[..., :1]):
+        np.testing.assert_array_equal(images.read(grey).image, np.dstack([rgb[..., 0]] * 3))
+
+
+@given(
+    rgba=arrays_of.arrays(np.uint8, (3, 4, 4)),
+    background=st.tuples(*[st.integers(0, 255)] * 3),
+)
+@settings(deadline=None, derandomize=True, max_examples=50)
+def test_rgba_is_laid_over_the_background(rgba: Any, background: tuple[int, int, int]) -> None:
+    alpha = rgba[..., 3:] / 255
+    exact = rgba[..., :3] * alpha + np.array(background) * (1 - alpha)
+    image = images.read(rgba, background=background).image
+    assert np.abs(image - exact).max() <= 0.5 + 1e-9  # the nearest level
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_given_array_is_neither_changed_nor_shared_nor_locked(dtype: str) -> None:
+    array = np.ones((4, 5, 3), dtype)
+    before = array.copy()
+    sample = images.read(array)
+    back = images.like(sample, array)
+    assert array.flags.writeable
+    assert back.flags.writeable
+    assert not np.shares_memory(array, sample.image)
+    assert not np.shares_memory(back, sample.image)
+    back[:] = 0
+    np.testing.assert_array_equal(array, before)
+
+
+def test_strided_and_read_only_arrays_are_taken() -> None:
+    base = np.random.default_rng(0).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+    view = base[::2, ::-1, ::-1]
+    view.flags.writeable = False
+    np.testing.assert_array_equal(images.read(view).image, view)
+
+
+@pytest.mark.parametrize(
+    ("shape", "hint"),
+    [
+        ((3, 40, 50), r"not \(3, 40, 50\)\. Channels first\? Transpose it .* or give a torch tensor"),
+        ((2, 4, 5, 3), r"not \(2, 4, 5, 3\)\. A batch\? Give one picture at a time"),
+        ((4, 5, 2), r"\(H, W, 3\).* not \(4, 5, 2\)"),
+        ((4, 5, 5), r"not \(4, 5, 5\)"),
+        ((4,), r"not \(4,\)"),
+        ((), r"not \(\)"),
+        ((0, 5, 3), r"at least one pixel.* \(0, 5, 3\)"),
+        ((5, 0), r"at least one pixel.* \(5, 0\)"),
+    ],
+)
+def test_other_shapes_are_refused_with_a_hint(shape: tuple[int, ...], hint: str) -> None:
+    with pytest.raises(InputError, match=hint):
+        images.read(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("array", "hint"),
+    [
+        (np.zeros((2, 2), bool), r"not bool; a mask becomes a picture with mask\.astype"),
+        (np.zeros((2, 2), int), r"not int64; its numbers fit array\.astype\('uint8'\)"),
+        (np.full((2, 2), -1), "not int64$"),
+        (np.zeros((2, 2), np.uint32), "not uint32"),
+        (np.zeros((2, 2), complex), "not complex128"),
+        (np.zeros((2, 2), object), "not object"),
+        (np.zeros((2, 2), "U3"), "not <U3"),
+        (np.zeros((2, 2), np.longdouble), "not (float128|longdouble|float64)"),
+        (np.full((2, 2), 255.0), "0 to 1, not 255 to 255; divide by 255, or give uint8"),
+        (np.array([[0, np.nan]]), "not nan to nan"),
+        (np.array([[0, np.inf]]), "not 0 to inf"),
+        (np.array([[-0.1, 1]], np.float32), "not -0.1 to 1"),
+    ],
+)
+def test_other_numbers_are_refused_with_a_hint(array: Any, hint: str) -> None:
+    if array.dtype == np.float64 and array.dtype.char == "g":
+        pytest.skip("long double is float64 on this platform")
+    with pytest.raises(InputError, match=hint):
+        images.read(array)
+
+
+def test_what_resampling_leaves_outside_the_range_is_taken() -> None:
+    array = np.array([[-0.0015, 1.0015]])  # less than half a grey level, which is 0.00196
+    assert images.read(array).image[..., 0].tolist() == [[0, 255]]
+
+
+def test_unknown_dtype_is_not_given_back() -> None:
+    with pytest.raises(InputError, match="not int64"):
+        images.like(Sample(image=LEVELS), np.zeros((2, 2), np.int64))
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_orientations_follow_exif(orientation: int) -> None:
+    # EXIF 2.32: where the stored first row and first column lie when the picture is upright
+    upright_picture = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    stored = {
+        1: upright_picture,  # top, left
+        2: upright_picture[:, ::-1],  # top, right
+        3: upright_picture[::-1, ::-1],  # bottom, right
+        4: upright_picture[::-1],  # bottom, left
+        5: upright_picture.T,  # left, top
+        6: upright_picture[:, ::-1].T,  # right, top
+        7: upright_picture[::-1, ::-1].T,  # right, bottom
+        8: upright_picture[::-1].T,  # left, bottom
+    }[orientation]
+    np.testing.assert_array_equal(upright(np.ascontiguousarray(stored), orientation), upright_picture)
+
+
+def test_numbers_do_not_depend_on_pil() -> None:
+    np.testing.assert_array_equal(
+        images.read(LEVELS).image, np.asarray(PIL.Image.fromarray(LEVELS).convert("RGB"))
+    )

@@ -1,0 +1,230 @@
+"""Reading and giving back each kind of picture; files that cannot be read. (Formats: test_decoding.)"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from handprep import images
+from handprep.errors import ImageError, InputError
+from handprep.names import printable
+from handprep.sample import Sample
+from tests.permissions import as_nobody, folder_for_all
+from tests.rendered import photos
+
+PHOTO = photos()[0].path
+CONTENT = PHOTO.read_bytes()
+FILES: list[Callable[[], Any]] = [
+    lambda: PHOTO,
+    lambda: str(PHOTO),
+    lambda: CONTENT,
+    lambda: bytearray(CONTENT),
+    lambda: memoryview(CONTENT),
+    lambda: io.BytesIO(CONTENT),
+]
+
+
+# Kinds
+
+
+@pytest.mark.parametrize("given", FILES)
+def test_every_kind_of_file_gives_the_same_picture(given: Callable[[], Any]) -> None:
+    with PIL.Image.open(PHOTO) as picture:
+        np.testing.assert_array_equal(images.read(given()).image, np.asarray(picture))
+
+
+def test_open_file_is_read_and_stays_open() -> None:
+    with PHOTO.open("rb") as file:
+        assert images.read(file).size == images.read(PHOTO).size
+        assert not file.closed
+
+
+def test_path_and_pil_image_give_the_same_pixels() -> None:
+    with PIL.Image.open(PHOTO) as picture:
+        np.testing.assert_array_equal(images.read(picture).image, images.read(PHOTO).image)
+
+
+def test_path_is_the_source() -> None:
+    assert images.read(PHOTO).source == str(PHOTO)
+    assert images.read(CONTENT).source is None
+    with PIL.Image.open(PHOTO) as picture:
+        assert images.read(picture).source == str(PHOTO)
+        assert images.read(picture.copy()).source is None
+
+
+def test_sample_is_returned_as_it_is() -> None:
+    sample = images.read(PHOTO)
+    assert images.read(sample) is sample
+    assert images.like(sample, sample) is sample
+
+
+@pytest.mark.parametrize("picture", [None, 3, [[1, 2], [3, 4]], {"a": 1}, object])
+def test_other_kinds_are_refused_by_name(picture: Any) -> None:
+    for call in (images.read, lambda x: images.like(images.read(PHOTO), x)):
+        with pytest.raises(InputError, match=f"a path, bytes, .* not {type(picture).__name__}"):
+            call(picture)
+
+
+def test_text_file_object_is_refused_with_a_remedy() -> None:
+    with pytest.raises(InputError, match=r"binary mode \('rb'\)"):
+        images.read(io.StringIO("hand"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"at_least": 0},
+        {"at_least": 10.5},
+        {"at_least": True},
+        {"max_pixels": -1},
+        {"background": (0, 0)},
+        {"background": (0, 0, 256)},
+        {"background": "white"},
+    ],
+)
+def test_options_are_checked(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(options))):
+        images.read(PHOTO, **options)
+
+
+# Giving back
+
+
+@pytest.mark.parametrize("given", FILES)
+def test_files_give_arrays_back(given: Callable[[], Any]) -> None:
+    sample = images.read(PHOTO)
+    back = images.like(sample, given())
+    np.testing.assert_array_equal(back, sample.image)
+    assert back.flags.writeable
+    assert not np.shares_memory(back, sample.image)
+
+
+def test_pil_image_gives_pil_image_back() -> None:
+    sample = images.read(PHOTO)
+    back = images.like(sample, PIL.Image.new("L", (1, 1)))
+    assert back.mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(back), sample.image)
+
+
+@pytest.mark.parametrize(
+    ("grey", "transparent", "mode"),
+    [(False, False, "RGB"), (False, True, "RGBA"), (True, False, "L"), (True, True, "LA")],
+)
+def test_grey_and_transparent_decide_the_channels(grey: bool, transparent: bool, mode: str) -> None:
+    rgb = images.read(PHOTO).image
+    alpha = np.arange(rgb.shape[0] * rgb.shape[1]).reshape(rgb.shape[:2]).astype(np.uint8)
+    sample = Sample(image=rgb[..., 0] if grey else rgb, alpha=alpha, transparent=transparent)
+    pil = images.like(sample, PIL.Image.new("RGB", (1, 1)))
+    array = images.like(sample, PHOTO)
+    assert pil.mode == mode
+    assert array.shape == (*rgb.shape[:2], len(mode))[: 2 if mode == "L" else 3]
+    np.testing.assert_array_equal(np.asarray(pil), array)
+    if transparent:
+        np.testing.assert_array_equal(array[..., -1], alpha)
+
+
+def test_transparent_without_alpha_is_opaque() -> None:
+    sample = replace(images.read(PHOTO), transparent=True)
+    assert (images.like(sample, PHOTO)[..., 3] == 255).all()
+
+
+# Files that cannot be read
+
+
+def refused(path: Any, match: str) -> None:
+    with pytest.raises(ImageError, match=match) as caught:
+        images.read(path)
+    assert str(caught.value).isprintable()
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    refused(tmp_path / "hand.jpg", f"{tmp_path}/hand.jpg cannot be read: there is no such file. Check")
+
+
+def test_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "x.jpg"
+    folder.mkdir()
+    refused(folder, "x.jpg cannot be read: a folder. Give")
+    refused("", "the empty path cannot be read: there is no such file")
+
+
+@pytest.mark.parametrize("content", [b"", b"dear diary", b"<svg/>", b"\0" * 100, b"\xff\xd8\xff"])
+def test_file_without_a_picture_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "hand.jpg"
+    path.write_bytes(content)
+    refused(path, "hand.jpg cannot be read: (empty|no known kind of picture|truncated or damaged)")
+
+
+def test_link_to_itself_is_refused(tmp_path: Path) -> None:
+    link = tmp_path / "hand.jpg"
+    link.symlink_to(link)
+    refused(link, "symbolic links lead round in a circle")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hand.jpg")
+    refused(tmp_path / "hand.jpg", "neither a file nor a folder")
+
+
+def test_file_without_permission_is_refused() -> None:
+    with folder_for_all() as folder:
+        path = folder / "hand.jpg"
+        path.write_bytes(CONTENT)
+        path.chmod(0)
+        with as_nobody():
+            refused(path, r"hand\.jpg cannot be read: no permission\. Allow")
+
+
+def test_impossible_paths_are_refused() -> None:
+    refused("a\0b.jpg", r"a\\x00b.jpg cannot be read: .*embedded null")
+    refused("a" * 5000, "File name too long")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names are always Unicode")
+def test_names_that_are_no_utf8_work_and_print(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"fist\xff\n.jpg")
+    path.write_bytes(CONTENT)
+    assert images.read(path).source == str(path)
+    path.write_bytes(CONTENT[:500])
+    refused(path, r"fist\\udcff\\n.jpg cannot be read: truncated")
+
+
+@pytest.mark.parametrize("name", ["hand.jpg", "手.jpg", "main gauche.jpg", "✊.png"])
+def test_ordinary_names_are_printed_as_they_are(name: str) -> None:
+    assert printable(name) == name
+
+
+def test_only_what_cannot_be_printed_is_escaped() -> None:
+    assert printable("手\udcff \x1b[2J.jpg") == r"手\udcff \x1b[2J.jpg"
+
+
+def test_damaged_pil_image_names_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(CONTENT[: len(CONTENT) // 2])
+    with PIL.Image.open(path) as picture:
+        refused(picture, "cut.jpg cannot be read: truncated or damaged")
+
+
+def test_file_object_that_fails_is_refused() -> None:
+    class Broken(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    refused(Broken(), "the given bytes cannot be read: Input/output error")
+
+
+def test_importing_loads_no_framework() -> None:
+    code = "import handprep.images, sys; print({'torch', 'torchvision'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
