@@ -1,0 +1,30 @@
+"""Who finds hands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from handprep.detection.base import HandDetector
+from handprep.detection.litert import LiteRTDetector
+from handprep.detection.mediapipe import MediaPipeDetector
+from handprep.detection.search import SearchingDetector
+from handprep.errors import InputError
+
+DETECTORS: dict[str, Callable[..., HandDetector]] = {"litert": LiteRTDetector, "mediapipe": MediaPipeDetector}
+
+
+def detector_named(detector: str | HandDetector, *, confidence: float, search: bool) -> HandDetector:
+    """Return a detector by its name, or the given one, searching other views if asked for.
+
+    Raises
+    ------
+    InputError
+        If there is no detector of that name.
+    """
+    if isinstance(detector, str):
+        if detector not in DETECTORS:
+            raise InputError(f"detector must be one of {', '.join(map(repr, DETECTORS))}, not {detector!r}")
+        single: HandDetector = DETECTORS[detector](confidence=confidence)
+    else:
+        single = detector
+    return SearchingDetector(single) if search and not isinstance(single, SearchingDetector) else single

@@ -1,0 +1,222 @@
+"""Transforms one after the other, and many pictures through them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import cv2
+
+import handprep
+from handprep import geometry, images, models
+from handprep.errors import InputError, SampleSkipped
+from handprep.sample import Sample
+from handprep.transforms.base import Transform
+from handprep.transforms.crop import HandCropper
+from handprep.transforms.greyscale import Greyscale
+from handprep.transforms.resize import ResizePad
+
+ENOUGH_TO_FIND = 640  # pixels on the long side: no detector here looks at more than 224 × 224 at once
+ROOM_TO_CROP = 3  # a hand often fills a third of a photo: so much longer is what is read than is asked for
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Pipeline(Transform):
+    """Transforms applied one after the other; itself a transform.
+
+    A large photo is decoded at a reduced size where its format allows it and the pipeline ends in a
+    `ResizePad`; where the crop turns out to need more, the photo is decoded again, finer.
+
+    Parameters
+    ----------
+    transforms
+        The transforms, in order.
+
+    Raises
+    ------
+    InputError
+        If something in it is not a `Transform`.
+
+    Examples
+    --------
+    >>> pipeline = Pipeline([ResizePad(64), Greyscale()])
+    >>> pipeline == Pipeline.from_json(pipeline.to_json())
+    True
+    """
+
+    transforms: Sequence[Transform]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "transforms", tuple(self.transforms))
+        for transform in self.transforms:
+            if not isinstance(transform, Transform):
+                raise InputError(f"a pipeline is made of transforms, not {transform!r}")
+
+    def __repr__(self) -> str:
+        lines = "".join(f"    {transform!r},\n" for transform in self.transforms)
+        return f"Pipeline([\n{lines}])" if lines else "Pipeline([])"
+
+    @property
+    def output_size(self) -> tuple[int, int] | None:
+        """Height and width of every result, where a transform fixes them."""
+        sizes = [transform.output_size for transform in self.transforms]
+        return next((size for size in reversed(sizes) if size), None)
+
+    @property
+    def model_files(self) -> frozenset[str]:
+        """Names of the model files that the transforms use."""
+        return frozenset[str]().union(*(transform.model_files for transform in self.transforms))
+
+    def apply(self, sample: Sample) -> Sample:
+        """Return the sample after all transforms."""
+        for transform in self.transforms:
+            sample = transform.apply(sample)
+        return sample
+
+    def run(self, picture: Any) -> Sample:
+        """Take a picture through all transforms and return the whole `Sample`.
+
+        Parameters
+        ----------
+        picture
+            A path, bytes, binary file, PIL image, RGB array, CHW tensor or `Sample`.
+        """
+        encoded = isinstance(picture, str | bytes | os.PathLike)  # and can be read a second time
+        if self.output_size is None or not encoded:
+            return self.apply(images.read(picture))
+        return self._run_reduced(picture, max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(self.output_size)))
+
+    def _run_reduced(self, picture: Any, at_least: int) -> Sample:
+        reduced = images.read(picture, at_least=at_least)
+        done = self.apply(reduced)
+        reduction = geometry.scale_of(reduced.to_source)
+        lost = reduction / geometry.scale_of(done.to_source)  # decoded pixels are so much coarser
+        if reduction <= 1 or lost <= 1:
+            return done
+        finer = images.read(picture, at_least=int(max(reduced.size) * min(lost, reduction)))
+        if done.hands is not None:  # found already: need not be looked for again
+            back = geometry.compose(done.to_source, geometry.invert(finer.to_source))
+            finer = replace(finer, hands=tuple(hand.moved(back) for hand in done.hands))
+        return self.apply(finer)
+
+    def map(self, pictures: Iterable[Any], *, workers: int | None = None) -> Iterator[Sample]:
+        """Take many pictures through the pipeline in threads, and yield their samples in order.
+
+        Memory is bounded: pictures are taken from the iterable only a few ahead of the results that
+        were fetched. Skipped samples (``on_missing="skip"``) are left out.
+
+        Parameters
+        ----------
+        pictures
+            Pictures of any kind that `run` takes.
+        workers
+            Threads; None for one a core. The networks and OpenCV release Python's lock.
+
+        Raises
+        ------
+        HandprepError
+            At the place of the first picture that fails.
+        """
+        for sample in ordered_map(self._run_or_skip, pictures, workers=workers):
+            if sample is not None:
+                yield sample
+
+    def _run_or_skip(self, picture: Any) -> Sample | None:
+        try:
+            return self.run(picture)
+        except SampleSkipped:
+            return None
+
+    def to_json(self) -> str:
+        """Return the pipeline as JSON text."""
+        return json.dumps({"handprep": handprep.__version__, "pipeline": self.to_dict()}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Pipeline:
+        """Build the pipeline that `to_json` wrote. The text can name handprep's parts and nothing else.
+
+        Raises
+        ------
+        InputError
+            If the text is not such JSON.
+        """
+        try:
+            data = json.loads(text)
+            return cls.from_dict(data["pipeline"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"this is not a pipeline as Pipeline.to_json writes it: {error!r:.200}"
+            ) from error
+
+    def fingerprint(self) -> str:
+        """Return a hex digest of what results depend on: parameters, handprep's version, model files."""
+        parts = {
+            "handprep": handprep.__version__,
+            "pipeline": self.to_dict(),
+            "models": {name: models.fingerprint(name) for name in sorted(self.model_files)},
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def study_pipeline(size: int = 300) -> Pipeline:
+    """Return the founding study's preprocessor: crop to the hand, resize with padding, make grey.
+
+    It looks once, at confidence 0.1, and keeps the whole picture where it finds nothing. The study
+    resized to 300 pixels, later to 64, and had given up removing the background.
+
+    Parameters
+    ----------
+    size
+        Pixels on a side of the result.
+    """
+    return Pipeline([HandCropper(confidence=0.1, search=False), ResizePad(size), Greyscale()])
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
+) -> Iterator[Result]:
+    """Yield ``function(item)`` for each item in order, computed in threads, a few items ahead.
+
+    Parameters
+    ----------
+    workers
+        Threads; None for one a core.
+    """
+    workers = os.cpu_count() or 1 if workers is None else workers
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, not {workers}")
+    pending: deque[Future[Result]] = deque()
+    with _single_threaded_opencv(), ThreadPoolExecutor(workers, thread_name_prefix="handprep") as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+@contextmanager
+def _single_threaded_opencv() -> Iterator[None]:
+    """Keep OpenCV from starting threads within our threads, where they only get in each other's way."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)

@@ -1,0 +1,52 @@
+"""What every transform is: an immutable value with one method to write, `apply`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handprep import images
+from handprep.configurable import Configurable
+from handprep.sample import Sample
+
+
+class Transform(Configurable):
+    """A step from sample to sample.
+
+    To write one, make a frozen dataclass of its parameters and give it `apply`. It must hold no open
+    model and no other state, and must carry along everything that a `Sample` holds.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass, replace
+    >>> @dataclass(frozen=True, slots=True, kw_only=True)
+    ... class Negative(Transform):
+    ...     def apply(self, sample: Sample) -> Sample:
+    ...         return replace(sample, image=255 - sample.image).noted("Negative")
+    >>> Negative()
+    Negative()
+    """
+
+    __slots__ = ()
+
+    @property
+    def output_size(self) -> tuple[int, int] | None:
+        """Height and width of every result, where this transform fixes them; else None."""
+        return None
+
+    def apply(self, sample: Sample) -> Sample:
+        """Return the transformed sample."""
+        raise NotImplementedError(f"{type(self).__name__} must define apply(sample)")
+
+    def run(self, picture: Any) -> Sample:
+        """Transform a picture and return the whole `Sample`.
+
+        Parameters
+        ----------
+        picture
+            A path, bytes, binary file, PIL image, RGB array, CHW tensor or `Sample`.
+        """
+        return self.apply(images.read(picture))
+
+    def __call__(self, picture: Any) -> Any:
+        """Transform a picture and return the same kind as given (a path gives an RGB array)."""
+        return images.like(self.run(picture), picture)

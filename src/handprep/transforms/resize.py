@@ -1,0 +1,129 @@
+"""Resize with padding: one size for all pictures, nothing stretched, nothing cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handprep import geometry
+from handprep.configurable import check_choice
+from handprep.errors import InputError
+from handprep.sample import Sample
+from handprep.transforms.base import Transform
+from handprep.transforms.greyscale import LUMA
+
+INTERPOLATIONS = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ResizePad(Transform):
+    """Scale a picture to fit a size, keeping its aspect, and pad the rest evenly (letterbox).
+
+    Parameters
+    ----------
+    size
+        Pixels: one number for a square, or ``(height, width)`` as in torchvision.
+    fill
+        Colour of the padding: one grey or ``(red, green, blue)``, 0 to 255. Where the picture is
+        transparent, so is the padding.
+    interpolation
+        ``"auto"`` (area averaging to shrink, bilinear to enlarge), ``"nearest"``, ``"bilinear"``,
+        ``"bicubic"``, ``"area"`` or ``"lanczos"``.
+    upscale
+        Whether pictures smaller than `size` are enlarged; otherwise they are only padded.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ResizePad(64)(np.zeros((30, 40, 3), np.uint8)).shape
+    (64, 64, 3)
+    """
+
+    size: int | tuple[int, int]
+    _: KW_ONLY
+    fill: int | tuple[int, int, int] = 0
+    interpolation: str = "auto"
+    upscale: bool = True
+
+    def __post_init__(self) -> None:
+        size = tuple(self.size) if isinstance(self.size, Sequence) else (self.size, self.size)
+        if len(size) != 2 or not all(isinstance(n, int) and 1 <= n <= MOST_PIXELS for n in size):
+            raise InputError(
+                f"size must be one or two whole numbers from 1 to {MOST_PIXELS}, not {self.size!r}"
+            )
+        object.__setattr__(self, "size", size)
+        object.__setattr__(self, "fill", check_colour("fill", self.fill))
+        check_choice("interpolation", self.interpolation, ("auto", *INTERPOLATIONS))
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Height and width of every result."""
+        return self.size  # type: ignore[return-value]  # made a pair above
+
+    def apply(self, sample: Sample) -> Sample:
+        """Return the sample, scaled and padded, with hands and alpha moved along."""
+        (out_height, out_width), (width, height) = self.output_size, sample.size
+        scale = min(out_width / width, out_height / height)
+        if not self.upscale:
+            scale = min(scale, 1.0)
+        new_width = min(out_width, max(1, round(width * scale)))
+        new_height = min(out_height, max(1, round(height * scale)))
+        left, top = (out_width - new_width) // 2, (out_height - new_height) // 2
+        forward = geometry.compose(
+            geometry.scaling(new_width / width, new_height / height), geometry.translation(left, top)
+        )
+
+        def place(array: NDArray[np.uint8], fill: int | tuple[int, ...]) -> NDArray[np.uint8]:
+            canvas = np.empty((out_height, out_width, *array.shape[2:]), np.uint8)
+            canvas[...] = fill
+            canvas[top : top + new_height, left : left + new_width] = self._scaled(
+                array, new_width, new_height
+            )
+            return canvas
+
+        fill = self.fill if sample.image.ndim == 3 else grey_of(self.fill)
+        alpha = None if sample.alpha is None else place(sample.alpha, 0)
+        return sample.moved(forward, place(sample.image, fill), alpha).noted(
+            "ResizePad", scale=scale, left=left, top=top
+        )
+
+    def _scaled(self, array: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+        if array.shape[:2] == (height, width):
+            return array
+        if self.interpolation == "auto":
+            shrinks = width * height < array.shape[0] * array.shape[1]
+            flag = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        else:
+            flag = INTERPOLATIONS[self.interpolation]
+        return np.asarray(cv2.resize(array, (width, height), interpolation=flag), np.uint8)
+
+
+MOST_PIXELS = 16_384  # a side; beyond it a mistyped size would ask for gigabytes
+
+
+def check_colour(name: str, colour: int | Sequence[int]) -> int | tuple[int, int, int]:
+    """Return a colour as a grey or an RGB triple, or raise InputError."""
+    parts = (colour,) if isinstance(colour, int) else tuple(colour)
+    if len(parts) not in (1, 3) or not all(isinstance(part, int) and 0 <= part <= 255 for part in parts):
+        raise InputError(f"{name} must be a grey or (red, green, blue), each 0 to 255, not {colour!r}")
+    return parts[0] if len(parts) == 1 else parts  # type: ignore[return-value]
+
+
+def grey_of(colour: int | tuple[int, int, int]) -> int:
+    """Return the grey of a colour, with the weights that `Greyscale` uses."""
+    return colour if isinstance(colour, int) else round(float(np.dot(colour, LUMA)))

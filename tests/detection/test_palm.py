@@ -1,0 +1,58 @@
+"""The palm network's numbers, each against the plain way to compute it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handprep.detection import palm
+from handprep.detection.palm import ANCHORS, Palm
+from handprep.detection.region import Region
+
+
+def test_the_anchors_are_the_centres_of_both_grids():
+    assert ANCHORS.shape == (2016, 2)
+    np.testing.assert_allclose(ANCHORS[:2], 0.5 / 24)  # two of the first cell
+    np.testing.assert_allclose(ANCHORS[2], [1.5 / 24, 0.5 / 24])  # then along the row
+    np.testing.assert_allclose(ANCHORS[-1], 1 - 0.5 / 12)
+
+
+@given(st.floats(0.01, 0.99))
+def test_scores_are_sigmoids_and_those_below_the_confidence_are_left_out(confidence):
+    logits = np.linspace(-200, 200, 2016, dtype=np.float32)
+    found = palm.decode(np.zeros((2016, 18), np.float32), logits, confidence)
+    scores = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
+    assert abs(len(found) - (scores >= confidence).sum()) <= 1  # one may lie on the edge in float32
+    assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
+
+
+def test_a_box_lies_about_its_anchor():
+    raw = np.zeros((2016, 18), np.float32)
+    raw[100, :4] = 19.2, -19.2, 38.4, 57.6
+    logits = np.full(2016, -50, np.float32)
+    logits[100] = 3
+    (found,) = palm.decode(raw, logits, 0.5)
+    x, y = ANCHORS[100]
+    np.testing.assert_allclose(found.box, [x, y - 0.25, x + 0.2, y + 0.05], atol=1e-6)
+
+
+def test_overlapping_palms_become_their_mean_weighted_by_score():
+    def palm_at(x, score):
+        return Palm(np.array([x, 0, x + 1, 1], np.float32), np.full((7, 2), x, np.float32), score)
+
+    merged = palm.suppress([palm_at(0.0, 0.9), palm_at(5.0, 0.8), palm_at(0.3, 0.3)])
+    assert [p.score for p in merged] == [0.9, 0.8]
+    assert merged[0].box[0] == pytest.approx(0.3 * 0.3 / 1.2)
+    assert merged[0].keypoints[0, 0] == pytest.approx(0.3 * 0.3 / 1.2)
+
+
+def test_an_upright_palm_gives_an_upright_region_shifted_towards_the_fingers():
+    keypoints = np.zeros((7, 2), np.float32)
+    keypoints[palm.WRIST], keypoints[palm.MIDDLE_KNUCKLE] = (0.5, 0.7), (0.5, 0.5)
+    found = Palm(np.array([0.4, 0.5, 0.6, 0.7], np.float32), keypoints, 1.0)
+    region = palm.hand_region(found, Region(100, 100, 200))
+    assert region.angle == pytest.approx(0)
+    assert (region.x, region.y) == pytest.approx((100, 100))  # (0.6 - half a box of 0.2) × 200
+    assert region.side == pytest.approx(2.6 * 0.2 * 200, rel=1e-5)

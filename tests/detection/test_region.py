@@ -1,0 +1,67 @@
+"""Turned squares: their geometry, and the cut that MediaPipe's numbers depend on."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handprep.detection.region import Cutter, Region, region_of_landmarks
+from tests.rendered import photos
+
+regions = st.builds(
+    Region, st.floats(-500, 500), st.floats(-500, 500), st.floats(1, 1000), st.floats(-math.pi, math.pi)
+)
+
+
+@given(regions)
+def test_the_middle_of_a_region_is_its_centre(region):
+    np.testing.assert_allclose(region.points((0.5, 0.5)), (region.x, region.y), atol=1e-9)
+
+
+@given(regions)
+def test_the_sides_of_a_region_have_its_length_and_angle(region):
+    start, end = region.points([(0, 0), (1, 0)])
+    assert np.linalg.norm(end - start) == pytest.approx(region.side)
+    np.testing.assert_allclose(end - start, region.side * np.array([math.cos(region.angle), math.sin(region.angle)]), atol=1e-6)
+
+
+@given(st.floats(-math.pi, math.pi), st.floats(1, 100))
+def test_upright_turns_a_line_to_point_up(angle, length):
+    end = (length * math.sin(angle), -length * math.cos(angle))
+    region = Region.upright((0, 0), end, centre=(0, 0), side=1)
+    up = region.points((0.5, 0)) - region.points((0.5, 0.5))
+    np.testing.assert_allclose(up * 2 * length, end, atol=1e-6)
+
+
+def test_an_unturned_cut_at_the_pictures_own_size_is_the_picture():
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    np.testing.assert_array_equal(Cutter(64, cv2.BORDER_CONSTANT)(image, Region.around(image)), image)
+
+
+def test_a_second_cut_of_another_picture_reuses_the_maps_not_the_pixels():
+    cut = Cutter(32, cv2.BORDER_CONSTANT)
+    first, second = np.full((2, 32, 32, 3), [[[[10]]], [[[20]]]], np.uint8)
+    assert cut(first, Region.around(first))[0, 0, 0] == 10
+    assert cut(second, Region.around(second))[0, 0, 0] == 20
+
+
+def test_a_region_far_outside_is_all_border():
+    image = np.full((20, 20, 3), 7, np.uint8)
+    region = Region(1e6, -1e6, 50.0)
+    assert (Cutter(16, cv2.BORDER_CONSTANT)(image, region) == 0).all()
+    assert (Cutter(16, cv2.BORDER_REPLICATE)(image, region) == 7).all()
+
+
+@pytest.mark.parametrize("photo", photos()[:6], ids=lambda photo: photo.path.stem)
+def test_the_region_of_landmarks_holds_them_all_with_the_fingers_up(photo):
+    region = region_of_landmarks(photo.landmarks.astype(np.float32))
+    corners = region.points([(0, 0), (1, 0), (0, 1)])
+    axes = (corners[1:] - corners[0]) / region.side
+    shares = (photo.landmarks - corners[0]) @ axes.T / region.side
+    assert ((shares > -0.1) & (shares < 1.1)).all()
+    assert shares[9, 1] < shares[0, 1]

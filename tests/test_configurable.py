@@ -1,0 +1,60 @@
+"""Parameters are all there is: repr, equality, pickle and JSON come from them."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+import handprep
+from handprep import transforms
+from handprep.configurable import Configurable
+from handprep.detection.litert import LiteRTDetector
+from handprep.detection.search import SearchingDetector
+from handprep.detection.views import View
+from handprep.errors import InputError
+from handprep.transforms.base import Transform
+
+PARTS = [
+    handprep.HandCropper(margin=0.3, upright=True, mirror="right"),
+    handprep.HandCropper(detector=SearchingDetector(LiteRTDetector(presence=0.4), views=(View(pad=0.5),))),
+    handprep.BackgroundRemover(background=(1, 2, 3)),
+    handprep.ResizePad((30, 40), fill=(9, 9, 9)),
+    handprep.ResizePad(64),
+    handprep.Greyscale(channels=3),
+    handprep.Pipeline([handprep.ResizePad(64), handprep.Greyscale()]),
+    handprep.study_pipeline(),
+    LiteRTDetector(max_hands=1),
+]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: type(part).__name__)
+def test_a_part_survives_json_pickle_and_its_own_repr(part):
+    names = {
+        **vars(handprep),
+        **vars(transforms),
+        **{c.__name__: c for c in (LiteRTDetector, SearchingDetector, View)},
+    }
+    assert Configurable.from_dict(part.to_dict()) == part
+    assert pickle.loads(pickle.dumps(part)) == part
+    assert eval(repr(part), names) == part
+    assert hash(part) == hash(pickle.loads(pickle.dumps(part)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "os.system", "parameters": {"command": "true"}},
+        {"name": "LiteRTDetector", "parameters": {}},
+        {"name": "ResizePad", "parameters": {"size": 64, "colour": 3}},
+        {"name": "ResizePad", "parameters": {"size": "64"}},
+        {"name": "ResizePad", "parameters": [64]},
+        {"name": ["ResizePad"], "parameters": {}},
+        {"name": "ResizePad"},
+        "ResizePad",
+        None,
+    ],
+)
+def test_settings_that_name_anything_else_are_refused(data):
+    with pytest.raises(InputError):
+        Transform.from_dict(data)

@@ -1,0 +1,171 @@
+"""Pipeline: composing, settings, reduced decoding, many pictures in order."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+from handprep import geometry, images, models
+from handprep.detection.litert import LiteRTDetector
+from handprep.errors import HandNotFoundError, ImageError, InputError
+from handprep.pipeline import Pipeline, ordered_map, study_pipeline
+from handprep.transforms.crop import HandCropper
+from handprep.transforms.greyscale import Greyscale
+from handprep.transforms.resize import ResizePad
+from tests.rendered import photos
+
+PHOTO = photos()[1]
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Return a 12-megapixel JPEG of a rendered hand."""
+    path = tmp_path_factory.mktemp("large") / "hand.jpg"
+    with PIL.Image.open(PHOTO.path) as photo:
+        photo.resize((4000, 3000), PIL.Image.Resampling.BICUBIC).save(path, quality=90)
+    return path
+
+
+def test_a_pipeline_is_its_transforms_in_turn():
+    parts = [HandCropper(), ResizePad(64), Greyscale()]
+    sample = images.read(PHOTO.path)
+    for part in parts:
+        sample = part.apply(sample)
+    np.testing.assert_array_equal(Pipeline(parts)(PHOTO.path), sample.image)
+
+
+def test_pipelines_nest():
+    nested = Pipeline([HandCropper(), Pipeline([ResizePad(64), Greyscale()])])
+    flat = Pipeline([HandCropper(), ResizePad(64), Greyscale()])
+    np.testing.assert_array_equal(nested(PHOTO.path), flat(PHOTO.path))
+    assert nested.output_size == (64, 64)
+    assert nested.model_files == flat.model_files
+
+
+def test_landmarks_lie_on_the_hand_in_the_output_and_lead_back_to_the_photo():
+    done = Pipeline([HandCropper(upright=True, mirror="right"), ResizePad(128), Greyscale()]).run(PHOTO.path)
+    hand = LiteRTDetector().detect(images.read(PHOTO.path).image)[0]
+    np.testing.assert_allclose(geometry.apply(done.to_source, done.hand.landmarks), hand.landmarks, atol=0.01)
+    assert ((done.hand.landmarks > 0) & (done.hand.landmarks < 128)).all()
+
+
+def test_every_step_is_on_record():
+    assert [step.name for step in study_pipeline().run(PHOTO.path).steps] == ["HandCropper", "ResizePad", "Greyscale"]
+
+
+def test_the_studys_pipeline_gives_300_pixels_of_grey():
+    assert study_pipeline()(PHOTO.path).shape == (300, 300)
+    assert study_pipeline(64)(PHOTO.path).shape == (64, 64)
+
+
+def test_something_that_is_no_transform_is_refused():
+    with pytest.raises(InputError, match="transforms"):
+        Pipeline([ResizePad(64), np.fliplr])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pipeline": 3}', "null", "[" * 100_000, '{"pipeline": {"name": "Pipeline"}}'])
+def test_text_that_is_no_pipeline_is_refused(text):
+    with pytest.raises(InputError):
+        Pipeline.from_json(text)
+
+
+def test_the_fingerprint_tells_parameters_and_models_apart(monkeypatch):
+    pipeline = study_pipeline()
+    assert pipeline.fingerprint() == study_pipeline().fingerprint()
+    assert pipeline.fingerprint() != study_pipeline(64).fingerprint()
+    before = pipeline.fingerprint()
+    monkeypatch.setattr(models, "fingerprint", lambda name: f"another {name}")
+    assert pipeline.fingerprint() != before
+
+
+def test_a_large_jpeg_is_decoded_small_and_gives_the_same_crop(large):
+    pipeline = Pipeline([HandCropper(), ResizePad(300)])
+    small, full = pipeline.run(large), pipeline.apply(images.read(large))
+    boxes = [np.array(geometry.apply_to_box(s.to_source, s.hand.box)) for s in (small, full)]
+    assert np.abs(boxes[0] - boxes[1]).max() < 0.01 * np.ptp(boxes[1])
+    assert np.abs(small.image.astype(int) - full.image).mean() < 3
+
+
+def test_a_small_hand_in_a_large_jpeg_keeps_the_photos_resolution(tmp_path):
+    canvas = np.full((3000, 4000, 3), 90, np.uint8)
+    with PIL.Image.open(PHOTO.path) as photo:
+        canvas[1000:1720, 1500:2460] = cv2.resize(np.asarray(photo), (960, 720), interpolation=cv2.INTER_CUBIC)
+    path = tmp_path / "small-hand.jpg"
+    PIL.Image.fromarray(canvas).save(path, quality=95)
+    pipeline = Pipeline([HandCropper(), ResizePad(300)])
+    reduced, full = pipeline.run(path), pipeline.apply(images.read(path))
+
+    def sharpness(sample):
+        return cv2.Laplacian(sample.image, cv2.CV_64F).var()
+
+    assert reduced.hand is not None
+    assert sharpness(reduced) > 0.8 * sharpness(full)
+    difference = np.abs(np.array(geometry.apply_to_box(reduced.to_source, reduced.hand.box)) - geometry.apply_to_box(full.to_source, full.hand.box))
+    assert difference.max() < 0.02 * 720
+
+
+def test_a_pipeline_without_a_final_size_keeps_the_full_size(large):
+    assert Pipeline([Greyscale()]).run(large).size == (4000, 3000)
+
+
+def test_map_gives_what_run_gives_in_order():
+    pipeline = study_pipeline(64)
+    paths = [photo.path for photo in photos()[:8]]
+    done = list(pipeline.map(paths, workers=3))
+    assert [sample.source for sample in done] == [str(path) for path in paths]
+    for sample, path in zip(done, paths, strict=True):
+        np.testing.assert_array_equal(sample.image, pipeline(path))
+
+
+def test_map_leaves_skipped_samples_out():
+    pipeline = Pipeline([HandCropper(on_missing="skip", search=False), ResizePad(64)])
+    empty = np.zeros((90, 90, 3), np.uint8)
+    assert len(list(pipeline.map([empty, PHOTO.path, empty], workers=2))) == 1
+
+
+def test_map_raises_at_the_place_of_the_broken_picture(tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"not a picture")
+    results = Pipeline([ResizePad(8)]).map([PHOTO.path, broken, PHOTO.path], workers=2)
+    assert next(results).size == (8, 8)
+    with pytest.raises(ImageError, match=r"broken\.jpg"):
+        next(results)
+
+
+def test_a_missing_hand_raises_through_map():
+    pipeline = Pipeline([HandCropper(on_missing="raise", search=False)])
+    with pytest.raises(HandNotFoundError):
+        list(pipeline.map([np.zeros((9, 9, 3), np.uint8)]))
+
+
+def test_map_takes_only_a_few_pictures_ahead():
+    taken = itertools.count()
+    stream = ordered_map(lambda number: number, (next(taken) for _ in range(1000)), workers=2)
+    assert [next(stream) for _ in range(10)] == list(range(10))
+    assert next(taken) < 20
+    stream.close()
+
+
+def test_map_works_in_as_many_threads_as_asked_for():
+    meeting = threading.Barrier(3, timeout=10)  # passes only when three threads wait at once
+    assert list(ordered_map(lambda item: meeting.wait() >= 0, range(6), workers=3)) == [True] * 6
+
+
+def test_map_gives_opencv_its_threads_back():
+    before = cv2.getNumThreads()
+    list(ordered_map(str, range(5), workers=2))
+    assert cv2.getNumThreads() == before
+
+
+def test_workers_below_one_are_refused():
+    with pytest.raises(InputError, match="workers"):
+        list(study_pipeline().map([], workers=0))
+
+
+def test_the_repr_shows_one_transform_a_line():
+    assert repr(Pipeline([ResizePad(64), Greyscale()])).splitlines()[2] == "    Greyscale(channels=1),"

@@ -1,0 +1,200 @@
+"""HandCropper on rendered hands: the hand is in the crop, the way back is right, every choice is kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from handprep import geometry, images
+from handprep.detection.litert import LiteRTDetector
+from handprep.detection.search import SearchingDetector
+from handprep.errors import HandNotFoundError, InputError, SampleSkipped
+from handprep.sample import Hand, Sample
+from handprep.transforms.crop import HandCropper
+from tests.rendered import photos
+
+HANDS = [photo for photo in photos() if photo.label != "rock"][::3]  # fists of renders are hard to find
+EMPTY = np.full((90, 120, 3), 128, np.uint8)
+
+
+def longest_side(photo):
+    x0, y0, x1, y1 = photo.box
+    return max(x1 - x0, y1 - y0)
+
+
+def hand_at(x0, y0, x1, y1, score=0.9, **extra):
+    return Hand(box=(x0, y0, x1, y1), score=score, **extra)
+
+
+def test_the_crop_holds_the_hand_and_little_else():
+    held = []
+    for photo in HANDS:
+        done = HandCropper().run(photo.path)
+        x0, y0, x1, y1 = geometry.apply_to_box(done.to_source, (0, 0, *done.size))
+        slack = 0.05 * longest_side(photo)
+        inside = np.array([x0, y0, -x1, -y1]) <= np.array([*photo.box[:2], *np.negative(photo.box[2:])]) + slack
+        held.append(inside.all() and max(x1 - x0, y1 - y0) < 1.6 * longest_side(photo))
+    assert sum(held) >= len(held) - 1  # one render's landmarks end a knuckle below its finger tips
+
+
+@pytest.mark.parametrize("photo", HANDS, ids=lambda photo: photo.path.stem)
+def test_every_pixel_of_the_crop_is_traced_to_its_pixel_in_the_photo(photo):
+    whole = images.read(photo.path).image
+    done = HandCropper(mirror="right").run(photo.path)
+    rows, columns = np.indices(done.image.shape[:2])
+    centres = np.stack([columns, rows], axis=-1) + 0.5
+    x, y = np.moveaxis(geometry.apply(done.to_source, centres), -1, 0)
+    np.testing.assert_array_equal(done.image, whole[np.floor(y).astype(int), np.floor(x).astype(int)])
+
+
+@pytest.mark.parametrize("photo", HANDS, ids=lambda photo: photo.path.stem)
+def test_upright_turns_the_hand_to_point_up(photo):
+    done = HandCropper(upright=True).run(photo.path)
+    dx, dy = done.hand.landmarks[9] - done.hand.landmarks[0]
+    assert abs(math.degrees(math.atan2(dx, -dy))) < 0.1
+    inside = (done.hand.landmarks >= 0) & (done.hand.landmarks <= done.size)
+    assert inside.all()
+
+
+def test_upright_landmarks_lie_on_the_same_colours_as_before():
+    photo = HANDS[0]
+    whole, done = images.read(photo.path).image, HandCropper(upright=True).run(photo.path)
+    before = geometry.apply(done.to_source, done.hand.landmarks)
+
+    def colours(image, points):
+        return np.array([image[int(y), int(x)] for x, y in points], float)
+
+    difference = np.abs(colours(done.image, done.hand.landmarks) - colours(whole, before))
+    assert np.median(difference) < 6  # interpolation between neighbours
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_mirror_shows_every_hand_as_the_same_hand(side):
+    plain = HandCropper()
+    mirrored = HandCropper(mirror=side)
+    for photo in HANDS:
+        before, after = plain.run(photo.path), mirrored.run(photo.path)
+        assert after.hand.handedness == side.capitalize()
+        flipped = before.hand.handedness != after.hand.handedness
+        np.testing.assert_array_equal(after.image, before.image[:, ::-1] if flipped else before.image)
+
+
+def test_square_crops_are_square():
+    for photo in HANDS:
+        width, height = HandCropper(square=True).run(photo.path).size
+        assert abs(width - height) <= 1  # rounding to whole pixels
+
+
+def test_the_margin_is_a_share_of_the_boxs_long_side():
+    sample = Sample(image=np.zeros((200, 200, 3), np.uint8), hands=(hand_at(80, 60, 120, 140),))
+    for margin, size in ((0.0, (40, 80)), (0.25, (80, 120))):
+        assert HandCropper(margin=margin).apply(sample).size == size
+
+
+def test_a_crop_ends_where_the_photo_ends():
+    sample = Sample(image=np.zeros((100, 100, 3), np.uint8), hands=(hand_at(-30, 80, 40, 130),))
+    assert HandCropper(margin=0.1).apply(sample).size == (47, 27)
+
+
+def test_best_and_largest_choose_among_the_hands_and_put_the_chosen_first():
+    small, large = hand_at(0, 0, 10, 10, score=0.9), hand_at(50, 50, 90, 90, score=0.4)
+    sample = Sample(image=np.zeros((100, 100, 3), np.uint8), hands=(small, large))
+    assert HandCropper(hand="best", margin=0).apply(sample).size == (10, 10)
+    done = HandCropper(hand="largest", margin=0).apply(sample)
+    assert done.size == (40, 40)
+    assert [hand.score for hand in done.hands] == [0.4, 0.9]
+
+
+def test_a_hand_without_landmarks_is_cropped_but_not_turned():
+    sample = Sample(image=np.zeros((100, 100, 3), np.uint8), hands=(hand_at(20, 20, 60, 60),))
+    done = HandCropper(upright=True, margin=0).apply(sample)
+    assert done.size == (40, 40)
+    assert done.steps[-1].decided["upright"] is False
+
+
+def test_alpha_is_cropped_along():
+    alpha = np.arange(10000, dtype=np.uint32).reshape(100, 100).astype(np.uint8)
+    sample = Sample(image=np.zeros((100, 100, 3), np.uint8), alpha=alpha, hands=(hand_at(20, 30, 60, 90),))
+    np.testing.assert_array_equal(HandCropper(margin=0).apply(sample).alpha, alpha[30:90, 20:60])
+
+
+def test_a_missing_hand_keeps_the_whole_picture():
+    done = HandCropper().run(EMPTY)
+    assert done.hands == ()
+    np.testing.assert_array_equal(done.image, EMPTY)
+
+
+def test_a_missing_hand_can_give_the_centre_square():
+    done = HandCropper(on_missing="center").run(EMPTY)
+    assert done.size == (90, 90)
+    np.testing.assert_array_equal(done.to_source, geometry.translation(15, 0))
+
+
+def test_a_missing_hand_can_raise_and_names_the_photo(tmp_path):
+    path = tmp_path / "nothing.png"
+    PIL.Image.fromarray(EMPTY).save(path)
+    with pytest.raises(HandNotFoundError, match=r"nothing\.png"):
+        HandCropper(on_missing="raise").run(path)
+
+
+def test_a_missing_hand_can_skip():
+    with pytest.raises(SampleSkipped):
+        HandCropper(on_missing="skip").run(EMPTY)
+
+
+@dataclass(frozen=True)
+class Counting:
+    """A detector of one's own: anything with detect(image)."""
+
+    seen: list
+
+    def detect(self, image):
+        self.seen.append(image.shape)
+        return (hand_at(10, 10, 20, 20),)
+
+
+def test_hands_that_are_known_are_not_looked_for_again():
+    detector = Counting([])
+    once = HandCropper(detector=detector).run(EMPTY)
+    HandCropper(detector=detector).apply(once)
+    assert detector.seen == [EMPTY.shape]
+
+
+def test_a_grey_picture_can_be_cropped_too():
+    photo = HANDS[0]
+    with PIL.Image.open(photo.path) as picture:
+        done = HandCropper().apply(Sample(image=np.asarray(picture.convert("L"))))
+    assert done.image.ndim == 2
+    assert done.hand is not None
+
+
+def test_detectors_by_name_search_and_confidence():
+    assert HandCropper().finder() == SearchingDetector(LiteRTDetector(confidence=0.1))
+    assert HandCropper(search=False, confidence=0.4).finder() == LiteRTDetector(confidence=0.4)
+    searching = SearchingDetector(LiteRTDetector(confidence=0.7))
+    assert HandCropper(detector=searching).finder() is searching
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"detector": "yolo9000"},
+        {"detector": 3},
+        {"confidence": 2},
+        {"margin": -0.1},
+        {"hand": "first"},
+        {"mirror": "up"},
+        {"on_missing": "ignore"},
+    ],
+)
+def test_parameters_out_of_range_are_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        HandCropper(**wrong)
+
+
+def test_replacing_a_parameter_makes_another_cropper():
+    assert replace(HandCropper(), margin=0.3) == HandCropper(margin=0.3) != HandCropper()
