@@ -55,7 +55,11 @@ def test_landmarks_lie_on_the_hand_in_the_output_and_lead_back_to_the_photo():
 
 
 def test_every_step_is_on_record():
-    assert [step.name for step in study_pipeline().run(PHOTO.path).steps] == ["HandCropper", "ResizePad", "Greyscale"]
+    assert [step.name for step in study_pipeline().run(PHOTO.path).steps] == [
+        "HandCropper",
+        "ResizePad",
+        "Greyscale",
+    ]
 
 
 def test_the_studys_pipeline_gives_300_pixels_of_grey():
@@ -68,7 +72,9 @@ def test_something_that_is_no_transform_is_refused():
         Pipeline([ResizePad(64), np.fliplr])
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pipeline": 3}', "null", "[" * 100_000, '{"pipeline": {"name": "Pipeline"}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"pipeline": 3}', "null", "[" * 100_000, '{"pipeline": {"name": "Pipeline"}}']
+)
 def test_text_that_is_no_pipeline_is_refused(text):
     with pytest.raises(InputError):
         Pipeline.from_json(text)
@@ -94,7 +100,9 @@ def test_a_large_jpeg_is_decoded_small_and_gives_the_same_crop(large):
 def test_a_small_hand_in_a_large_jpeg_keeps_the_photos_resolution(tmp_path):
     canvas = np.full((3000, 4000, 3), 90, np.uint8)
     with PIL.Image.open(PHOTO.path) as photo:
-        canvas[1000:1720, 1500:2460] = cv2.resize(np.asarray(photo), (960, 720), interpolation=cv2.INTER_CUBIC)
+        canvas[1000:1720, 1500:2460] = cv2.resize(
+            np.asarray(photo), (960, 720), interpolation=cv2.INTER_CUBIC
+        )
     path = tmp_path / "small-hand.jpg"
     PIL.Image.fromarray(canvas).save(path, quality=95)
     pipeline = Pipeline([HandCropper(), ResizePad(300)])
@@ -105,7 +113,10 @@ def test_a_small_hand_in_a_large_jpeg_keeps_the_photos_resolution(tmp_path):
 
     assert reduced.hand is not None
     assert sharpness(reduced) > 0.8 * sharpness(full)
-    difference = np.abs(np.array(geometry.apply_to_box(reduced.to_source, reduced.hand.box)) - geometry.apply_to_box(full.to_source, full.hand.box))
+    difference = np.abs(
+        np.array(geometry.apply_to_box(reduced.to_source, reduced.hand.box))
+        - geometry.apply_to_box(full.to_source, full.hand.box)
+    )
     assert difference.max() < 0.02 * 720
 
 

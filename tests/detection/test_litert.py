@@ -87,10 +87,12 @@ def test_looking_again_where_the_hand_is_sees_the_same_hand():
 
 def test_threads_see_what_one_thread_sees():
     pictures = [images.read(photo.path).image for photo in photos()[:8]] * 4
-    alone = [LiteRTDetector().detect(image)[0].box if LiteRTDetector().detect(image) else () for image in pictures]
+
+    def boxes(image):
+        return [hand.box for hand in LiteRTDetector().detect(image)]
+
     with ThreadPoolExecutor(4) as pool:
-        together = [hands[0].box if hands else () for hands in pool.map(LiteRTDetector().detect, pictures)]
-    assert together == alone
+        assert list(pool.map(boxes, pictures)) == [boxes(image) for image in pictures]
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

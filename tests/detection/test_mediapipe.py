@@ -213,7 +213,9 @@ print(pool.submit(look).result())
 
 @needs_mediapipe
 @pytest.mark.parametrize("first", ["", "import mediapipe\n"], ids=["handprep first", "mediapipe first"])
-@pytest.mark.parametrize("use", [IN_MAIN, IN_A_THREAD, IN_A_DAEMON, IN_A_POOL])
+@pytest.mark.parametrize(
+    "use", [IN_MAIN, IN_A_THREAD, IN_A_DAEMON, IN_A_POOL], ids=["main", "thread", "daemon", "pool"]
+)
 def test_the_program_ends_without_a_word(first: str, use: str) -> None:
     printed, after_the_end = ran(first + USE + use + "end()")
     assert printed == ["1"]
@@ -243,19 +245,23 @@ end()
 
 @needs_mediapipe
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("in_the_child", ["print(look(), flush=True)", "pass"])
+@pytest.mark.parametrize("in_the_child", ["print(look(), flush=True)", "pass"], ids=["looks", "does not"])
 def test_a_forked_child_opens_its_own_and_both_end_without_a_word(in_the_child: str) -> None:
     script = f"""
 import os
+assert look() == 1
+reader, writer = os.pipe()
 child = os.fork()
 if child == 0:
     {in_the_child}
+    os.read(reader, 1)
     end()
     sys.exit()
-print(os.waitpid(child, 0)[1], look())
-end()
+looked = look()
+os.write(writer, b".")
+print(os.waitpid(child, 0)[1], looked)
 """
-    printed, after_the_end = ran(USE + "assert look() == 1\n" + script)
+    printed, after_the_end = ran(USE + script)
     assert printed == (["1"] if "look" in in_the_child else []) + ["0 1"]
     assert after_the_end == ""
 

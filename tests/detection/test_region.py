@@ -27,7 +27,9 @@ def test_the_middle_of_a_region_is_its_centre(region):
 def test_the_sides_of_a_region_have_its_length_and_angle(region):
     start, end = region.points([(0, 0), (1, 0)])
     assert np.linalg.norm(end - start) == pytest.approx(region.side)
-    np.testing.assert_allclose(end - start, region.side * np.array([math.cos(region.angle), math.sin(region.angle)]), atol=1e-6)
+    np.testing.assert_allclose(
+        end - start, region.side * np.array([math.cos(region.angle), math.sin(region.angle)]), atol=1e-6
+    )
 
 
 @given(st.floats(-math.pi, math.pi), st.floats(1, 100))

@@ -36,7 +36,9 @@ def test_the_crop_holds_the_hand_and_little_else():
         done = HandCropper().run(photo.path)
         x0, y0, x1, y1 = geometry.apply_to_box(done.to_source, (0, 0, *done.size))
         slack = 0.05 * longest_side(photo)
-        inside = np.array([x0, y0, -x1, -y1]) <= np.array([*photo.box[:2], *np.negative(photo.box[2:])]) + slack
+        inside = (
+            np.array([x0, y0, -x1, -y1]) <= np.array([*photo.box[:2], *np.negative(photo.box[2:])]) + slack
+        )
         held.append(inside.all() and max(x1 - x0, y1 - y0) < 1.6 * longest_side(photo))
     assert sum(held) >= len(held) - 1  # one render's landmarks end a knuckle below its finger tips
 

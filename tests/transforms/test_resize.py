@@ -22,7 +22,7 @@ def sample_of(width, height, **extra):
 
 @given(side, side, side, side, st.sampled_from(["auto", *INTERPOLATIONS]), st.booleans())
 @settings(deadline=None)
-def test_the_result_has_the_size_asked_for(width, height, out_width, out_height, interpolation, upscale):
+def test_the_result_has_the_size_asked_for(width, height, out_width, out_height, interpolation, upscale):  # noqa: PLR0917
     transform = ResizePad((out_height, out_width), interpolation=interpolation, upscale=upscale)
     assert transform.apply(sample_of(width, height)).size == (out_width, out_height)
 

@@ -142,12 +142,10 @@ def _close_before_exit() -> None:
 
     mediapipe calls its library in a `ThreadPoolExecutor` of each landmarker's own. These refuse work
     from the end of the main thread on, which is before the functions of `atexit` are called, so that
-    closing by then, or in ``__del__``, prints a traceback. The hook that executors themselves are shut
-    down by comes in time: its functions run in the reverse order of their registration, and that of the
-    executors is registered when their module is imported.
+    closing by then, or in ``__del__``, prints a traceback. The hook by which executors themselves are
+    shut down comes in time: the last function registered there runs first, and the executors' own is
+    registered before a landmarker can exist.
     """
-    import concurrent.futures.thread  # noqa: F401, PLC0415 - registers the executors' function first
-
     threading._register_atexit(_close_all)  # type: ignore[attr-defined]
 
 

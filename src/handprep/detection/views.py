@@ -104,7 +104,7 @@ class View(Configurable):
     turn: int = 0
     mirror: bool = False
     whole: bool = False
-    presence: float = 0.5
+    presence: float = 0.7
 
     def __post_init__(self) -> None:
         check_choice("light", self.light, tuple(LIGHTS))

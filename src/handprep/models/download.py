@@ -15,7 +15,6 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from handprep.errors import ModelError
 
@@ -101,6 +100,8 @@ def _check_reachable(url: str) -> None:
 
 def _peer(url: str) -> tuple[str, int]:
     """Return whom a request for `url` really connects to: its host, or the proxy before that."""
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - 20 ms of every import handprep
+
     target = urlsplit(url)
     host = target.hostname or ""
     proxies = {} if proxy_bypass(host) else getproxies()
