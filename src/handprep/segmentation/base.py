@@ -1,0 +1,95 @@
+"""What every segmenter is, and what their masks have in common."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handprep.errors import InputError
+from handprep.geometry import Box
+from handprep.sample import Alpha, Hand, Image
+
+LARGEST_HOLE = 0.01  # of the mask's area; larger ones are background seen through, say, an OK sign
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """Anything that finds the pixels of hands in an RGB picture.
+
+    A segmenter is an immutable value that pickles as its parameters; what it opens, it opens once a
+    process and thread (`handprep.opened.per_thread`).
+    """
+
+    def segment(self, image: Image, hands: tuple[Hand, ...]) -> Alpha:
+        """Return how much of each pixel is hand.
+
+        Parameters
+        ----------
+        image
+            uint8 ``(H, W, 3)`` RGB. Not changed.
+        hands
+            Where the hands are, in pixels of `image`; empty if that is not known.
+
+        Returns
+        -------
+        ndarray
+            uint8 ``(H, W)``: 0 background, 255 hand.
+        """
+        ...
+
+
+def check_picture(image: Image) -> None:
+    """Raise InputError unless a picture is what segmenters take."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"a segmenter takes a uint8 (H, W, 3) RGB array, not {got}")
+
+
+def pixels_within(box: Box, image: Image) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of the pixels of a picture that a box touches."""
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = box
+    return (
+        max(0, math.floor(x0)),
+        max(0, math.floor(y0)),
+        min(width, math.ceil(x1)),
+        min(height, math.ceil(y1)),
+    )
+
+
+def connected_to(alpha: Alpha, seed: NDArray[np.bool_]) -> Alpha:
+    """Drop whatever is not connected to a seed, and close small holes.
+
+    Parameters
+    ----------
+    alpha
+        uint8 ``(H, W)``.
+    seed
+        bool ``(H, W)``: where a hand is known to be.
+
+    Returns
+    -------
+    ndarray
+        uint8 ``(H, W)``, all 0 if no pixel of at least 128 lies on the seed. Soft edges stay soft.
+    """
+    _, labels = cv2.connectedComponents((alpha > 127).astype(np.uint8), connectivity=4)
+    wanted = np.unique(labels[seed & (labels > 0)])
+    solid = np.isin(labels, wanted).astype(np.uint8) if wanted.size else np.zeros_like(alpha)
+    near = cv2.dilate(solid, np.ones((5, 5), np.uint8))  # the soft edge around what stays
+    filled = without_small_holes(solid)
+    return np.where(filled > solid, np.uint8(255), alpha * (near > 0)).astype(np.uint8)
+
+
+def without_small_holes(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a mask of 0 and 1 with every hole of less than `LARGEST_HOLE` of its area closed."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
+    areas = statistics[:, cv2.CC_STAT_AREA]
+    small = areas < LARGEST_HOLE * int(mask.sum())
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    small[border] = False  # a bay that the picture's border closes is no hole
+    small[0] = False  # label 0 is the mask itself
+    return np.where(small[labels], np.uint8(1), mask)

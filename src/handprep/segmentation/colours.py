@@ -1,0 +1,93 @@
+"""Colour models: mixtures of Gaussians that tell a hand's colours from its background's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.float32]  # (N, 3) colours, 0 to 255 each
+
+COMPONENTS = 5  # as in the GrabCut paper
+NOISE = 6.0  # variance of a camera's noise; no component is narrower
+MOST_PIXELS = 4096  # to fit a model to; more change it little
+
+
+@dataclass(frozen=True, slots=True)
+class ColourModel:
+    """A mixture of Gaussians.
+
+    Attributes
+    ----------
+    means
+        ``(K, 3)`` colours.
+    whitening
+        ``(K, 3, 3)``: the inverse of each covariance's Cholesky factor.
+    log_weights
+        ``(K,)``: log of each component's weight times its density at its mean.
+    """
+
+    means: NDArray[np.float32]
+    whitening: NDArray[np.float32]
+    log_weights: NDArray[np.float32]
+
+    def log_density(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Return the log density at each of ``(N, 3)`` colours, but for a constant of all models."""
+        logs = np.stack(
+            [
+                weight - 0.5 * np.square((pixels - mean) @ white.T).sum(1)
+                for mean, white, weight in zip(self.means, self.whitening, self.log_weights, strict=True)
+            ]
+        )
+        most = logs.max(0)
+        return most + np.log(np.exp(logs - most).sum(0))  # type: ignore[no-any-return]
+
+
+def fit(pixels: Pixels) -> ColourModel:
+    """Fit a mixture to colours by splitting them again and again.
+
+    The cluster that varies most is cut in two through its mean, across its main axis, until there are
+    enough. Unlike k-means this needs no random start: the same pixels always give the same model.
+
+    Parameters
+    ----------
+    pixels
+        ``(N, 3)`` colours, at least one.
+
+    References
+    ----------
+    Orchard and Bouman, "Color quantization of images", IEEE Trans. Signal Processing 39 (12), 1991.
+    """
+    pixels = pixels[:: -(-len(pixels) // MOST_PIXELS)]
+    clusters = [pixels]
+    spreads = [_main_axis(pixels)]
+    while len(clusters) < COMPONENTS:
+        widest = max(range(len(clusters)), key=lambda k: spreads[k][0])
+        cluster, (spread, axis) = clusters[widest], spreads[widest]
+        side = (cluster - cluster.mean(0)) @ axis > 0
+        if spread <= NOISE or side.all() or not side.any():  # all of one colour, but for rounding
+            break
+        halves = [cluster[side], cluster[~side]]
+        clusters[widest : widest + 1] = halves
+        spreads[widest : widest + 1] = [_main_axis(half) for half in halves]
+    return _mixture(clusters)
+
+
+def _main_axis(cluster: Pixels) -> tuple[float, NDArray[np.float32]]:
+    """Return the sum of squares along the direction of most variance, and that direction."""
+    centred = cluster - cluster.mean(0)
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    return float(values[-1]), vectors[:, -1]
+
+
+def _mixture(clusters: list[Pixels]) -> ColourModel:
+    total = sum(map(len, clusters))
+    means = np.stack([cluster.mean(0) for cluster in clusters])
+    centred = [cluster - mean for cluster, mean in zip(clusters, means, strict=True)]
+    least = NOISE * np.eye(3, dtype=np.float32)
+    covariances = np.stack([part.T @ part / len(part) + least for part in centred])
+    whitening = np.asarray(np.linalg.inv(np.linalg.cholesky(covariances)), np.float32)
+    shares = np.array([len(cluster) / total for cluster in clusters])
+    log_weights = np.asarray(np.log(shares) + np.log(np.linalg.det(whitening)), np.float32)
+    return ColourModel(means, whitening, log_weights)

@@ -1,0 +1,127 @@
+"""The salient-object networks of the rembg package, held to the hand."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from handprep import geometry, models
+from handprep.configurable import Configurable, check_range
+from handprep.errors import InputError
+from handprep.opened import per_thread
+from handprep.sample import Alpha, Hand, Image
+from handprep.segmentation import prior
+from handprep.segmentation.base import check_picture, connected_to, pixels_within
+
+NON_COMMERCIAL = {"bria-rmbg": "CC BY-NC 4.0; other use needs an agreement with BRIA AI"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RembgSegmenter(Configurable):
+    """Find the most salient object with a network of rembg's, and of this what belongs to the hand.
+
+    These networks know nothing of hands: in a photo of a person, a cup or a book they may take that
+    instead. Where hands are known, they are shown the hand's surroundings alone, and whatever in their
+    answer does not touch the hand is dropped. If none of it touches the hand, nothing is hand.
+
+    Importing rembg takes seconds, and up to a minute the very first time, as it compiles code. So it is
+    imported by the first call of `segment`, not before. Each thread opens the network for itself.
+
+    Parameters
+    ----------
+    model
+        rembg's name of the network. ``"u2net"`` and ``"u2netp"`` (smaller, quicker, coarser) are
+        fetched and checked by handprep, others by rembg. Networks have licences of their own:
+        ``"bria-rmbg"``, rembg's own default, is for non-commercial use only, so that opening it gives
+        a warning.
+    only_hand
+        Whether the answer is held to the hand where hands are known; otherwise it is rembg's answer to
+        the whole picture.
+    threads
+        Threads within the network. One is best for many pictures: use several callers instead.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Qin et al., "U²-Net: going deeper with nested U-structure for salient object detection", Pattern
+    Recognition 106, 2020.
+
+    Examples
+    --------
+    >>> RembgSegmenter(model="u2netp")
+    RembgSegmenter(model='u2netp', only_hand=True, threads=1)
+    """
+
+    model: str = "u2net"
+    only_hand: bool = True
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, str) or not self.model:
+            raise InputError(f"model must be a name that rembg knows, such as 'u2net', not {self.model!r}")
+        check_range("threads", self.threads, 1, 1024)
+
+    @property
+    def model_files(self) -> frozenset[str]:
+        """The network, where handprep knows it."""
+        return frozenset({self.model} & set(models.MODELS))
+
+    def segment(self, image: Image, hands: tuple[Hand, ...]) -> Alpha:
+        """Return how much of each pixel is hand (see `Segmenter.segment`).
+
+        Raises
+        ------
+        InputError
+            If rembg has no such model that runs on this machine.
+        ModelError
+            If the model's file cannot be had or opened.
+        """
+        check_picture(image)
+        if not hands or not self.only_hand:
+            return self._salient(image)
+        alpha = np.zeros(image.shape[:2], np.uint8)
+        left, top, right, bottom = pixels_within(_around(hands), image)
+        if left < right and top < bottom:
+            there = [hand.moved(geometry.translation(-left, -top)) for hand in hands]
+            found = self._salient(image[top:bottom, left:right])
+            bones = reduce(np.maximum, (prior.skeleton(found.shape, hand) for hand in there))
+            alpha[top:bottom, left:right] = connected_to(found, bones > 0)
+        return alpha
+
+    def _salient(self, image: Image) -> Alpha:
+        session = per_thread(("rembg", self.model, self.threads), self._open)
+        masks = session.predict(PIL.Image.fromarray(image))
+        return reduce(np.maximum, (np.asarray(mask.convert("L"), np.uint8) for mask in masks))
+
+    def _open(self) -> Any:
+        # onnxruntime and rembg: heavy
+        import onnxruntime  # noqa: PLC0415
+
+        from handprep.segmentation.rembg_session import rembg_session  # noqa: PLC0415
+
+        if self.model in NON_COMMERCIAL:
+            warnings.warn(
+                f"rembg's model {self.model!r} has a licence of its own: {NON_COMMERCIAL[self.model]}. "
+                "'u2net' (Apache-2.0) has no such limit.",
+                stacklevel=2,
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        return rembg_session(self.model, options)
+
+
+def _around(hands: tuple[Hand, ...]) -> geometry.Box:
+    boxes = np.array([prior.reach(hand) for hand in hands])
+    x0, y0 = boxes[:, :2].min(0)
+    x1, y1 = boxes[:, 2:].max(0)
+    return float(x0), float(y0), float(x1), float(y1)

@@ -1,0 +1,65 @@
+"""Opening rembg's sessions on model files that handprep has checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from handprep import models
+from handprep.errors import InputError, ModelError
+
+
+def rembg_session(name: str, options: Any = None) -> Any:
+    """Open a rembg session, on the checked file where handprep knows the model.
+
+    Left alone, rembg takes whatever lies in its own folders, and checks an md5 only after a download.
+    Models that handprep does not know go through rembg's own downloader. Those that send the picture
+    to somebody's server are refused: handprep keeps pictures on this machine.
+
+    Parameters
+    ----------
+    name
+        rembg's name of the model, such as ``"u2net"``.
+    options
+        An ``onnxruntime.SessionOptions``; None for its defaults.
+
+    Returns
+    -------
+    rembg.sessions.base.BaseSession
+        For its method ``predict(pil_image)``, or ``rembg.remove(…, session=…)``.
+
+    Raises
+    ------
+    InputError
+        If rembg has no such model, or it does not run on this machine.
+    ModelError
+        If the file cannot be had or opened.
+    """
+    import onnxruntime  # noqa: PLC0415 - heavy
+    from onnxruntime.capi import onnxruntime_pybind11_state as failures  # noqa: PLC0415
+    from rembg.sessions import sessions_class  # noqa: PLC0415 - heavy
+
+    known = {session.name(): session for session in sessions_class if _runs_here(session)}
+    if name not in known:
+        raise InputError(
+            f"rembg has no model {name!r:.100} that runs on this machine; it has {', '.join(sorted(known))}"
+        )
+    session = known[name]
+    if name in models.MODELS:
+        session = _with_file(session, models.fetch(name))
+    try:
+        return session(name, options or onnxruntime.SessionOptions())
+    except (OSError, ValueError) as error:  # what pooch raises without a network, and for a wrong md5
+        raise ModelError(f"rembg could not get its model {name!r}: {error}") from error
+    except (failures.Fail, failures.InvalidGraph, failures.InvalidProtobuf) as error:
+        raise ModelError(f"rembg could not open its model {name!r}, delete the file: {error}") from error
+
+
+def _runs_here(session: Any) -> bool:
+    return bool(session.is_local()) if hasattr(session, "is_local") else True  # rembg < 2.0.78 has neither
+
+
+def _with_file(session: Any, path: Path) -> Any:
+    """Return the session class with its one question, where the file is, answered."""
+    answer = classmethod(lambda *_, **__: str(path))
+    return type(session.__name__, (session,), {"download_models": answer})
