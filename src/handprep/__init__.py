@@ -1,3 +1,69 @@
-"""Turn photos of hands into clean, uniform training images."""
+"""Turn photos of hands into clean, uniform training images.
+
+Find the hand, crop to it, remove the background, resize and pad, make it grey: each a transform that takes
+a picture of any kind and gives the same kind back, or carries a `Sample` with all that is known of it.
+"""
+
+from handprep.missing import check_opencv
+
+check_opencv()  # before anything imports it, so that a container without its libraries is told what helps
+
+from handprep.detection import DETECTORS
+from handprep.detection.base import HandDetector, LandmarkDetector
+from handprep.detection.litert import LiteRTDetector
+from handprep.detection.mediapipe import MediaPipeDetector
+from handprep.detection.search import SearchingDetector
+from handprep.detection.views import View
+from handprep.errors import (
+    HandNotFoundError,
+    HandprepError,
+    ImageError,
+    InputError,
+    MissingExtraError,
+    ModelError,
+    OutputError,
+    SampleSkipped,
+)
+from handprep.pipeline import Pipeline, study_pipeline
+from handprep.sample import Hand, Sample, Step
+from handprep.segmentation.base import Segmenter
+from handprep.segmentation.grabcut import GrabCut
+from handprep.segmentation.rembg import RembgSegmenter
+from handprep.transforms.background import BackgroundRemover
+from handprep.transforms.base import Transform
+from handprep.transforms.crop import HandCropper
+from handprep.transforms.greyscale import Greyscale
+from handprep.transforms.resize import ResizePad
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DETECTORS",
+    "BackgroundRemover",
+    "GrabCut",
+    "Greyscale",
+    "Hand",
+    "HandCropper",
+    "HandDetector",
+    "HandNotFoundError",
+    "HandprepError",
+    "ImageError",
+    "InputError",
+    "LandmarkDetector",
+    "LiteRTDetector",
+    "MediaPipeDetector",
+    "MissingExtraError",
+    "ModelError",
+    "OutputError",
+    "Pipeline",
+    "RembgSegmenter",
+    "ResizePad",
+    "Sample",
+    "SampleSkipped",
+    "SearchingDetector",
+    "Segmenter",
+    "Step",
+    "Transform",
+    "View",
+    "study_pipeline",
+]

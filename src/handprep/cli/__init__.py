@@ -1,0 +1,172 @@
+"""The command line: a thin shell over `handprep.folder` and `handprep.models`."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import handprep
+from handprep import models
+from handprep.cli.options import add_options, pipeline_of
+from handprep.errors import HandprepError, InputError
+from handprep.folder import FORMATS, MANIFEST, FolderResult, prepare
+from handprep.folder.writing import write_whole
+from handprep.names import printable
+
+FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C
+MOST_LISTED = 20  # failures on the screen; the manifest lists all
+
+EXAMPLES = """\
+examples:
+  handprep run photos prepared
+      crop to the hand, resize to 300 x 300 with padding
+  handprep run photos prepared --size 64 --grey --upright --mirror right
+      small grey pictures of upright right hands
+  handprep run photos prepared --remove-background --background white
+  handprep models fetch
+      fetch all model files, for a machine that will have no network
+
+The same command again carries on where the last one ended, and prepares again what has changed.
+Exit codes: 0 all is fine, 1 some photos failed or nothing could be done, 2 wrong usage, 130 interrupted.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments
+        What follows the program's name; None for those that it was started with.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # else a name that the console lacks would end it all
+            stream.reconfigure(errors="backslashreplace")
+    parsed = _parser().parse_args(arguments)
+    try:
+        code: int = parsed.command(parsed)
+        sys.stdout.flush()
+    except HandprepError as error:
+        return _complain(error, USAGE if isinstance(error, InputError) else SOME_FAILED)
+    except KeyboardInterrupt as interrupt:
+        return _complain(interrupt, INTERRUPTED)
+    except BrokenPipeError:  # as in `handprep run … | head`; and nothing is to complain about it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SOME_FAILED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="handprep",
+        allow_abbrev=False,
+        description="Turn photos of hands into clean, uniform training images.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"handprep {handprep.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_models(commands)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "run",
+        allow_abbrev=False,
+        help="prepare a folder of photos",
+        description="Prepare every photo of a folder and its sub-folders. What is finished stays finished: "
+        "the same command again carries on where the last one ended.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.set_defaults(command=_run)
+    run.add_argument("src", type=Path, metavar="SRC", help="the folder of photos: SRC/[origin/]class/photo")
+    run.add_argument("dst", type=Path, metavar="DST", help="the folder for the outputs, which mirrors SRC")
+    run.add_argument("--format", choices=tuple(FORMATS), default="png", help="of the outputs (png)")
+    run.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
+    run.add_argument("--quiet", action="store_true", help="no progress bar and no table; failures are listed")
+    add_options(run)
+
+
+def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    listing = commands.add_parser("models", help="list model files, or fetch them ahead of time")
+    listing.set_defaults(command=_list_models)
+    actions = listing.add_subparsers(metavar="ACTION")
+    fetch = actions.add_parser("fetch", help="fetch model files")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help="which (all)")
+    fetch.set_defaults(command=_fetch_models)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    pipeline = pipeline_of(parsed)
+    if parsed.save_pipeline is not None:
+        write_whole(parsed.save_pipeline, pipeline.to_json().encode())
+    result = prepare(
+        parsed.src,
+        parsed.dst,
+        pipeline,
+        format=parsed.format,
+        workers=parsed.workers,
+        progress=not parsed.quiet,
+    )
+    if not parsed.quiet:
+        print(f"{result.detection.text()}\n\n{_summary(result)}")
+    problems = [
+        *result.unread,
+        *(f"{printable(row.source)}: {printable(row.message)}" for row in result.failed),
+    ]
+    for problem in problems[:MOST_LISTED]:
+        print(f"failed: {problem}", file=sys.stderr)
+    if len(problems) > MOST_LISTED:
+        print(f"and {len(problems) - MOST_LISTED} more: see {MANIFEST}", file=sys.stderr)
+    return SOME_FAILED if problems else FINE
+
+
+def _summary(result: FolderResult) -> str:
+    counts = result.counts
+    lines = [
+        f"photos: {len(result.rows)} ({counts['done']} done, {counts['no-hand']} without a hand, "
+        f"{counts['skipped']} skipped, {counts['failed']} failed)"
+    ]
+    if result.resumed:
+        lines.append(f"finished before: {result.resumed}")
+    if result.ignored:
+        lines.append(f"other files, ignored: {result.ignored}")
+    if result.vanished:
+        names = ", ".join(map(printable, result.vanished[:3]))
+        more = ", ..." if len(result.vanished) > 3 else ""
+        lines.append(f"outputs of photos that are gone, left: {len(result.vanished)} ({names}{more})")
+    return "\n".join([*lines, f"manifest: {printable(str(result.folder / MANIFEST))}"])
+
+
+def _list_models(parsed: argparse.Namespace) -> int:
+    for entry in models.status():
+        model = entry.model
+        state = "cached" if entry.cached else entry.problem
+        print(f"{model.name:20} {model.size / 1e6:6.1f} MB  {model.licence}  {state:10}  {model.description}")
+    print(f"They are kept in {printable(str(models.cache_folder()))}")
+    return FINE
+
+
+def _fetch_models(parsed: argparse.Namespace) -> int:
+    for name in parsed.names or models.MODELS:
+        print(printable(str(models.fetch(name, progress=True))))
+    return FINE
+
+
+def _complain(error: BaseException, code: int) -> int:
+    text = "interrupted" if isinstance(error, KeyboardInterrupt) else f"error: {error}"
+    for line in (text, *getattr(error, "__notes__", ())):
+        print(f"handprep: {line}", file=sys.stderr)
+    return code
