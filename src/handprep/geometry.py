@@ -7,6 +7,7 @@ MediaPipe. OpenCV's warps count pixel centres instead; `in_pixel_centres` change
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 import numpy as np
@@ -55,8 +56,8 @@ def compose(*maps: Affine) -> Affine:
 
 def invert(matrix: Affine) -> Affine:
     """Return the map that undoes the given one."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.hstack([linear, -linear @ matrix[:, 2:]])
+    (a, b, x), (c, d, y) = matrix.tolist()  # written out: numpy's inverse takes several times as long
+    return np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / _area(matrix)
 
 
 def apply(matrix: Affine, points: ArrayLike) -> NDArray[np.float64]:
@@ -73,18 +74,24 @@ def apply_to_box(matrix: Affine, box: Box) -> Box:
 def enclosing_box(points: ArrayLike) -> Box:
     """Return the smallest upright box around points of shape (N, 2)."""
     array = np.asarray(points, dtype=np.float64)
-    (x0, y0), (x1, y1) = array.min(0), array.max(0)
-    return float(x0), float(y0), float(x1), float(y1)
+    (x0, y0), (x1, y1) = array.min(0).tolist(), array.max(0).tolist()
+    return x0, y0, x1, y1
 
 
 def mirrors(matrix: Affine) -> bool:
     """Tell whether a map turns a left hand into a right hand."""
-    return bool(np.linalg.det(matrix[:, :2]) < 0)
+    return _area(matrix) < 0
 
 
 def scale_of(matrix: Affine) -> float:
     """Return how many target pixels one source pixel is long, as the geometric mean of both axes."""
-    return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    return math.sqrt(abs(_area(matrix)))
+
+
+def _area(matrix: Affine) -> float:
+    """Return the signed area of the unit square's image: the determinant."""
+    (a, b, _), (c, d, _) = matrix.tolist()
+    return float(a * d - b * c)
 
 
 def in_pixel_centres(matrix: Affine) -> Affine:

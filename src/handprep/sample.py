@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -44,8 +45,8 @@ class Hand:
         ``(21, 2)`` float32 pixels in MediaPipe's order (wrist, thumb, index … little finger, each from
         its root to its tip); None when the detector gives boxes only.
     handedness
-        ``"Left"`` or ``"Right"``: which hand it is if the picture shows it unmirrored. MediaPipe's
-        own labels assume a mirrored (selfie) picture and are the other way round.
+        ``"Left"`` or ``"Right"``: which hand it is if the picture is not mirrored, as MediaPipe's Tasks
+        API has it. Labels of its classic API assume a mirrored (selfie) picture: the other way round.
     world
         ``(21, 3)`` float32 metres about the hand's centre, as the detector gave them: they do not
         move with the picture.
@@ -67,7 +68,7 @@ class Hand:
     view: str = "as-is"
 
     def __post_init__(self) -> None:
-        if not np.isfinite([*self.box, self.score]).all() or len(self.box) != 4:
+        if len(self.box) != 4 or not all(map(math.isfinite, (*self.box, self.score))):
             raise InputError(
                 f"a hand needs four finite box numbers and a score, not {self.box}, {self.score}"
             )
@@ -165,6 +166,11 @@ class Sample:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.image.shape[1], self.image.shape[0]
+
+    @property
+    def rgb(self) -> Image:
+        """The picture as uint8 ``(H, W, 3)``, also where it is grey."""
+        return self.image if self.image.ndim == 3 else np.repeat(self.image[..., None], 3, axis=2)
 
     @property
     def hand(self) -> Hand | None:

@@ -22,10 +22,11 @@ def test_the_anchors_are_the_centres_of_both_grids():
 @given(st.floats(0.01, 0.99))
 def test_scores_are_sigmoids_and_those_below_the_confidence_are_left_out(confidence):
     logits = np.linspace(-200, 200, 2016, dtype=np.float32)
-    found = palm.decode(np.zeros((2016, 18), np.float32), logits, confidence)
+    points, found = palm.decode(np.zeros((2016, 18), np.float32), logits, confidence)
     scores = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
+    assert points.shape == (len(found), 9, 2)
     assert abs(len(found) - (scores >= confidence).sum()) <= 1  # one may lie on the edge in float32
-    assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
+    assert found.tolist() == sorted(found.tolist(), reverse=True)
 
 
 def test_a_box_lies_about_its_anchor():
@@ -33,25 +34,23 @@ def test_a_box_lies_about_its_anchor():
     raw[100, :4] = 19.2, -19.2, 38.4, 57.6
     logits = np.full(2016, -50, np.float32)
     logits[100] = 3
-    (found,) = palm.decode(raw, logits, 0.5)
+    points, _ = palm.decode(raw, logits, 0.5)
     x, y = ANCHORS[100]
-    np.testing.assert_allclose(found.box, [x, y - 0.25, x + 0.2, y + 0.05], atol=1e-6)
+    np.testing.assert_allclose(points[0, :2], [(x, y - 0.25), (x + 0.2, y + 0.05)], atol=1e-6)
+    np.testing.assert_allclose(points[0, 2:], np.tile((x, y), (7, 1)), atol=1e-6)
 
 
 def test_overlapping_palms_become_their_mean_weighted_by_score():
-    def palm_at(x, score):
-        return Palm(np.array([x, 0, x + 1, 1], np.float32), np.full((7, 2), x, np.float32), score)
-
-    merged = palm.suppress([palm_at(0.0, 0.9), palm_at(5.0, 0.8), palm_at(0.3, 0.3)])
-    assert [p.score for p in merged] == [0.9, 0.8]
-    assert merged[0].box[0] == pytest.approx(0.3 * 0.3 / 1.2)
-    assert merged[0].keypoints[0, 0] == pytest.approx(0.3 * 0.3 / 1.2)
+    corners = np.array([[(x, 0), (x + 1, 1)] for x in (0.0, 5.0, 0.3)], np.float32)
+    keypoints = np.broadcast_to(corners[:, :1], (3, 7, 2))
+    merged = palm.suppress(np.hstack([corners, keypoints]), np.array([0.9, 0.8, 0.3], np.float32))
+    assert [p.score for p in merged] == pytest.approx([0.9, 0.8])
+    assert merged[0].box == pytest.approx((0.075, 0, 1.075, 1))  # 0.3 · 0.3 / 1.2
+    assert merged[0].wrist == merged[0].knuckle == pytest.approx((0.075, 0))
 
 
 def test_an_upright_palm_gives_an_upright_region_shifted_towards_the_fingers():
-    keypoints = np.zeros((7, 2), np.float32)
-    keypoints[palm.WRIST], keypoints[palm.MIDDLE_KNUCKLE] = (0.5, 0.7), (0.5, 0.5)
-    found = Palm(np.array([0.4, 0.5, 0.6, 0.7], np.float32), keypoints, 1.0)
+    found = Palm((0.4, 0.5, 0.6, 0.7), wrist=(0.5, 0.7), knuckle=(0.5, 0.5), score=1.0)
     region = palm.hand_region(found, Region(100, 100, 200))
     assert region.angle == pytest.approx(0)
     assert (region.x, region.y) == pytest.approx((100, 100))  # (0.6 - half a box of 0.2) × 200

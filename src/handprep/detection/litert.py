@@ -105,12 +105,14 @@ class LiteRTDetector(Configurable):
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
         """Return the hands in a uint8 ``(H, W, 3)`` RGB picture, the best palm's first."""
-        image, to_given = shrunk(image, LONGEST_SIDE)
+        given = image
+        image, to_given = shrunk(given, LONGEST_SIDE)
         letterbox = Region.around(image)
         raw, logits = self._open("palm_detection_full", palm.SIZE, cv2.BORDER_CONSTANT)(image, letterbox)
-        palms = palm.suppress(palm.decode(raw, logits[:, 0], self.confidence))[: self.max_hands]
+        palms = palm.suppress(*palm.decode(raw, logits[:, 0], self.confidence))[: self.max_hands]
         hands = [self._hand(image, palm.hand_region(p, letterbox), p.score) for p in palms]
-        return tuple(hand.moved(to_given) for hand in hands if hand.score >= self.least_presence)
+        found = tuple(hand for hand in hands if hand.score >= self.least_presence)
+        return found if image is given else tuple(hand.moved(to_given) for hand in found)
 
     def look(self, image: Image, region: Region) -> Hand:
         """Return the hand that the landmark network sees in a region, however little present.
@@ -133,7 +135,7 @@ class LiteRTDetector(Configurable):
     def _hand(self, image: Image, region: Region, palm_score: float) -> Hand:
         network = self._open("hand_landmark_full", LANDMARK_SIZE, cv2.BORDER_REPLICATE)
         flat, presence, right, world = network(image, region)
-        landmarks = region.points(flat.reshape(LANDMARKS, 3)[:, :2] / LANDMARK_SIZE)
+        landmarks = region.points(flat.reshape(LANDMARKS, 3)[:, :2] * (1 / LANDMARK_SIZE))
         return Hand(
             landmarks=landmarks.astype(np.float32),
             box=geometry.enclosing_box(landmarks),

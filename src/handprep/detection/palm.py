@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep.detection.region import Region
+from handprep.geometry import Box
 
 SIZE = 192  # pixels on a side of the network's input
 KEYPOINTS = 7
@@ -25,10 +26,15 @@ LOGIT_LIMIT = 100.0  # TensorsToDetectionsCalculator clips there before the sigm
 
 @dataclass(frozen=True, slots=True)
 class Palm:
-    """A palm in the network's input, as shares of its side: 0 to 1."""
+    """A palm in the network's input, as shares of its side: 0 to 1.
 
-    box: NDArray[np.float32]  # (4,) x0, y0, x1, y1
-    keypoints: NDArray[np.float32]  # (7, 2)
+    Python's own numbers: right after a network ran, the caches are its own, and each call into numpy
+    costs some ten microseconds.
+    """
+
+    box: Box
+    wrist: tuple[float, float]
+    knuckle: tuple[float, float]  # of the middle finger
     score: float
 
 
@@ -41,6 +47,8 @@ def _anchors() -> NDArray[np.float32]:
 
 
 ANCHORS = _anchors()  # (2016, 2) centres
+# What is added to a row of the network's output: the centre to its centre and key points, none to its size.
+OFFSETS = np.tile(ANCHORS, 2 + KEYPOINTS) * np.repeat([1, 0, *[1] * KEYPOINTS], 2).astype(np.float32)
 
 
 def _logit(share: float) -> float:
@@ -49,7 +57,9 @@ def _logit(share: float) -> float:
     return math.inf if share >= 1 else math.log(share / (1 - share))
 
 
-def decode(raw: NDArray[np.float32], logits: NDArray[np.float32], confidence: float) -> list[Palm]:
+def decode(
+    raw: NDArray[np.float32], logits: NDArray[np.float32], confidence: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the palms in the network's output, best first, before any suppression.
 
     Parameters
@@ -60,55 +70,56 @@ def decode(raw: NDArray[np.float32], logits: NDArray[np.float32], confidence: fl
         ``(2016,)``.
     confidence
         Least score, 0 to 1.
+
+    Returns
+    -------
+    tuple of ndarray
+        ``(N, 9, 2)``: top-left corner, bottom-right corner and key points as shares of the input's side;
+        ``(N,)`` scores.
     """
     kept = np.flatnonzero(logits >= _logit(confidence))
     kept = kept[np.argsort(-logits[kept], kind="stable")]
-    scores = 1 / (1 + np.exp(-np.clip(logits[kept], -LOGIT_LIMIT, LOGIT_LIMIT)))
-    points = (raw[kept] / SIZE).reshape(-1, 2 + KEYPOINTS, 2)
-    points[:, 0] += ANCHORS[kept]
-    points[:, 2:] += ANCHORS[kept, None]
-    centres, halves = points[:, 0], points[:, 1] / 2
-    boxes = np.hstack([centres - halves, centres + halves])
-    return [
-        Palm(box, corners, float(score))
-        for box, corners, score in zip(boxes, points[:, 2:], scores, strict=True)
-    ]
+    points: NDArray[np.float32] = (raw[kept] / np.float32(SIZE) + OFFSETS[kept]).reshape(-1, 2 + KEYPOINTS, 2)
+    halves = points[:, 1] / 2
+    points[:, 1] = points[:, 0] + halves
+    points[:, 0] -= halves
+    scores: NDArray[np.float32] = np.reciprocal(1 + np.exp(-np.clip(logits[kept], -LOGIT_LIMIT, LOGIT_LIMIT)))
+    return points, scores
 
 
 def overlaps(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the IoU of one box ``(4,)`` with each of ``(N, 4)``."""
-    corners = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.prod(np.clip(corners[1] - corners[0], 0, None), axis=1)
-    united = np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) - shared
+    """Return the IoU of one box ``(2, 2)``, its two corners, with each of ``(N, 2, 2)``."""
+    shared = np.clip(np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0]), 0, None).prod(axis=1)
+    united = (box[1] - box[0]).prod() + (boxes[:, 1] - boxes[:, 0]).prod(axis=1) - shared
     ratio: NDArray[np.float32] = shared / np.maximum(united, 1e-12)
     return ratio
 
 
-def suppress(palms: list[Palm]) -> list[Palm]:
+def suppress(points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Palm]:
     """Merge overlapping palms into their mean, weighted by score; keep the best one's score.
 
     Parameters
     ----------
-    palms
-        Best first, as `decode` returns them.
+    points, scores
+        As `decode` returns them.
     """
-    merged = []
-    while palms:
-        boxes = np.array([palm.box for palm in palms])
-        same = overlaps(boxes[0], boxes) > OVERLAP
+    palms = []
+    while len(scores):
+        same = overlaps(points[0, :2], points[:, :2]) > OVERLAP
         same[0] = True  # also where the box is empty
-        group = [palm for palm, is_same in zip(palms, same, strict=True) if is_same]
-        weights = np.array([palm.score for palm in group], dtype=np.float32)
-        weights /= weights.sum()
-        merged.append(
+        weights = scores[same] / scores[same].sum()
+        mean = (weights @ points[same].reshape(len(weights), -1)).tolist()
+        wrist, knuckle = (2 * (2 + keypoint) for keypoint in (WRIST, MIDDLE_KNUCKLE))
+        palms.append(
             Palm(
-                np.einsum("n,nk->k", weights, boxes[same]),
-                np.einsum("n,nkd->kd", weights, np.array([palm.keypoints for palm in group])),
-                group[0].score,
+                (mean[0], mean[1], mean[2], mean[3]),
+                (mean[wrist], mean[wrist + 1]),
+                (mean[knuckle], mean[knuckle + 1]),
+                float(scores[0]),
             )
         )
-        palms = [palm for palm, is_same in zip(palms, same, strict=True) if not is_same]
-    return merged
+        points, scores = points[~same], scores[~same]
+    return palms
 
 
 def hand_region(palm: Palm, letterbox: Region) -> Region:
@@ -119,14 +130,17 @@ def hand_region(palm: Palm, letterbox: Region) -> Region:
     palm
         As shares of the network's input.
     letterbox
-        The square of the picture that the network saw.
+        The unturned square of the picture that the network saw.
     """
-    box = palm.box.reshape(2, 2)
-    side = float((box[1] - box[0]).max()) * letterbox.side
-    height = float(box[1, 1] - box[0, 1]) * letterbox.side
-    wrist, knuckle = letterbox.points(palm.keypoints[[WRIST, MIDDLE_KNUCKLE]])
-    region = Region.upright(wrist, knuckle, centre=letterbox.points(box.mean(0)), side=side)
-    return region.shifted(0, HAND_SHIFT * height).scaled(HAND_SCALE)
+    side, left, top = letterbox.side, letterbox.x - letterbox.side / 2, letterbox.y - letterbox.side / 2
+    x0, y0, x1, y1 = palm.box
+    region = Region.upright(
+        palm.wrist,
+        palm.knuckle,
+        centre=(left + side * (x0 + x1) / 2, top + side * (y0 + y1) / 2),
+        side=side * max(x1 - x0, y1 - y0),
+    )
+    return region.shifted(0, HAND_SHIFT * side * (y1 - y0)).scaled(HAND_SCALE)
 
 
 HAND_SHIFT, HAND_SCALE = -0.5, 2.6  # RectTransformationCalculator, palm_detection_detection_to_roi.pbtxt

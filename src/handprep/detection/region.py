@@ -71,6 +71,9 @@ class Region:
         return geometry.apply(self.to_picture(), shares)
 
 
+MOST_COPIED = 8  # times the pixels of the result; beyond that, copying costs more than it saves
+
+
 class Cutter:
     """Cuts turned squares out of pictures as MediaPipe's graph does, into buffers of its own.
 
@@ -92,8 +95,8 @@ class Cutter:
 
     def __init__(self, size: int, border: int) -> None:
         self._border = border
-        self._steps = np.arange(size) / size
-        self._x, self._y = np.empty((2, size, size), np.float32)
+        self._steps = np.arange(size, dtype=np.float32) / np.float32(size)
+        self._maps = np.empty((2, size, size), np.float32)
         self._whole = np.empty((size, size, 2), np.int16)
         self._part = np.empty((size, size), np.uint16)
         self._picture = np.empty((size, size, 3), np.uint8)
@@ -101,6 +104,8 @@ class Cutter:
 
     def __call__(self, image: Image, region: Region) -> Image:
         """Return the region of a uint8 ``(H, W, 3)`` picture of at most 32,767 pixels on a side."""
+        if self._border == cv2.BORDER_REPLICATE:
+            image, region = self._continued(image, region)
         if region != self._region:  # pictures of one size share their letterbox
             self._make_maps(region)
         cv2.remap(
@@ -108,11 +113,32 @@ class Cutter:
         )
         return self._picture
 
+    def _continued(self, image: Image, region: Region) -> tuple[Image, Region]:
+        """Return the surroundings of a region that sticks out, with the border made, and the region there.
+
+        Nearly every hand's region sticks out of a 300×200 photo, and remap is slow where it does: 0.57 ms,
+        against 0.37 ms for making the border first.
+        """
+        reach = region.side / 2 * (abs(math.cos(region.angle)) + abs(math.sin(region.angle)))
+        left, top = math.floor(region.x - reach), math.floor(region.y - reach)
+        right, bottom = (
+            math.ceil(region.x + reach) + 2,
+            math.ceil(region.y + reach) + 2,
+        )  # to interpolate with
+        height, width = image.shape[:2]
+        pads = max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)
+        area = (right - left) * (bottom - top)
+        reaches_picture = right > 0 and bottom > 0 and left < width and top < height
+        if not any(pads) or not reaches_picture or area > MOST_COPIED * self._part.size:
+            return image, region
+        inside = image[max(0, top) : bottom, max(0, left) : right]
+        continued = cv2.copyMakeBorder(inside, *pads, self._border)
+        return np.asarray(continued, np.uint8), replace(region, x=region.x - left, y=region.y - top)
+
     def _make_maps(self, region: Region) -> None:
-        for (right, down, start), axis in zip(region.to_picture(), (self._x, self._y), strict=True):
-            along, across = right * self._steps, down * self._steps + start
-            np.add(along.astype(np.float32), across.astype(np.float32)[:, None], out=axis)
-        cv2.convertMaps(self._x, self._y, cv2.CV_16SC2, self._whole, self._part)
+        for (right, down, start), axis in zip(region.to_picture().tolist(), self._maps, strict=True):
+            np.add(right * self._steps, (down * self._steps + start)[:, None], out=axis)
+        cv2.convertMaps(self._maps[0], self._maps[1], cv2.CV_16SC2, self._whole, self._part)
         self._region = region
 
 

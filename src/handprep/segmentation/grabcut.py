@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry
-from handprep.configurable import Configurable, check_range
+from handprep.configurable import Configurable, check_choice, check_range
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import colours, prior
 from handprep.segmentation.base import check_picture, connected_to, pixels_within
@@ -21,6 +21,7 @@ LEARNING_ODDS = 1.0  # log-odds beyond which a pixel's colour counts for its sid
 RELEARNING_ODDS = -3.5  # log-odds below which it never counts for the hand, whatever the cut said
 MOST_COLOUR_ODDS = 6.0  # no colour outvotes more of the prior's log-odds
 LONGEST_REFINED = 1024  # pixels; edges of larger pictures are soft enough when enlarged
+MOST_ITERATIONS = 10  # they have long settled by then
 BORDER = 0.05  # of a picture with unknown hands, which is taken for background
 
 
@@ -69,7 +70,7 @@ class GrabCut(Configurable):
     resolution: int = 64
 
     def __post_init__(self) -> None:
-        check_range("iterations", self.iterations, 1, 10)
+        check_choice("iterations", self.iterations, tuple(range(1, MOST_ITERATIONS + 1)))
         check_range("resolution", self.resolution, 16, 512)
 
     def segment(self, image: Image, hands: tuple[Hand, ...]) -> Alpha:
@@ -104,7 +105,7 @@ class GrabCut(Configurable):
         lab = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), np.uint8)
         hand, background = odds > LEARNING_ODDS, odds < -LEARNING_ODDS
         mask = (odds > 0).astype(np.uint8)
-        for _ in range(self.iterations):
+        for _ in range(int(self.iterations)):
             if not hand.any() or not background.any():  # nothing to tell apart
                 break
             mask = graph_cut(lab, odds + _colour_odds(lab, hand, background, odds), certain)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from handprep.configurable import Configurable, check_choice
@@ -100,7 +99,7 @@ class BackgroundRemover(Transform):
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample with alpha, and with another background."""
-        image = _coloured(sample.image)
+        image = sample.rgb
         hands = sample.hands if sample.hands is not None else self.finder().detect(image)
         sample = replace(sample, hands=hands)
         if not hands and self.on_missing != "segment":
@@ -142,7 +141,3 @@ class BackgroundRemover(Transform):
         if isinstance(self.background, int) or image.ndim == 2:
             return (grey_of(self.background),) * 3
         return self.background
-
-
-def _coloured(image: Image) -> Image:
-    return image if image.ndim == 3 else np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)

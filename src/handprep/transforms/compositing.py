@@ -12,7 +12,8 @@ Colours = NDArray[np.float32]  # (H, W, 3), 0 to 255
 Share = NDArray[np.float32]  # (H, W), 0 to 1
 
 ENOUGH = 512  # pixels on the long side to take mean colours at, which vary slowly
-WINDOWS = (91, 7)  # pixels: where the narrow one holds nothing to take a mean of, the wide one serves
+WIDE, NARROW = 91, 7  # pixels: windows for mean colours
+DOUBT = 0.02  # weight of the wide window's mean in the narrow one's: as one of its pixels
 RIM = 1 / 150  # of the long side: how far into the hand the old background's light reaches
 WIDEST_RIM = 8  # pixels
 BLUR = 0.05  # of the long side: standard deviation of the blurred background
@@ -36,9 +37,8 @@ def over(image: Image, alpha: Alpha, background: Image | tuple[int, int, int]) -
     ndarray
         uint8 ``(H, W, 3)``: the background alone where alpha is 0, the picture alone inside the hand.
     """
-    share = _float(alpha / 255)[..., None]
-    mixed = share * hand_colours(image, alpha) + (1 - share) * np.asarray(background, np.float32)
-    return np.round(mixed).astype(np.uint8)
+    behind = np.broadcast_to(np.asarray(background, np.uint8), image.shape)
+    return _mixed(hand_colours(image, alpha), behind, alpha)
 
 
 def hand_colours(image: Image, alpha: Alpha) -> Image:
@@ -60,14 +60,12 @@ def hand_colours(image: Image, alpha: Alpha) -> Image:
     Forte's blur fusion ("Approximate fast foreground colour estimation", ICIP 2021) unmixes the edge by
     alpha instead. With the true alpha it is as good; with one that was found it leaves more of a rim.
     """
-    inside = _eroded(_float(alpha / 255))
+    inside = _eroded(alpha)
     small, weight = _reduced(image, inside)
-    mean = np.zeros_like(small)
-    for side in WINDOWS:
-        summed = cv2.blur(small * weight[..., None], (side, side)) + NO_WEIGHT * mean
-        mean = _float(summed / (cv2.blur(weight, (side, side)) + NO_WEIGHT)[..., None])
-    share = inside[..., None]
-    return np.round(share * image + (1 - share) * _enlarged(mean, image)).astype(np.uint8)
+    weight = _float(weight * weight)  # mixed pixels count for little
+    wide = _weighted_mean(small, weight, WIDE, NO_WEIGHT, 0.0)
+    mean = _weighted_mean(small, weight, NARROW, DOUBT, wide)
+    return _mixed(image, _enlarged(mean, image), inside)
 
 
 def blurred_background(image: Image, alpha: Alpha) -> Image:
@@ -80,34 +78,51 @@ def blurred_background(image: Image, alpha: Alpha) -> Image:
     alpha
         uint8 ``(H, W)``.
     """
-    small, weight = _reduced(image, _eroded(_float(1 - alpha / 255)))
+    small, weight = _reduced(image, _eroded(255 - alpha))
     sigma = BLUR * max(weight.shape)
     total = _float(cv2.GaussianBlur(weight, (0, 0), sigma))[..., None]
     summed = _float(cv2.GaussianBlur(small * weight[..., None], (0, 0), sigma))
     overall = summed.sum((0, 1)) / max(NO_WEIGHT, float(total.sum()))  # for the middle of large hands
-    mean = (summed + NO_WEIGHT * overall) / (total + NO_WEIGHT)
-    return np.round(_enlarged(_float(mean), image)).astype(np.uint8)
+    return _enlarged(_float((summed + NO_WEIGHT * overall) / (total + NO_WEIGHT)), image)
 
 
-def _eroded(share: Share) -> Share:
-    """Return what is left of a share without its rim; the picture's border takes nothing away."""
-    pixels = min(WIDEST_RIM, max(1, round(RIM * max(share.shape))))
+def _mixed(front: Image, behind: Image, alpha: Alpha) -> Image:
+    """Return the front where alpha is 255, what is behind where it is 0, and mix along the edge only."""
+    done = np.where((alpha == 255)[..., None], front, behind)
+    soft = (alpha > 0) & (alpha < 255)
+    share = _float(alpha[soft] / 255)[:, None]
+    done[soft] = np.round(share * front[soft] + (1 - share) * behind[soft])
+    return done
+
+
+def _weighted_mean(
+    colours: Colours, weight: Share, side: int, doubt: float, otherwise: Colours | float
+) -> Colours:
+    """Return the mean in a square window, mixed with something else to the degree that weight is lacking."""
+    summed = cv2.blur(colours * weight[..., None], (side, side)) + doubt * np.asarray(otherwise, np.float32)
+    return _float(summed / (cv2.blur(weight, (side, side)) + doubt)[..., None])
+
+
+def _eroded(alpha: Alpha) -> Alpha:
+    """Return what is left of alpha without its rim; the picture's border takes nothing away."""
+    pixels = min(WIDEST_RIM, max(1, round(RIM * max(alpha.shape))))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
-    return _float(cv2.erode(share, disc))
+    return np.asarray(cv2.erode(alpha, disc), np.uint8)
 
 
-def _reduced(image: Image, share: Share) -> tuple[Colours, Share]:
-    """Return picture and share with at most `ENOUGH` pixels on the long side."""
-    height, width = share.shape
+def _reduced(image: Image, alpha: Alpha) -> tuple[Colours, Share]:
+    """Return picture and alpha, the latter from 0 to 1, with at most `ENOUGH` pixels on the long side."""
+    height, width = alpha.shape
     factor = min(1.0, ENOUGH / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return _float(small), _float(cv2.resize(share, size, interpolation=cv2.INTER_AREA))
+    small, share = (cv2.resize(array, size, interpolation=cv2.INTER_AREA) for array in (image, alpha))
+    return _float(small), _float(share) / np.float32(255)
 
 
-def _enlarged(colours: Colours, image: Image) -> Colours:
+def _enlarged(colours: Colours, image: Image) -> Image:
     size = image.shape[1], image.shape[0]
-    return _float(cv2.resize(colours, size, interpolation=cv2.INTER_LINEAR))
+    rounded = np.round(np.clip(colours, 0, 255)).astype(np.uint8)
+    return np.asarray(cv2.resize(rounded, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _float(array: ArrayLike) -> NDArray[np.float32]:

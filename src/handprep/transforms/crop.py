@@ -15,7 +15,7 @@ from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, InputError, SampleSkipped
 from handprep.geometry import Affine, Box
-from handprep.sample import MIDDLE_MCP, WRIST, Hand, Image, Sample
+from handprep.sample import MIDDLE_MCP, WRIST, Hand, Sample
 from handprep.transforms.base import Transform
 
 SCORES = {
@@ -100,7 +100,7 @@ class HandCropper(Transform):
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample, cropped, with the chosen hand first."""
-        hands = sample.hands if sample.hands is not None else self.finder().detect(_coloured(sample.image))
+        hands = sample.hands if sample.hands is not None else self.finder().detect(sample.rgb)
         if not hands:
             return self._without_hand(replace(sample, hands=()))
         chosen = max(hands, key=SCORES[self.hand])
@@ -160,10 +160,6 @@ class HandCropper(Transform):
         border = self.margin * max(wide, high)
         more_x, more_y = (max(0.0, high - wide) / 2, max(0.0, wide - high) / 2) if self.square else (0.0, 0.0)
         return x0 - border - more_x, y0 - border - more_y, x1 + border + more_x, y1 + border + more_y
-
-
-def _coloured(image: Image) -> Image:
-    return image if image.ndim == 3 else np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def _inside(low: float, high: float, limit: int) -> tuple[float, float]:

@@ -89,12 +89,11 @@ class ResizePad(Transform):
         )
 
         def place(array: NDArray[np.uint8], fill: int | tuple[int, ...]) -> NDArray[np.uint8]:
-            canvas = np.empty((out_height, out_width, *array.shape[2:]), np.uint8)
-            canvas[...] = fill
-            canvas[top : top + new_height, left : left + new_width] = self._scaled(
-                array, new_width, new_height
-            )
-            return canvas
+            scaled = self._scaled(array, new_width, new_height)
+            below, right = out_height - new_height - top, out_width - new_width - left
+            value = (fill,) * 3 if isinstance(fill, int) else fill
+            padded = cv2.copyMakeBorder(scaled, top, below, left, right, cv2.BORDER_CONSTANT, value=value)
+            return np.asarray(padded, np.uint8)
 
         fill = self.fill if sample.image.ndim == 3 else grey_of(self.fill)
         alpha = None if sample.alpha is None else place(sample.alpha, 0)

@@ -1,0 +1,79 @@
+"""Cleaning of masks: what touches the hand stays, small holes close, background seen through stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handprep.errors import InputError
+from handprep.segmentation.base import check_picture, connected_to, pixels_within, without_small_holes
+
+
+@pytest.fixture
+def alpha():
+    picture = np.zeros((60, 80), np.uint8)
+    picture[10:50, 10:40] = 255
+    picture[10:50, 40] = 100  # a soft edge
+    picture[20:40, 60:75] = 255  # something else
+    return picture
+
+
+def seed_at(y, x, shape=(60, 80)):
+    seed = np.zeros(shape, bool)
+    seed[y, x] = True
+    return seed
+
+
+def test_what_does_not_touch_the_seed_is_dropped_and_the_soft_edge_stays(alpha):
+    done = connected_to(alpha, seed_at(30, 20))
+    assert not done[:, 50:].any()
+    np.testing.assert_array_equal(done[:, :50], alpha[:, :50])
+
+
+def test_every_part_that_touches_a_seed_stays(alpha):
+    seed = seed_at(30, 20) | seed_at(30, 65)
+    np.testing.assert_array_equal(connected_to(alpha, seed), alpha)
+
+
+def test_nothing_is_hand_where_nothing_touches_the_seed(alpha):
+    assert not connected_to(alpha, seed_at(55, 5)).any()
+    assert not connected_to(alpha, np.zeros_like(alpha, bool)).any()
+
+
+def test_small_holes_close_and_large_ones_stay(alpha):
+    alpha[15:18, 15:18] = 0  # 9 of 1200 pixels: a highlight on a nail
+    alpha[30:36, 20:30] = 0  # 60: seen through thumb and index finger
+    done = connected_to(alpha, seed_at(40, 12))
+    assert (done[15:18, 15:18] == 255).all()
+    assert not done[30:36, 20:30].any()
+
+
+def test_a_bay_at_the_border_is_no_hole():
+    mask = np.ones((40, 40), np.uint8)
+    mask[0:3, 10:12] = 0
+    np.testing.assert_array_equal(without_small_holes(mask), mask)
+
+
+def test_an_empty_and_a_full_mask_stay_as_they_are():
+    for value in (0, 1):
+        mask = np.full((5, 7), value, np.uint8)
+        np.testing.assert_array_equal(without_small_holes(mask), mask)
+
+
+def test_pixels_within_a_box_are_those_it_touches_inside_the_picture():
+    image = np.zeros((60, 80, 3), np.uint8)
+    assert pixels_within((10.4, -5.0, 30.0, 90.2), image) == (10, 0, 30, 60)
+
+
+@pytest.mark.parametrize(
+    ("picture", "named"),
+    [
+        (np.zeros((4, 4), np.uint8), r"uint8 \(4, 4\)"),
+        (np.zeros((4, 4, 3), np.float32), r"float32 \(4, 4, 3\)"),
+        (np.zeros((4, 4, 4), np.uint8), r"uint8 \(4, 4, 4\)"),
+        ("photo.jpg", "str"),
+    ],
+)
+def test_other_pictures_are_refused_by_what_they_are(picture, named):
+    with pytest.raises(InputError, match=named):
+        check_picture(picture)

@@ -1,0 +1,67 @@
+"""Where hand is likely: near the bones, along the forearm, in a box's middle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from handprep import geometry
+from handprep.sample import Hand
+from handprep.segmentation import prior
+from tests.rendered import photos
+from tests.segmentation.cases import iou, one, whole
+
+
+def test_the_likelier_half_is_much_of_the_hand_before_any_colour_is_seen():
+    overlaps = []
+    for photo in photos():
+        sample = whole(photo)
+        odds = prior.log_odds(sample.image.shape[:2], sample.hand)
+        overlaps.append(iou(np.where(odds > 0, 255, 0), sample.alpha))
+    assert np.mean(overlaps) > 0.7
+
+
+def test_the_skeleton_lies_on_the_hand():
+    on_hand = []
+    for photo in photos():
+        sample = whole(photo)
+        bones = prior.skeleton(sample.image.shape[:2], sample.hand) > 0
+        on_hand.append(np.mean(sample.alpha[bones] > 0))
+    assert min(on_hand) > 0.9  # landmarks hidden behind the hand are joined by straight lines
+
+
+def test_nothing_out_of_reach_is_likely():
+    sample = one("paper")
+    height, width = sample.image.shape[:2]
+    odds = prior.log_odds((height, width), sample.hand)
+    x0, y0, x1, y1 = prior.reach(sample.hand)
+    rows, columns = np.mgrid[:height, :width]
+    outside = (columns < x0 - 1) | (columns > x1) | (rows < y0 - 1) | (rows > y1)
+    assert outside.any()
+    assert odds[outside].max() < -4
+
+
+def test_a_box_is_likeliest_in_its_middle():
+    odds = prior.log_odds((100, 120), Hand(box=(20, 30, 100, 90), score=1.0))
+    assert np.unravel_index(odds.argmax(), odds.shape) in [(59, 59), (59, 60), (60, 59), (60, 60)]
+    assert odds[60, 60] > 1
+    assert odds[35, 25] < 0  # in its corner
+    assert odds[60, 115] < -2  # outside
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_a_palm_is_as_long_as_the_picture_is_scaled(factor):
+    hand = one("scissors").hand
+    assert hand is not None
+    larger = hand.moved(geometry.scaling(factor, factor))
+    assert prior.palm_length(larger) == pytest.approx(factor * prior.palm_length(hand), rel=1e-5)
+    boxed = replace(hand, landmarks=None)
+    assert prior.palm_length(boxed) > 0
+
+
+def test_a_hand_outside_of_the_picture_is_unlikely_in_it():
+    hand = one("paper").hand.moved(geometry.translation(2000, 0))
+    assert prior.log_odds((60, 80), hand).max() < -10
+    assert not prior.skeleton((60, 80), hand).any()

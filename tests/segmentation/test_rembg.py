@@ -1,0 +1,110 @@
+"""rembg's networks, held to the hand; with u2netp, the small one."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handprep import geometry
+from handprep.configurable import Configurable
+from handprep.errors import InputError, ModelError
+from handprep.segmentation.base import Segmenter
+from handprep.segmentation.rembg import RembgSegmenter
+from tests.rendered import photos
+from tests.segmentation.cases import cropped, iou, one
+
+SMALL = RembgSegmenter(model="u2netp")
+
+
+def test_hand_and_forearm_are_found():
+    samples = [cropped(photo) for photo in photos()[::4]]
+    overlaps = [iou(SMALL.segment(sample.image, sample.hands), sample.alpha) for sample in samples]
+    assert np.mean(overlaps) > 0.93  # 0.97 over all 36
+
+
+def test_it_is_held_to_the_known_hand():
+    known, other = one("paper", 0), one("scissors", 1)
+    picture = np.hstack([known.image, other.image])
+    width = known.size[0]
+    held = SMALL.segment(picture, known.hands)
+    assert iou(held[:, :width], known.alpha) > 0.9
+    assert not held[:, width + 40 :].any()
+    alone = RembgSegmenter(model="u2netp", only_hand=False).segment(picture, known.hands)
+    assert alone[:, width:].max() > 200  # the other hand is as salient
+
+
+def test_a_hand_outside_of_the_picture_is_not_in_it():
+    sample = one("paper")
+    away = sample.hand.moved(geometry.translation(5000, 0))
+    assert not SMALL.segment(sample.image, (away,)).any()
+
+
+def test_without_hands_it_is_rembgs_answer_to_the_whole_picture():
+    sample = one("paper")
+    unheld = RembgSegmenter(model="u2netp", only_hand=False)
+    np.testing.assert_array_equal(SMALL.segment(sample.image, ()), unheld.segment(sample.image, sample.hands))
+
+
+def test_threads_agree():
+    samples = [cropped(photo) for photo in photos()[:2]]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda s: SMALL.segment(s.image, s.hands), samples))
+    for sample, alpha in zip(samples, together, strict=True):
+        np.testing.assert_array_equal(alpha, SMALL.segment(sample.image, sample.hands))
+
+
+def test_rembg_is_not_imported_before_it_is_used():
+    code = (
+        "import sys; from handprep.transforms.background import BackgroundRemover; "
+        "BackgroundRemover(method='rembg'); print('rembg' in sys.modules, 'onnxruntime' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_an_unknown_model_is_refused_with_the_names_that_are_known():
+    sample = one("paper")
+    with pytest.raises(InputError, match=r"no model 'u3net' .* it has .*u2net"):
+        RembgSegmenter(model="u3net").segment(sample.image, sample.hands)
+
+
+def test_a_non_commercial_model_is_opened_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # its file is 1 GB, so that a damaged one stands in for it: the warning comes first
+    folder = tmp_path / "models" / "bria-rmbg"
+    folder.mkdir(parents=True)
+    for name in ("bria-rmbg.onnx", "bria-rmbg-2.0.onnx"):
+        (folder / name).write_bytes(b"no network")
+        (tmp_path / name).write_bytes(b"no network")  # for older rembg
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    sample = one("paper")
+    with (
+        pytest.warns(UserWarning, match="'bria-rmbg' has a licence of its own: CC BY-NC 4.0"),
+        pytest.raises(ModelError, match="could not open its model 'bria-rmbg'"),
+    ):
+        RembgSegmenter(model="bria-rmbg").segment(sample.image, sample.hands)
+
+
+def test_the_default_model_may_be_used_commercially():
+    assert RembgSegmenter().model == "u2net"
+
+
+def test_it_is_known_by_its_parameters():
+    segmenter = RembgSegmenter(model="u2netp", threads=2)
+    assert isinstance(segmenter, Segmenter)
+    assert repr(segmenter) == "RembgSegmenter(model='u2netp', only_hand=True, threads=2)"
+    assert pickle.loads(pickle.dumps(segmenter)) == segmenter
+    assert Configurable.from_dict(segmenter.to_dict()) == segmenter
+    assert segmenter.model_files == {"u2netp"}
+    assert RembgSegmenter(model="isnet-general-use").model_files == frozenset()  # rembg fetches it
+
+
+@pytest.mark.parametrize("parameters", [{"model": ""}, {"model": None}, {"threads": 0}])
+def test_parameters_out_of_range_are_refused(parameters):
+    with pytest.raises(InputError, match=next(iter(parameters))):
+        RembgSegmenter(**parameters)

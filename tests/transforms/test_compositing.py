@@ -1,0 +1,85 @@
+"""Another background leaves no rim of the old one, and a blurred one nothing of the hand."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from handprep.transforms.compositing import blurred_background, hand_colours, over
+
+SKIN, WALL = np.array([90, 60, 50]), np.array([230, 235, 240])
+
+
+def dark_disc_before_a_light_wall(size):
+    """Return a disc with an edge as soft as a camera's, its alpha, and one that is a pixel too large."""
+    truth, found = np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint8)
+    for mask, larger in ((truth, 0), (found, 1)):
+        cv2.circle(mask, (size // 2, size // 2), size // 3 + larger, 255, cv2.FILLED)
+    truth, found = (cv2.GaussianBlur(mask, (0, 0), 0.8) for mask in (truth, found))
+    share = truth[..., None] / 255
+    image = np.round(share * SKIN + (1 - share) * WALL).astype(np.uint8)
+    return image, truth, found
+
+
+@pytest.fixture
+def dark_hand_before_a_light_wall():
+    return dark_disc_before_a_light_wall(240)
+
+
+@pytest.mark.parametrize("size", [240, 1500])
+def test_hardly_a_rim_of_the_old_background_is_left(size):
+    image, _, found = dark_disc_before_a_light_wall(size)
+    plain = found[..., None] / 255 * image
+    assert over(image, found, (0, 0, 0)).max() - SKIN.max() < 0.3 * (plain.max() - SKIN.max())
+
+
+def test_with_the_true_alpha_the_result_is_as_if_the_hand_had_been_there(dark_hand_before_a_light_wall):
+    image, truth, _ = dark_hand_before_a_light_wall
+    share = truth[..., None] / 255
+    expected = share * SKIN + (1 - share) * (0, 177, 64)
+    np.testing.assert_allclose(over(image, truth, (0, 177, 64)), expected, atol=5)
+
+
+def test_inside_the_hand_and_outside_of_it_nothing_is_mixed(dark_hand_before_a_light_wall):
+    image, truth, _ = dark_hand_before_a_light_wall
+    noisy = image ^ np.random.default_rng(0).integers(0, 8, image.shape, np.uint8)
+    done = over(noisy, truth, (1, 2, 3))
+    inside = cv2.erode(truth, np.ones((9, 9), np.uint8)) == 255
+    np.testing.assert_array_equal(done[inside], noisy[inside])
+    assert (done[truth == 0] == (1, 2, 3)).all()
+
+
+def test_around_the_hand_its_colours_go_on_and_the_background_is_gone(dark_hand_before_a_light_wall):
+    image, _, found = dark_hand_before_a_light_wall
+    colours = hand_colours(image, found)
+    around = (cv2.dilate(found, np.ones((21, 21), np.uint8)) > 0) & (found == 0)
+    np.testing.assert_allclose(colours[around], np.broadcast_to(SKIN, colours[around].shape), atol=12)
+    assert not colours[:5, :5].any()  # far away
+
+
+def test_the_blurred_background_has_nothing_of_the_hand():
+    image = np.zeros((150, 200, 3), np.uint8)
+    image[:] = 0, 0, 200
+    image[50:100, 60:140] = 250, 0, 0
+    alpha = np.where(image[..., 0] > 0, np.uint8(255), np.uint8(0))
+    blurred = blurred_background(image, alpha)
+    assert blurred[..., 0].max() <= 1
+    assert blurred[..., 2].min() >= 199
+
+
+def test_the_blurred_background_has_no_detail():
+    image = np.zeros((150, 200, 3), np.uint8)
+    image[:, ::2] = 255  # stripes
+    alpha = np.zeros((150, 200), np.uint8)
+    alpha[60:90, 80:120] = 255
+    assert np.ptp(blurred_background(image, alpha)[:, 20:-20].astype(int)) < 30
+
+
+@pytest.mark.parametrize("value", [0, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (90, 120)])
+def test_all_hand_and_no_hand_are_borne(value, shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    alpha = np.full(shape, value, np.uint8)
+    np.testing.assert_array_equal(over(image, alpha, (9, 9, 9)), image if value else np.full_like(image, 9))
+    assert blurred_background(image, alpha).shape == image.shape
