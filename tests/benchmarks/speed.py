@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -30,11 +31,13 @@ from handprep.transforms.resize import ResizePad
 from tests.rendered import photos
 
 ROUNDS = 150
+PHOTOS = 240
+Key = TypeVar("Key")
 
 
-def medians(contestants: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
+def medians(contestants: dict[Key, Callable[[], object]], rounds: int = ROUNDS) -> dict[Key, float]:
     """Return the median milliseconds of each contestant, called in turn."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
+    times: dict[Key, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, call in contestants.items():
             start = perf_counter()
@@ -80,18 +83,18 @@ def one_thread(photo: Path) -> None:
 
 
 def two_threads(photo: Path) -> None:
-    """Photos a second of two threads over one, in alternate rounds."""
+    """Photos a second of two threads over one, for the pipeline and for its networks alone."""
     image = cv2.resize(images.read(photo).image, (300, 200), interpolation=cv2.INTER_AREA)
     pipeline = study_pipeline()
-    figures = medians(
-        {
-            f"{n} thread(s), 60 photos": lambda n=n: list(ordered_map(pipeline.run, [image] * 60, workers=n))
-            for n in (1, 2)
-        },
-        rounds=5,
-    )
-    one, two = figures.values()
-    print(f"\nthreads\n  one {60000 / one:.1f} photos/s, two {60000 / two:.1f} photos/s: {one / two:.2f} ×")
+    calls = {"networks alone": lambda _: networks_alone()(), "detect + crop + resize + grey": pipeline.run}
+    print(f"\none and two threads, {PHOTOS} photos a round (a new thread opens networks of its own)")
+    for name, call in calls.items():
+        one, two = medians(
+            {n: lambda n=n, call=call: list(ordered_map(call, [image] * PHOTOS, workers=n)) for n in (1, 2)},
+            rounds=3,
+        ).values()
+        rates = f"{1000 * PHOTOS / one:.1f} and {1000 * PHOTOS / two:.1f} photos/s"
+        print(f"  {name:52}{rates}: {one / two:.2f} ×")
 
 
 def twelve_megapixels(photo: Path) -> None:

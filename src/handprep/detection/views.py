@@ -62,10 +62,22 @@ LIGHTS: dict[str, Callable[[Image], Image]] = {
     "smoothed": _smoothed,
     "swapped": _swapped,
     "skin-toned": _skin_toned,
-    "balanced smoothed": lambda image: _balanced(_smoothed(image)),
-    "skin-toned smoothed": lambda image: _skin_toned(_smoothed(image)),
-    "swapped smoothed": lambda image: _swapped(_smoothed(image)),
 }
+
+
+def lit(image: Image, light: str) -> Image:
+    """Return a picture in another light.
+
+    Parameters
+    ----------
+    image
+        uint8 ``(H, W, 3)`` RGB.
+    light
+        One or more of `LIGHTS`, the last one applied first: ``"balanced smoothed"`` smooths, then balances.
+    """
+    for word in reversed(light.split()):
+        image = LIGHTS[word](image)
+    return image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +87,7 @@ class View(Configurable):
     Parameters
     ----------
     light
-        What is done to its colours: one of `LIGHTS`, such as ``"brightened"``.
+        What is done to its colours: one or more of `LIGHTS`, as for `lit`.
     pad
         Share of the long side that is added on every side, continuing the edge pixels.
     turn
@@ -107,7 +119,8 @@ class View(Configurable):
     presence: float = 0.7
 
     def __post_init__(self) -> None:
-        check_choice("light", self.light, tuple(LIGHTS))
+        for word in self.light.split() or [self.light]:
+            check_choice("light", word, tuple(LIGHTS))
         check_range("pad", self.pad, 0, 4)
         check_range("turn", self.turn, -360, 360)
         check_range("presence", self.presence, 0, 1)
