@@ -32,8 +32,7 @@ class Configurable:
     @property
     def model_files(self) -> frozenset[str]:
         """Names of the model files (`handprep.models`) that results depend on."""
-        nested = [value for value in self.parameters.values() if isinstance(value, Configurable)]
-        return frozenset[str]().union(*(part.model_files for part in nested))
+        return model_files_of(tuple(self.parameters.values()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters as JSON values."""
@@ -63,6 +62,13 @@ class Configurable:
         except TypeError as error:  # an unknown or missing parameter
             raise InputError(f"{name} cannot be built from these parameters: {error}") from error
         return built
+
+
+def model_files_of(value: Any) -> frozenset[str]:
+    """Return the model files of a part, or of all parts in a tuple; none of anything else."""
+    if isinstance(value, tuple):
+        return frozenset[str]().union(*map(model_files_of, value))
+    return value.model_files if isinstance(value, Configurable) else frozenset()
 
 
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -71,11 +71,6 @@ class Pipeline(Transform):
         """Height and width of every result, where a transform fixes them."""
         sizes = [transform.output_size for transform in self.transforms]
         return next((size for size in reversed(sizes) if size), None)
-
-    @property
-    def model_files(self) -> frozenset[str]:
-        """Names of the model files that the transforms use."""
-        return frozenset[str]().union(*(transform.model_files for transform in self.transforms))
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample after all transforms."""
@@ -186,7 +181,7 @@ def study_pipeline(size: int = 300) -> Pipeline:
 
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Yield ``function(item)`` for each item in order, computed in threads, a few items ahead.
 
     Parameters

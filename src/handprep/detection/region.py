@@ -121,10 +121,8 @@ class Cutter:
         """
         reach = region.side / 2 * (abs(math.cos(region.angle)) + abs(math.sin(region.angle)))
         left, top = math.floor(region.x - reach), math.floor(region.y - reach)
-        right, bottom = (
-            math.ceil(region.x + reach) + 2,
-            math.ceil(region.y + reach) + 2,
-        )  # to interpolate with
+        right, bottom = math.ceil(region.x + reach), math.ceil(region.y + reach)
+        right, bottom = right + 2, bottom + 2  # what the last pixels are interpolated with
         height, width = image.shape[:2]
         pads = max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)
         area = (right - left) * (bottom - top)

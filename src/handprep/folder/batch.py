@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -87,12 +87,10 @@ class Batch:
             for name in sorted(self._pipeline.model_files):
                 models.fetch(name, progress=progress is True)
         resumed = self.total - len(self.left)
-        with _reporting(progress, resumed, self.total) as report, closing(self._results(workers)) as results:
+        prepared = ordered_map(self._prepare_one, self.left, workers=workers)
+        with _reporting(progress, resumed, self.total) as report, closing(prepared) as results:
             for done, _ in enumerate(results, start=resumed + 1):
                 report(done, self.total)
-
-    def _results(self, workers: int | None) -> Generator[None]:
-        yield from ordered_map(self._prepare_one, self.left, workers=workers)
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows of the photos that are done so far, failed ones among them."""

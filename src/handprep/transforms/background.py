@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from handprep.configurable import Configurable, check_choice
+from handprep.configurable import check_choice, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, InputError, SampleSkipped
@@ -94,8 +94,7 @@ class BackgroundRemover(Transform):
     @property
     def model_files(self) -> frozenset[str]:
         """Those of the detector and of the segmenter."""
-        parts = (self.finder(), self.segmenter())
-        return frozenset[str]().union(*(part.model_files for part in parts if isinstance(part, Configurable)))
+        return model_files_of((self.finder(), self.segmenter()))
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample with alpha, and with another background."""

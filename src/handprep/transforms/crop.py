@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from handprep import geometry
-from handprep.configurable import Configurable, check_choice, check_range
+from handprep.configurable import check_choice, check_range, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, InputError, SampleSkipped
@@ -95,8 +95,7 @@ class HandCropper(Transform):
     @property
     def model_files(self) -> frozenset[str]:
         """Those of the detector."""
-        finder = self.finder()
-        return finder.model_files if isinstance(finder, Configurable) else frozenset()
+        return model_files_of(self.finder())
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample, cropped, with the chosen hand first."""
