@@ -25,6 +25,8 @@ import pytest
 
 import handprep
 from handprep import cli, images, models
+from handprep.errors import MissingExtraError
+from tests.images.any_torchvision import require_torchvision
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -32,6 +34,7 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 REFERENCE = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
 MODULES = ["handprep", *sorted(found.name for found in pkgutil.walk_packages(handprep.__path__, "handprep."))]
+OF_TORCHVISION = {"handprep.integrations.torchvision", "handprep.integrations.image_folder"}
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 BLOCK = re.compile(r"(?:^<!-- needs: ([\w, ]+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -123,6 +126,8 @@ def test_the_code_and_the_commands_of_a_page_run(page, needs, workplace):
     for package in sorted(needs):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
+    if "torchvision" in needs:
+        require_torchvision()
     run_blocks(page, [block for block in blocks_of(page) if block.needs <= needs])
     if page == README:
         assert len(list((workplace / "prepared").rglob("*.png"))) == 36
@@ -132,7 +137,13 @@ def test_the_code_and_the_commands_of_a_page_run(page, needs, workplace):
 def test_the_examples_of_docstrings_run(module):
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     report = io.StringIO()
-    for example in finder.find(importlib.import_module(module)):
+    if module in OF_TORCHVISION:
+        require_torchvision()
+    try:
+        imported = importlib.import_module(module)
+    except MissingExtraError as missing:
+        pytest.skip(str(missing))
+    for example in finder.find(imported):
         runner.run(example, out=report.write)
     assert runner.failures == 0, report.getvalue()
 
@@ -142,6 +153,10 @@ PUBLIC = [
     *(f"handprep.images.{name}" for name in images.__all__),
     *(f"handprep.models.{name}" for name in models.__all__),
     *("handprep.folder.prepare", "handprep.folder.FolderResult"),
+    "handprep.integrations.torchvision.V2Transform",
+    "handprep.integrations.albumentations.PrepareHands",
+    "handprep.integrations.image_folder.PreparedImageFolder",
+    "handprep.cache.PreparedCache",
 ]
 
 

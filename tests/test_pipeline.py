@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from handprep import geometry, images, models
 from handprep.detection.litert import LiteRTDetector
-from handprep.errors import HandNotFoundError, ImageError, InputError
+from handprep.errors import HandNotFoundError, ImageError, InputError, ModelError
 from handprep.pipeline import Pipeline, ordered_map, study_pipeline
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
@@ -146,6 +147,39 @@ def test_map_raises_at_the_place_of_the_broken_picture(tmp_path):
     assert next(results).size == (8, 8)
     with pytest.raises(ImageError, match=r"broken\.jpg"):
         next(results)
+
+
+def test_the_error_says_which_picture_it_was(tmp_path):
+    batch = [np.zeros((9, 9, 3), np.uint8), b"no picture"]
+    with pytest.raises(ImageError) as caught:
+        list(Pipeline([ResizePad(8)]).map(batch, workers=2))
+    assert caught.value.__notes__ == ["This was picture 1 of those given, counted from 0."]
+
+
+def test_broken_pictures_are_left_out_when_asked_for_and_named_in_the_log(tmp_path, caplog):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"not a picture")
+    batch = [PHOTO.path, broken, np.zeros(3), PHOTO.path]
+    done = list(Pipeline([ResizePad(8)]).map_indexed(batch, workers=2, on_error="skip"))
+    assert [index for index, _ in done] == [0, 3]
+    first, second = (record.getMessage() for record in caplog.records if record.name == "handprep.pipeline")
+    assert first.startswith("left out picture 1: ")
+    assert "broken.jpg" in first
+    assert second.startswith("left out picture 2: ")
+
+
+def test_what_is_no_pictures_fault_is_raised_also_when_broken_ones_are_left_out(monkeypatch):
+    def refuse(_):
+        raise ModelError("no model file")
+
+    monkeypatch.setattr(models, "fetch", refuse)
+    with pytest.raises(ModelError), ThreadPoolExecutor(1) as fresh_thread:  # has opened no model yet
+        fresh_thread.submit(lambda: list(study_pipeline().map([PHOTO.path], on_error="skip"))).result()
+
+
+def test_another_on_error_is_refused():
+    with pytest.raises(InputError, match="on_error"):
+        list(study_pipeline().map([], on_error="ignore"))
 
 
 def test_a_missing_hand_raises_through_map():

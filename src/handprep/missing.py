@@ -69,3 +69,28 @@ def _without_library(package: str, library: str) -> str:
         'or do without them: detector="litert" needs none, and neither does OpenCV\'s headless build:\n'
         f"  {_HEADLESS}"
     )
+
+
+def missing_extra(package: str, extra: str, error: Exception) -> MissingExtraError:
+    """Return the error for a module of handprep's that needs an optional package.
+
+    Parameters
+    ----------
+    package
+        The package's name, such as ``"torchvision"``.
+    extra
+        The extra of handprep's that brings it, such as ``"torch"``.
+    error
+        What importing the package raised.
+
+    Examples
+    --------
+    >>> print(missing_extra("ray", "ray", ModuleNotFoundError("No module named 'ray'", name="ray")))
+    ray is not installed. Install it:
+      pip install "handprep[ray]"
+    """
+    if isinstance(error, ModuleNotFoundError):
+        problem = f"{error.name} is not installed. Install it:"
+    else:
+        problem = f"{package} is installed but cannot be imported ({error}). Install it anew:"
+    return MissingExtraError(f'{problem}\n  pip install "handprep[{extra}]"')

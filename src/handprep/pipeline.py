@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import cv2
 
 import handprep
 from handprep import geometry, images, models
-from handprep.errors import InputError, SampleSkipped
+from handprep.configurable import check_choice
+from handprep.errors import HandprepError, InputError, MissingExtraError, ModelError, SampleSkipped
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 
+_log = logging.getLogger(__name__)
+
 ENOUGH_TO_FIND = 640  # pixels on the long side: no detector here looks at more than 224 × 224 at once
+NO_PICTURES_FAULT = (ModelError, MissingExtraError)  # these would only come again at the next picture
 ROOM_TO_CROP = 3  # a hand often fills a third of a photo: so much longer is what is read than is asked for
 
 Item = TypeVar("Item")
@@ -78,33 +83,41 @@ class Pipeline(Transform):
             sample = transform.apply(sample)
         return sample
 
-    def run(self, picture: Any) -> Sample:
+    def run(self, picture: Any, *, name: str | None = None) -> Sample:
         """Take a picture through all transforms and return the whole `Sample`.
 
         Parameters
         ----------
         picture
             A path, bytes, binary file, PIL image, RGB array, CHW tensor or `Sample`.
+        name
+            What to call bytes or a binary file, in messages and as `Sample.source`.
         """
         encoded = isinstance(picture, str | bytes | os.PathLike)  # and can be read a second time
         if self.output_size is None or not encoded:
-            return self.apply(images.read(picture))
-        return self._run_reduced(picture, max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(self.output_size)))
+            return self.apply(images.read(picture, name=name))
+        return self._run_reduced(picture, name, max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(self.output_size)))
 
-    def _run_reduced(self, picture: Any, at_least: int) -> Sample:
-        reduced = images.read(picture, at_least=at_least)
+    def _run_reduced(self, picture: Any, name: str | None, at_least: int) -> Sample:
+        reduced = images.read(picture, at_least=at_least, name=name)
         done = self.apply(reduced)
         reduction = geometry.scale_of(reduced.to_source)
         lost = reduction / geometry.scale_of(done.to_source)  # decoded pixels are so much coarser
         if reduction <= 1 or lost <= 1:
             return done
-        finer = images.read(picture, at_least=int(max(reduced.size) * min(lost, reduction)))
+        finer = images.read(picture, at_least=int(max(reduced.size) * min(lost, reduction)), name=name)
         if done.hands is not None:  # found already: need not be looked for again
             back = geometry.compose(done.to_source, geometry.invert(finer.to_source))
             finer = replace(finer, hands=tuple(hand.moved(back) for hand in done.hands))
         return self.apply(finer)
 
-    def map(self, pictures: Iterable[Any], *, workers: int | None = None) -> Iterator[Sample]:
+    def map(
+        self,
+        pictures: Iterable[Any],
+        *,
+        workers: int | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> Iterator[Sample]:
         """Take many pictures through the pipeline in threads, and yield their samples in order.
 
         Memory is bounded: pictures are taken from the iterable only a few ahead of the results that
@@ -116,21 +129,53 @@ class Pipeline(Transform):
             Pictures of any kind that `run` takes.
         workers
             Threads; None for one a core. The networks and OpenCV release Python's lock.
+        on_error
+            What to do about a picture that fails: ``"raise"`` its error, which has a note of which
+            picture it was, or ``"skip"`` it with a warning in the log ``handprep.pipeline``.
 
         Raises
         ------
         HandprepError
-            At the place of the first picture that fails.
+            At the place of the first picture that fails; with ``"skip"`` only if the fault is no
+            picture's, such as a missing model file.
         """
-        for sample in ordered_map(self._run_or_skip, pictures, workers=workers):
-            if sample is not None:
-                yield sample
+        for _, sample in self.map_indexed(pictures, workers=workers, on_error=on_error):
+            yield sample
 
-    def _run_or_skip(self, picture: Any) -> Sample | None:
+    def map_indexed(
+        self,
+        pictures: Iterable[Any],
+        *,
+        workers: int | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> Iterator[tuple[int, Sample]]:
+        """Do as `map`, and yield with each sample the index of its picture among those given.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> batch = [np.zeros((8, 8, 3), np.uint8), b"broken"]
+        >>> [index for index, _ in Pipeline([ResizePad(4)]).map_indexed(batch, on_error="skip")]
+        [0]
+        """
+        check_choice("on_error", on_error, ("raise", "skip"))
+        results = ordered_map(self._outcome, pictures, workers=workers)
+        for index, outcome in enumerate(results):
+            if isinstance(outcome, Sample):
+                yield index, outcome
+            elif isinstance(outcome, SampleSkipped):
+                continue
+            elif on_error == "raise" or isinstance(outcome, NO_PICTURES_FAULT):
+                outcome.add_note(f"This was picture {index} of those given, counted from 0.")
+                raise outcome
+            else:
+                _log.warning("left out picture %d: %s", index, outcome or type(outcome).__name__)
+
+    def _outcome(self, picture: Any) -> Sample | Exception:
         try:
             return self.run(picture)
-        except SampleSkipped:
-            return None
+        except (HandprepError, OSError, MemoryError) as error:
+            return error
 
     def to_json(self) -> str:
         """Return the pipeline as JSON text."""

@@ -106,6 +106,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frame:
+    """Where a picture lay in the photo: its width and height, and the map from its pixels to the photo's."""
+
+    size: tuple[int, int]
+    to_source: Affine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sample:
     """A picture on its way through a pipeline, with all that is known of it.
 
@@ -126,6 +134,9 @@ class Sample:
         Path or name of the photo for messages and manifests, or None.
     steps
         One `Step` for each transform so far.
+    frames
+        Every picture that this one was cut, turned or scaled from, the photo first: what of the present
+        picture lies outside of any of these is filling.
 
     Raises
     ------
@@ -146,6 +157,7 @@ class Sample:
     to_source: Affine = field(default_factory=geometry.identity)
     source: str | None = None
     steps: tuple[Step, ...] = ()
+    frames: tuple[Frame, ...] = ()
 
     def __post_init__(self) -> None:
         shape, dtype = self.image.shape, self.image.dtype
@@ -198,6 +210,7 @@ class Sample:
             alpha=alpha,
             hands=None if self.hands is None else tuple(hand.moved(forward) for hand in self.hands),
             to_source=geometry.compose(geometry.invert(forward), self.to_source),
+            frames=(*self.frames, Frame(size=self.size, to_source=self.to_source)),
         )
 
     def noted(self, name: str, **decided: Any) -> Sample:

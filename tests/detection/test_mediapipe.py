@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from handprep import geometry, models
+from handprep import HandCropper, Pipeline, ResizePad, geometry, models
 from handprep.configurable import Configurable
 from handprep.detection.base import HandDetector
 from handprep.detection.mediapipe import MediaPipeDetector
@@ -205,7 +206,7 @@ threading.Thread(target=work, daemon=True).start()
 looked.wait()
 """
 IN_A_POOL = """
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 pool = ThreadPoolExecutor(1)
 print(pool.submit(look).result())
 """
@@ -264,6 +265,18 @@ print(os.waitpid(child, 0)[1], looked)
     printed, after_the_end = ran(USE + script)
     assert printed == (["1"] if "look" in in_the_child else []) + ["0 1"]
     assert after_the_end == ""
+
+
+@needs_mediapipe
+@pytest.mark.parametrize("start", multiprocessing.get_all_start_methods())
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_worker_processes_give_what_the_main_one_gives(start: str) -> None:
+    pipeline = Pipeline([HandCropper(detector="mediapipe"), ResizePad(64)])
+    paths = [photo.path for photo in rendered.photos()[::6]] * 4
+    expected = [pipeline(path) for path in paths]  # it is open here when the workers start
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(start)) as pool:
+        for one, other in zip(pool.map(pipeline, paths, timeout=120), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_without_the_package_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

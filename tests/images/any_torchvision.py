@@ -19,7 +19,7 @@ def require_torchvision() -> None:
     """
     torch = pytest.importorskip("torch", reason="needs torch, which is optional")
     if find_spec("torchvision") is None:
-        pytest.skip("needs torchvision, which is optional")
+        pytest.skip("needs torchvision, which is optional", allow_module_level=True)
     if "torchvision" in sys.modules or _kept:
         return
     if subprocess.run(

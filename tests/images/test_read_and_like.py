@@ -62,6 +62,12 @@ def test_path_is_the_source() -> None:
         assert images.read(picture.copy()).source is None
 
 
+def test_given_name_is_the_source_of_bytes_and_named_in_errors() -> None:
+    assert images.read(CONTENT, name="s3://b/a.jpg").source == "s3://b/a.jpg"
+    with pytest.raises(ImageError, match="s3://b/a.jpg cannot be read: truncated or damaged"):
+        images.read(CONTENT[:5000], name="s3://b/a.jpg")
+
+
 def test_sample_is_returned_as_it_is() -> None:
     sample = images.read(PHOTO)
     assert images.read(sample) is sample

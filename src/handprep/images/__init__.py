@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import stat
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ def read(
     at_least: int | None = None,
     background: Colour = WHITE,
     max_pixels: int | None = MAX_PIXELS,
+    name: str | None = None,
 ) -> Sample:
     """Read a picture of any kind.
 
@@ -60,12 +62,15 @@ def read(
         Red, green and blue (0 to 255) of what shows through where the picture is transparent.
     max_pixels
         The largest width times height to decode, checked before decoding; None for no limit.
+    name
+        What to call bytes or a binary file, in messages and as `Sample.source`.
 
     Returns
     -------
     Sample
         A uint8 ``(H, W, 3)`` RGB image of its own memory, turned upright by its EXIF orientation;
-        hands not looked for; `source` is the path if there is one. Colour profiles are not applied.
+        hands not looked for; `source` is the path if there is one, or the given name. Colour profiles are
+        not applied.
 
     Raises
     ------
@@ -95,14 +100,15 @@ def read(
         return Sample(image=arrays.rgb_from_array(picture, background))
     if tensors.is_tensor(picture):
         return Sample(image=tensors.rgb_from_tensor(picture))
+    called = printable(name) if name else GIVEN_BYTES
     image, to_source = decoding.decode(
-        io.BytesIO(_content(picture)),
-        GIVEN_BYTES,
+        io.BytesIO(_content(picture, called)),
+        called,
         at_least=at_least,
         background=background,
         max_pixels=max_pixels,
     )
-    return Sample(image=image, to_source=to_source)
+    return Sample(image=image, to_source=to_source, source=name)
 
 
 def like(sample: Sample, picture: Any) -> Any:
@@ -149,6 +155,39 @@ def like(sample: Sample, picture: Any) -> Any:
     raise InputError(f"a picture must be {KINDS}, not {type(picture).__name__}")
 
 
+def is_batch(picture: Any) -> bool:
+    """Tell whether something is a batch of pictures: an ``(N, C, H, W)`` tensor."""
+    return tensors.is_batch(picture)
+
+
+def split(batch: Any) -> list[Any]:
+    """Return the pictures of a batch, each as `read` takes it."""
+    return tensors.split(batch)
+
+
+def like_batch(samples: Sequence[Sample], batch: Any) -> Any:
+    """Give samples' pictures back as one tensor of a batch's class, dtype and device.
+
+    Parameters
+    ----------
+    samples
+        The samples, all of one size and number of channels.
+    batch
+        What they were read from.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(N, C, H, W)``.
+
+    Raises
+    ------
+    InputError
+        If the samples' pictures are not of one shape.
+    """
+    return tensors.batch_like([arrays.channels_of(sample) for sample in samples], batch)
+
+
 def _check_options(at_least: int | None, background: Colour, max_pixels: int | None) -> None:
     for name, value in (("at_least", at_least), ("max_pixels", max_pixels)):
         if value is not None and (
@@ -181,12 +220,12 @@ def _read_file(
     return Sample(image=image, to_source=to_source, source=path)
 
 
-def _content(picture: Any) -> bytes:
+def _content(picture: Any, called: str) -> bytes:
     if hasattr(picture, "read"):
         try:
             picture = picture.read()
         except OSError as error:
-            raise ImageError(f"{GIVEN_BYTES} cannot be read: {_read_problem(error)}") from error
+            raise ImageError(f"{called} cannot be read: {_read_problem(error)}") from error
         if not isinstance(picture, bytes):
             raise InputError(
                 f"a file must be opened in binary mode ('rb'): its read() gave {type(picture).__name__}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,17 @@ def is_tensor(value: Any) -> bool:
     """Tell whether a value is a torch tensor."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
+
+
+def is_batch(value: Any) -> bool:
+    """Tell whether a value is a tensor of several pictures, ``(N, C, H, W)``."""
+    return is_tensor(value) and value.ndim == 4 and (_is_tv_image(value) or not _is_tv_tensor(value))
+
+
+def split(batch: Any) -> list[Any]:
+    """Return the pictures of a batch on any device as ``(C, H, W)`` tensors of the CPU's memory."""
+    plain = batch.detach().as_subclass(sys.modules["torch"].Tensor).cpu()  # all at once: one copy
+    return list(plain.unbind())
 
 
 def rgb_from_tensor(tensor: Any) -> Image:
@@ -46,9 +58,34 @@ def rgb_from_tensor(tensor: Any) -> Image:
 
 def tensor_like(pixels: NDArray[np.uint8], given: Any) -> Any:
     """Return uint8 ``(H, W)`` or ``(H, W, C)`` as a CHW tensor of the given one's class, dtype and device."""
+    return _like(_channels_first(pixels), given)
+
+
+def batch_like(pixels: Sequence[NDArray[np.uint8]], given: Any) -> Any:
+    """Return pictures of one size as an NCHW tensor of the given one's class, dtype and device.
+
+    Raises
+    ------
+    InputError
+        If they have not one size, or there are none.
+    """
+    shapes = sorted({picture.shape for picture in pixels})
+    if len(shapes) != 1:
+        seen = f"{shapes[0]} and {shapes[-1]}" if shapes else "none at all"
+        raise InputError(
+            f"a batch needs results of one shape, and these are {seen}: let the pipeline end in ResizePad, "
+            "or give one picture at a time"
+        )
+    return _like(np.stack([_channels_first(picture) for picture in pixels]), given)
+
+
+def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
+
+
+def _like(pixels: NDArray[np.uint8], given: Any) -> Any:
     torch = sys.modules["torch"]
-    chw = np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
-    tensor = torch.from_numpy(chw)
+    tensor = torch.from_numpy(pixels)
     if given.dtype != torch.uint8:
         tensor = (tensor.to(torch.promote_types(given.dtype, torch.float32)) / 255).to(given.dtype)
     tensor = tensor.to(given.device)
@@ -57,7 +94,7 @@ def tensor_like(pixels: NDArray[np.uint8], given: Any) -> Any:
 
 def _hint(shape: tuple[int, ...]) -> str:
     if len(shape) == 4:
-        return ". A batch? Give one picture at a time"
+        return ". Of a batch, give one picture at a time, or call the transform itself"
     if len(shape) == 3 and shape[2] in (1, 3, 4):
         return ". Channels last? Give a numpy array, or permute it with tensor.permute(2, 0, 1)"
     if len(shape) == 2:

@@ -6,6 +6,7 @@ from typing import Any
 
 from handprep import images
 from handprep.configurable import Configurable
+from handprep.errors import HandprepError
 from handprep.sample import Sample
 
 
@@ -48,5 +49,21 @@ class Transform(Configurable):
         return self.apply(images.read(picture))
 
     def __call__(self, picture: Any) -> Any:
-        """Transform a picture and return the same kind as given (a path gives an RGB array)."""
-        return images.like(self.run(picture), picture)
+        """Transform a picture and return the same kind as given (a path gives an RGB array).
+
+        Parameters
+        ----------
+        picture
+            Anything that `run` takes; or a batch, an ``(N, 3, H, W)`` or ``(N, 1, H, W)`` tensor, whose
+            results must be of one size to make one again.
+        """
+        if not images.is_batch(picture):
+            return images.like(self.run(picture), picture)
+        samples = []
+        for index, one in enumerate(images.split(picture)):
+            try:
+                samples.append(self.run(one))
+            except HandprepError as error:
+                error.add_note(f"This was picture {index} of the batch, counted from 0.")
+                raise
+        return images.like_batch(samples, picture)

@@ -1,0 +1,103 @@
+"""Moving annotations along with the picture that they belong to, whatever a pipeline did to it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from handprep import geometry
+from handprep.errors import InputError
+from handprep.sample import Frame, Sample
+
+Number = TypeVar("Number", bound=np.generic)
+
+
+def moved_points(sample: Sample, points: ArrayLike) -> NDArray[np.float64]:
+    """Return where points of the photo lie in a sample's picture.
+
+    Parameters
+    ----------
+    sample
+        What a pipeline made of the photo.
+    points
+        ``(..., 2)`` continuous pixel coordinates of the photo; they may lie outside of it.
+    """
+    return geometry.apply(geometry.invert(sample.to_source), points)
+
+
+def moved_boxes(sample: Sample, boxes: ArrayLike, *, clip: bool = False) -> NDArray[np.float64]:
+    """Return the smallest upright boxes around boxes of the photo, as they lie in a sample's picture.
+
+    Parameters
+    ----------
+    sample
+        What a pipeline made of the photo.
+    boxes
+        ``(..., 4)``: x0, y0, x1, y1 in continuous pixel coordinates of the photo.
+    clip
+        Whether each transform cuts off what it leaves no room for, so that a box which a crop has cut
+        does not reach into the padding around it.
+    """
+    moved = np.asarray(boxes, dtype=np.float64)
+    last = Frame(size=sample.size, to_source=sample.to_source)
+    frames = (*sample.frames, last) if clip else (*sample.frames[:1], last)
+    for before, after in pairwise(frames):
+        forward = geometry.compose(before.to_source, geometry.invert(after.to_source))
+        corners = geometry.apply(forward, moved[..., [[0, 1], [2, 1], [2, 3], [0, 3]]])
+        moved = np.concatenate([corners.min(-2), corners.max(-2)], axis=-1)
+        if clip:
+            moved = moved.clip(0, np.array([*after.size, *after.size]))
+    return moved
+
+
+def moved_mask(sample: Sample, mask: NDArray[Number], *, outside: Any = 0) -> NDArray[Number]:
+    """Return a mask of the photo as it lies in a sample's picture, by the nearest pixel.
+
+    Labels stay what they are: nothing is interpolated. Crops and mirrored pictures are exact.
+
+    Parameters
+    ----------
+    sample
+        What a pipeline made of the photo.
+    mask
+        ``(..., H, W)`` of any dtype, of the photo's size.
+    outside
+        The value where the picture does not show the photo but filling.
+
+    Examples
+    --------
+    >>> from handprep import ResizePad
+    >>> done = ResizePad(4).run(np.zeros((4, 2, 3), np.uint8))
+    >>> moved_mask(done, np.array([[5, 6]] * 4))[0]
+    array([0, 5, 6, 0])
+    """
+    height, width = mask.shape[-2:]
+    columns, rows = _pixels_in(Frame(size=(width, height), to_source=geometry.identity()), sample)
+    moved = mask[..., rows.clip(0, height - 1), columns.clip(0, width - 1)]
+    shown = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    for frame in sample.frames:
+        columns, rows = _pixels_in(frame, sample)
+        shown &= (columns >= 0) & (columns < frame.size[0]) & (rows >= 0) & (rows < frame.size[1])
+    moved[..., ~shown] = outside
+    return moved
+
+
+def _pixels_in(frame: Frame, sample: Sample) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return column and row, in an earlier picture, of each of the sample's pixels."""
+    (a, b, x0), (c, d, y0) = geometry.compose(sample.to_source, geometry.invert(frame.to_source)).tolist()
+    width, height = sample.size
+    across, down = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]  # pixel centres
+    columns, rows = a * across + b * down + x0, c * across + d * down + y0
+    return np.floor(columns).astype(np.intp), np.floor(rows).astype(np.intp)
+
+
+def check_size(size: tuple[int, int], photo: tuple[int, int], what: str) -> None:
+    """Raise InputError unless an annotation is made for a photo of the given height and width."""
+    if tuple(size) != tuple(photo):
+        raise InputError(
+            f"{what} of {size[0]} x {size[1]} pixels (height x width) is not for a photo of "
+            f"{photo[0]} x {photo[1]}: give what belongs together"
+        )

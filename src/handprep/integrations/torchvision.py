@@ -1,0 +1,187 @@
+"""handprep's transforms as torchvision.transforms.v2: a picture and its annotations move together.
+
+For pictures alone none of this is needed: every transform and `Pipeline` can stand in a
+``torchvision.transforms.Compose`` as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from handprep import geometry, images
+from handprep.errors import InputError
+from handprep.integrations.moving import check_size, moved_boxes, moved_mask, moved_points
+from handprep.missing import missing_extra
+from handprep.sample import Sample
+from handprep.transforms.base import Transform
+
+try:
+    import torch
+    from torchvision import tv_tensors
+    from torchvision.transforms import v2
+except (ImportError, OSError, RuntimeError) as error:  # RuntimeError: torch and torchvision do not fit
+    raise missing_extra("torchvision", "torch", error) from error
+
+EXIF_ORIENTATION = 0x0112
+CORNERS_OF_MIRRORED = [1, 0, 3, 2]  # top left, top right, bottom right, bottom left
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and not isinstance(value, tv_tensors.TVTensor)
+
+
+class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow torchvision
+    """A transform or `Pipeline` as a transform of torchvision's second version.
+
+    It is run on the picture of a sample, and what it did to that (crop, turn, mirror, resize) is done to
+    the annotations beside it. As in all of ``transforms.v2``, a sample may be nested in any way, a plain
+    tensor counts as the picture only where there is no other, and everything else passes through.
+
+    Parameters
+    ----------
+    transform
+        The transform or pipeline.
+
+    Raises
+    ------
+    InputError
+        If `transform` is no `Transform`. When called: if there is not exactly one picture, an annotation
+        is for a picture of another size, there are annotations beside a batch, or beside a PIL image
+        that its EXIF orientation would turn.
+
+    Notes
+    -----
+    Pictures are PIL images, ``tv_tensors.Image`` or plain tensors, ``(3, H, W)`` or ``(1, H, W)``, also a
+    batch ``(N, C, H, W)``; uint8, or a float from 0 to 1. They come back as the same kind, of the same
+    dtype, on the same device.
+
+    ``BoundingBoxes`` of all formats become the smallest boxes of their format around what they were, and
+    are then clamped to the picture as their ``clamping_mode`` says. ``KeyPoints`` are continuous
+    coordinates, as boxes are: (0, 0) is the outer corner of the first pixel. Both are rounded if they
+    are of a whole number's dtype. A ``Mask`` ``(..., H, W)`` is sampled at the nearest pixel, and is 0
+    outside of the photo.
+
+    Examples
+    --------
+    >>> from handprep import Pipeline, HandCropper, ResizePad
+    >>> transform = V2Transform(Pipeline([HandCropper(), ResizePad(64)]))
+    >>> photo = torch.zeros(3, 90, 120, dtype=torch.uint8)
+    >>> boxes = tv_tensors.BoundingBoxes([[0, 0, 60, 45]], format="XYXY", canvas_size=(90, 120))
+    >>> picture, target = transform(photo, {"boxes": boxes, "label": 2})
+    >>> target["boxes"].tolist(), target["label"]
+    ([[0, 8, 32, 32]], 2)
+    """
+
+    _transformed_types = (
+        PIL.Image.Image,
+        tv_tensors.Image,
+        _is_plain,
+        tv_tensors.BoundingBoxes,
+        tv_tensors.KeyPoints,
+        tv_tensors.Mask,
+    )
+
+    def __init__(self, transform: Transform) -> None:
+        super().__init__()
+        if not isinstance(transform, Transform):
+            raise InputError(
+                f"transform must be one of handprep's transforms or a Pipeline, not {transform!r}"
+            )
+        self.wrapped = transform
+
+    def extra_repr(self) -> str:
+        """Return the wrapped transform as text."""
+        return repr(self.wrapped)
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Refuse videos, whose frames would each need a crop of their own."""
+        if any(isinstance(value, tv_tensors.Video) for value in flat_inputs):
+            raise InputError("handprep takes pictures, not videos: give the frames one by one")
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Run the transform on the one picture among the inputs."""
+        annotations = [value for value in flat_inputs if isinstance(value, ANNOTATIONS)]
+        pictures = [value for value in flat_inputs if not isinstance(value, ANNOTATIONS)]
+        if len(pictures) != 1:
+            raise InputError(f"a sample must hold one picture, not {len(pictures)}: handprep looks at it")
+        (picture,) = pictures
+        if images.is_batch(picture):
+            if annotations:
+                raise InputError("a batch cannot have annotations: transform its pictures one by one")
+            return {"result": self.wrapped(picture)}
+        for annotation in annotations:
+            _check_fits(annotation, picture)
+        sample = self.wrapped.run(picture)
+        return {"sample": sample, "result": images.like(sample, picture)}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Return one of the inputs as it lies in the result."""
+        if isinstance(inpt, tv_tensors.BoundingBoxes):
+            return _moved_boxes(inpt, params["sample"])
+        if isinstance(inpt, tv_tensors.KeyPoints):
+            return _moved_points(inpt, params["sample"])
+        if isinstance(inpt, tv_tensors.Mask):
+            return tv_tensors.wrap(_as(moved_mask(params["sample"], _numpy(inpt)), inpt), like=inpt)
+        return params["result"]
+
+
+ANNOTATIONS = (tv_tensors.BoundingBoxes, tv_tensors.KeyPoints, tv_tensors.Mask)
+
+
+def _check_fits(annotation: Any, picture: Any) -> None:
+    if isinstance(picture, PIL.Image.Image):
+        size = picture.height, picture.width
+        orientation = picture.getexif().get(EXIF_ORIENTATION, 1)
+        if orientation != 1:
+            raise InputError(
+                f"this picture has the EXIF orientation {orientation}: handprep would turn it upright, but "
+                "cannot know whether its annotations are for that. Call PIL.ImageOps.exif_transpose first"
+            )
+    else:
+        size = tuple(picture.shape[-2:])
+    is_mask = isinstance(annotation, tv_tensors.Mask)
+    given = tuple(annotation.shape[-2:]) if is_mask else annotation.canvas_size
+    check_size(given, size, f"an annotation ({type(annotation).__name__})")
+
+
+def _moved_boxes(boxes: Any, sample: Sample) -> Any:
+    rotated = tv_tensors.is_rotated_bounding_format(boxes.format)
+    by_corners = tv_tensors.BoundingBoxFormat.XYXYXYXY if rotated else tv_tensors.BoundingBoxFormat.XYXY
+    plain = boxes.as_subclass(torch.Tensor).double()
+    given = v2.functional.convert_bounding_box_format(plain, boxes.format, by_corners).cpu().numpy()
+    if rotated:
+        moved = moved_points(sample, given.reshape(-1, 4, 2))
+        if geometry.mirrors(sample.to_source):
+            moved = moved[:, CORNERS_OF_MIRRORED]
+        moved = moved.reshape(-1, 8)
+    else:
+        moved = moved_boxes(sample, given, clip=_clamps(boxes))
+    back = v2.functional.convert_bounding_box_format(torch.from_numpy(moved), by_corners, boxes.format)
+    wrapped = tv_tensors.wrap(back, like=boxes, canvas_size=sample.size[::-1])
+    clamped = v2.functional.clamp_bounding_boxes(wrapped)
+    return tv_tensors.wrap(_as(_numpy(clamped), boxes), like=clamped)
+
+
+def _clamps(boxes: Any) -> bool:
+    return getattr(boxes, "clamping_mode", "soft") is not None  # a setting since torchvision 0.24
+
+
+def _moved_points(points: Any, sample: Sample) -> Any:
+    moved = moved_points(sample, _numpy(points))
+    return tv_tensors.wrap(_as(moved, points), like=points, canvas_size=sample.size[::-1])
+
+
+def _numpy(tensor: Any) -> NDArray[Any]:
+    plain: NDArray[Any] = tensor.detach().as_subclass(torch.Tensor).cpu().numpy()
+    return plain
+
+
+def _as(array: NDArray[Any], given: Any) -> Any:
+    """Return an array as a plain tensor of a given one's dtype, rounded where that is whole, and device."""
+    if np.issubdtype(array.dtype, np.floating) and not given.is_floating_point():
+        array = array.round()
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device=given.device, dtype=given.dtype)

@@ -1,0 +1,9 @@
+"""What must be set before anything is imported."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for a newer version
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # datasets asks for its hub, also for local folders
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
