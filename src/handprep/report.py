@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -99,17 +99,24 @@ class DetectionTable:
 
 def detection_table(rows: Iterable[Row]) -> DetectionTable:
     """Count rows of a manifest by origin and class."""
-    rows = list(rows)
-    origins = tuple(sorted({row.origin for row in rows}))
-    labels = tuple(sorted({row.label for row in rows}))
-    photos = Counter((row.origin, row.label) for row in rows)
-    found = Counter((row.origin, row.label) for row in rows if row.found)
+    return table_of_counts(Counter((row.origin, row.label, row.status, row.found) for row in rows))
+
+
+def table_of_counts(counts: Mapping[tuple[str, str, str, bool], int]) -> DetectionTable:
+    """Return the table for how many photos there are of an origin, class, status, with or without a hand."""
+    photos: Counter[tuple[str, str]] = Counter()
+    found: Counter[tuple[str, str]] = Counter()
+    for (origin, label, _, has_hand), count in counts.items():
+        photos[origin, label] += count
+        found[origin, label] += count * has_hand
+    origins = tuple(sorted({origin for origin, _ in photos}))
+    labels = tuple(sorted({label for _, label in photos}))
     return DetectionTable(
         origins=origins,
         labels=labels,
         photos=tuple(tuple(photos[origin, label] for label in labels) for origin in origins),
         found=tuple(tuple(found[origin, label] for label in labels) for origin in origins),
-        looked=all(row.found or row.status != "done" for row in rows),
+        looked=all(has_hand or status != "done" for _, _, status, has_hand in counts),
     )
 
 

@@ -13,7 +13,8 @@ import handprep
 from handprep import models
 from handprep.cli.options import add_options, pipeline_of
 from handprep.errors import HandprepError, InputError
-from handprep.folder import FORMATS, MANIFEST, FolderResult, prepare
+from handprep.folder import MANIFEST, FolderResult, prepare
+from handprep.folder.formats import FORMATS
 from handprep.folder.writing import write_whole
 from handprep.names import printable
 

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from handprep.errors import InputError, OutputError
 from handprep.folder import manifest
 from handprep.folder.batch import Batch, Progress
+from handprep.folder.formats import ending_for
 from handprep.folder.journal import Journal
 from handprep.folder.manifest import STATUSES, Row
-from handprep.folder.outputs import output_names, same_name
-from handprep.folder.photos import ENDINGS, Found, walk
-from handprep.folder.writing import TEMPORARY, make_folder, output_error, remove, write_whole
+from handprep.folder.outputs import check_apart, folders_of, output_names
+from handprep.folder.photos import no_photo, walk
+from handprep.folder.sole import STATE, sole_run
+from handprep.folder.writing import make_folders, write_whole
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.report import DetectionTable, detection_table
-from handprep.transforms.background import BackgroundRemover
-from handprep.transforms.base import Transform
 
-FORMATS = {"png": ".png", "jpg": ".jpg", "jpeg": ".jpg", "webp": ".webp"}
-STATE = ".handprep"  # the folder of the journal and the lock, within the folder of outputs
 MANIFEST, DETECTION_CSV, DETECTION_MARKDOWN = "manifest.csv", "detection.csv", "detection.md"
 
 
@@ -133,14 +131,16 @@ def prepare(
     >>> print(result.detection.text())  # doctest: +SKIP
     """
     src, dst = Path(src), Path(dst)
-    _check(src, dst, pipeline, format, workers)
-    found = _photos_in(src, dst)
-    ending = FORMATS[format.lower()]
+    ending = ending_for(format, pipeline)
+    _check(src, dst, workers)
+    found = walk(src, without=dst)
+    if not found.photos:
+        raise no_photo(printable(str(src)), found.ignored)
     outputs = output_names((photo.source for photo in found.photos), ending)
-    _check_apart(src, dst, outputs)
+    check_apart(src, dst, outputs)
     fingerprint = f"{pipeline.fingerprint()} {ending}"
-    with _sole_run(dst) as journal:
-        _make_folders(dst, outputs)
+    with sole_run(dst) as state, closing(Journal(state / "journal.jsonl")) as journal:
+        make_folders(dst, ["", STATE, *folders_of(outputs.values())])
         batch = Batch(
             found.photos,
             outputs,
@@ -163,76 +163,13 @@ def prepare(
     return result
 
 
-def _check(src: Path, dst: Path, pipeline: Pipeline, format: str, workers: int | None) -> None:
-    if not isinstance(pipeline, Pipeline):
-        raise InputError(f"pipeline must be a Pipeline, not {pipeline!r:.200}")
-    if format.lower() not in FORMATS:
-        raise InputError(f"format must be one of {', '.join(FORMATS)}, not {format!r:.100}")
-    if FORMATS[format.lower()] == ".jpg" and any(map(_is_transparent, pipeline.transforms)):
-        raise InputError("JPEG cannot be transparent: use PNG or WebP, or another background")
+def _check(src: Path, dst: Path, workers: int | None) -> None:
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1, not {workers}")
     if dst.exists() and not dst.is_dir():
         raise InputError(f"{printable(str(dst))} is a file: give a folder for the outputs")
     if os.path.realpath(src) == os.path.realpath(dst):
         raise InputError(f"{printable(str(dst))} is the folder of photos: give another for the outputs")
-
-
-def _is_transparent(transform: Transform) -> bool:
-    return isinstance(transform, BackgroundRemover) and transform.background == "transparent"
-
-
-def _photos_in(src: Path, dst: Path) -> Found:
-    found = walk(src, without=dst)
-    if not found.photos:
-        raise InputError(
-            f"no photo in {printable(str(src))}: looked there and in its sub-folders for files that end in "
-            f"{', '.join(ENDINGS)}, and saw {found.ignored} others"
-        )
-    return found
-
-
-def _check_apart(src: Path, dst: Path, outputs: Mapping[str, str]) -> None:
-    """Refuse to write into the folder of photos where that lies inside of the folder of outputs."""
-    photos, whole = (Path(same_name(os.path.realpath(folder))) for folder in (src, dst))
-    if not photos.is_relative_to(whole):
-        return
-    for name in outputs.values():
-        if (whole / same_name(name)).is_relative_to(photos):
-            raise InputError(
-                f"the output {printable(name)} would lie among the photos, as {printable(str(dst))} holds "
-                f"{printable(str(src))}: give another folder for the outputs"
-            )
-
-
-@contextmanager
-def _sole_run(folder: Path) -> Iterator[Journal]:
-    """Make the folder of outputs, keep other runs out of it, and open its journal."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - not needed to import handprep
-
-    state = make_folder(folder, STATE)
-    lock = FileLock(state / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise OutputError(
-            f"another run is writing to {printable(str(folder))}: wait for its end, or give another folder"
-        ) from error
-    except OSError as error:
-        raise output_error(state / "lock", error) from error
-    try:
-        with closing(Journal(state / "journal.jsonl")) as journal:
-            yield journal
-    finally:
-        lock.release()
-
-
-def _make_folders(folder: Path, outputs: Mapping[str, str]) -> None:
-    """Make the folders of all outputs, and remove what interrupted writes left in them."""
-    relatives = {"", STATE, *(name.rpartition("/")[0] for name in outputs.values())}
-    for made in [make_folder(folder, relative) for relative in sorted(relatives)]:
-        for left_behind in made.glob(TEMPORARY):
-            remove(left_behind)
 
 
 def _carry_out(batch: Batch, folder: Path, workers: int | None, progress: bool | Progress) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from handprep import models
 from handprep.errors import HandprepError, MissingExtraError, ModelError, OutputError, SampleSkipped
 from handprep.folder.journal import Entry, Journal, Stamp
-from handprep.folder.manifest import Row, hand_of
+from handprep.folder.manifest import Row, told_of
 from handprep.folder.outputs import same_name
 from handprep.folder.photos import Photo
 from handprep.folder.writing import below, is_hopeless, remove, write_whole
@@ -23,6 +23,26 @@ from handprep.images.encoding import encode
 from handprep.pipeline import Pipeline, ordered_map
 
 Progress: TypeAlias = Callable[[int, int], object]  # takes how many photos are done, and how many there are
+
+FAULTS = (HandprepError, OSError, MemoryError)  # what may be wrong with one photo alone
+
+
+def told_of_fault(error: Exception) -> dict[str, Any]:
+    """Return what a `Row` says of a photo that was not prepared.
+
+    Parameters
+    ----------
+    error
+        One of `FAULTS`. Where no other photo would fare better, it is raised again: a model file or a
+        package that cannot be had, a disk that is full.
+    """
+    if isinstance(error, ModelError | MissingExtraError):
+        raise error
+    if isinstance(error, OutputError) and is_hopeless(error):
+        raise error
+    if isinstance(error, SampleSkipped):
+        return {"status": "skipped", "message": str(error)}
+    return {"status": "failed", "message": str(error) or type(error).__name__}
 
 
 class Batch:
@@ -88,7 +108,7 @@ class Batch:
                 models.fetch(name, progress=progress is True)
         resumed = self.total - len(self.left)
         prepared = ordered_map(self._prepare_one, self.left, workers=workers)
-        with _reporting(progress, resumed, self.total) as report, closing(prepared) as results:
+        with reporting(progress, resumed, self.total) as report, closing(prepared) as results:
             for done, _ in enumerate(results, start=resumed + 1):
                 report(done, self.total)
 
@@ -150,20 +170,14 @@ class Batch:
 
         try:
             self._write(photo, note)
-        except (ModelError, MissingExtraError):
-            raise
-        except SampleSkipped as skip:
-            note(status="skipped", message=str(skip))
-        except (HandprepError, OSError, MemoryError) as error:
-            if isinstance(error, OutputError) and is_hopeless(error):
-                raise
-            note(status="failed", message=str(error) or type(error).__name__)
+        except FAULTS as error:
+            note(**told_of_fault(error))
 
     def _write(self, photo: Photo, note: Callable[..., None]) -> None:
         sample = self._pipeline.run(photo.path)
         content = encode(sample, self._format)
         name = self._outputs[photo.source]
-        told = {"status": "no-hand" if sample.hands == () else "done", **hand_of(sample)}
+        told = told_of(sample)
         write_whole(
             self._folder / name,
             content,
@@ -172,7 +186,7 @@ class Batch:
 
 
 @contextmanager
-def _reporting(progress: bool | Progress, done: int, total: int) -> Iterator[Progress]:
+def reporting(progress: bool | Progress, done: int, total: int) -> Iterator[Progress]:
     """Give a function to call after each photo, which moves a progress bar if one is wanted."""
     if callable(progress):
         yield progress

@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -111,13 +111,37 @@ class Entry:
         folder
             The folder of outputs.
         """
+        return self.holds(
+            fingerprint,
+            output,
+            photo_is=lambda stamp: stamp.still_of(photo),
+            output_is=lambda stamp: stamp.still_of(folder / output),
+        )
+
+    def holds(
+        self,
+        fingerprint: str,
+        output: str,
+        *,
+        photo_is: Callable[[Stamp], bool],
+        output_is: Callable[[Stamp], bool],
+    ) -> bool:
+        """Tell what `is_finished` tells, wherever the files lie.
+
+        Parameters
+        ----------
+        fingerprint, output
+            As for `is_finished`.
+        photo_is, output_is
+            Tell whether the photo, and the output of that name, are the stamped ones.
+        """
         if self.row.status == "failed" or self.fingerprint != fingerprint:
             return False
-        if self.photo is None or not self.photo.still_of(photo):
+        if self.photo is None or not photo_is(self.photo):
             return False
         if self.output is None:
             return self.row.status == "skipped"
-        return self.row.output == output and self.output.still_of(folder / output)
+        return self.row.output == output and output_is(self.output)
 
     def to_line(self) -> bytes:
         """Return the entry as one line of JSON."""

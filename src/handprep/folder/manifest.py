@@ -94,6 +94,11 @@ class Row:
         return cls(**{**data, "box": None if box is None else tuple(box)})
 
 
+def told_of(sample: Sample) -> dict[str, Any]:
+    """Return what a `Row` says of a photo that was prepared: its status, and its chosen hand."""
+    return {"status": "no-hand" if sample.hands == () else "done", **hand_of(sample)}
+
+
 def hand_of(sample: Sample) -> dict[str, Any]:
     """Return what a `Row` says of the chosen hand of a prepared photo, in pixels of the photo."""
     if sample.hand is None:

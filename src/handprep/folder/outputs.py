@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from handprep.errors import InputError
+from handprep.names import printable
 
 
 def output_names(sources: Iterable[str], ending: str) -> dict[str, str]:
@@ -33,6 +38,30 @@ def output_names(sources: Iterable[str], ending: str) -> dict[str, str]:
     while clashing := _clashing(names, folders, ending):
         names |= {source: source + ending for source in clashing}
     return _numbered(names, folders, ending)
+
+
+def folders_of(names: Iterable[str]) -> set[str]:
+    """Return the folders that outputs lie in; the empty string is the whole folder."""
+    return {name.rpartition("/")[0] for name in names}
+
+
+def check_apart(src: Path, dst: Path, outputs: Mapping[str, str]) -> None:
+    """Refuse to write into the folder of photos where that lies inside of the folder of outputs.
+
+    Raises
+    ------
+    InputError
+        If an output would lie there.
+    """
+    photos, whole = (Path(same_name(os.path.realpath(folder))) for folder in (src, dst))
+    if not photos.is_relative_to(whole):
+        return
+    for name in outputs.values():
+        if (whole / same_name(name)).is_relative_to(photos):
+            raise InputError(
+                f"the output {printable(name)} would lie among the photos, as {printable(str(dst))} holds "
+                f"{printable(str(src))}: give another folder for the outputs"
+            )
 
 
 def _clashing(names: Mapping[str, str], folders: set[str], ending: str) -> list[str]:

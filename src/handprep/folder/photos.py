@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +59,26 @@ class Found:
     unread: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The names of what was found in a folder, which take a small part of the memory of `Photo` objects.
+
+    Attributes
+    ----------
+    sources
+        The photos' paths from the folder, joined with ``/``, in their order.
+    whole
+        The folder's own name, which is the origin of photos that have no folders above their class.
+    ignored, unread
+        As for `Found`.
+    """
+
+    sources: tuple[str, ...]
+    whole: str
+    ignored: int
+    unread: tuple[str, ...] = ()
+
+
 def walk(folder: Path, *, without: Path | None = None) -> Found:
     """Find the photos in a folder and its sub-folders, by the endings of their names (`ENDINGS`).
 
@@ -82,6 +102,16 @@ def walk(folder: Path, *, without: Path | None = None) -> Found:
     >>> walk(Path("photos")).photos[0].label  # doctest: +SKIP
     'rock'
     """
+    listed = listing(folder, without=without)
+    photos = []
+    for source in listed.sources:
+        origin, label = origin_and_label(source, listed.whole)
+        photos.append(Photo(source=source, path=folder / source, origin=origin, label=label))
+    return Found(photos=tuple(photos), ignored=listed.ignored, unread=listed.unread)
+
+
+def listing(folder: Path, *, without: Path | None = None) -> Listing:
+    """Find what `walk` finds, and return the names alone."""
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise InputError(f"{printable(str(folder))} {problem}: give the folder that holds the photos")
@@ -90,19 +120,47 @@ def walk(folder: Path, *, without: Path | None = None) -> Found:
     if walker.unread and not files:
         raise InputError(walker.unread[0])
     whole = Path(os.path.realpath(folder)).name or str(folder)
-    photos = [_photo(folder, source, whole) for source in files if _ending(source) in ENDINGS]
-    photos.sort(key=lambda photo: photo.source)
-    return Found(photos=tuple(photos), ignored=len(files) - len(photos), unread=tuple(walker.unread))
-
-
-def _photo(folder: Path, source: str, whole: str) -> Photo:
-    *above, label, _ = ("", *source.split("/"))
-    return Photo(
-        source=source,
-        path=folder / source,
-        origin="/".join(filter(None, above)) or whole,
-        label=label,
+    sources = photos_among(files)
+    return Listing(
+        sources=sources, whole=whole, ignored=len(files) - len(sources), unread=tuple(walker.unread)
     )
+
+
+def no_photo(name: str, ignored: int) -> InputError:
+    """Return the error for a folder without photos."""
+    return InputError(
+        f"no photo in {name}: looked there and in its sub-folders for files that end in "
+        f"{', '.join(ENDINGS)}, and saw {ignored} others"
+    )
+
+
+def photos_among(files: Iterable[str]) -> tuple[str, ...]:
+    """Return which of some files are photos by the endings of their names, in order."""
+    return tuple(sorted(file for file in files if _ending(file) in ENDINGS))
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a file or folder of that name is left out."""
+    return name.startswith(".") or name in NOT_PHOTOS
+
+
+def origin_and_label(source: str, whole: str) -> tuple[str, str]:
+    """Return the origin and the class of a photo.
+
+    Parameters
+    ----------
+    source
+        Its path from the folder of photos, joined with ``/``.
+    whole
+        That folder's name.
+
+    Examples
+    --------
+    >>> origin_and_label("cgi/rock/a.jpg", "photos"), origin_and_label("rock/a.jpg", "photos")
+    (('cgi', 'rock'), ('photos', 'rock'))
+    """
+    *above, label, _ = ("", *source.split("/"))
+    return "/".join(filter(None, above)) or whole, label
 
 
 def _ending(source: str) -> str:
@@ -141,7 +199,7 @@ class _Walker:
                 return [
                     (entry.name, _leads_to_folder(entry), identity)
                     for entry in scan
-                    if not entry.name.startswith(".") and entry.name not in NOT_PHOTOS
+                    if not is_hidden(entry.name)
                 ]
         except OSError as error:
             self.unread.append(

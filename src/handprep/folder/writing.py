@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from handprep.errors import OutputError
@@ -92,6 +92,19 @@ def make_folder(root: Path, relative: str) -> Path:
     return folder
 
 
+def make_folders(root: Path, relatives: Iterable[str]) -> None:
+    """Make several folders below another one, and remove what interrupted writes left in them.
+
+    Raises
+    ------
+    OutputError
+        As for `make_folder` and `remove`.
+    """
+    for made in [make_folder(root, relative) for relative in sorted(set(relatives))]:
+        for left_behind in made.glob(TEMPORARY):
+            remove(left_behind)
+
+
 def remove(path: Path) -> None:
     """Remove a file.
 
@@ -125,7 +138,7 @@ def below(root: Path, relative: str) -> Path | None:
     return root.joinpath(*parts)
 
 
-def output_error(path: Path, error: OSError) -> OutputError:
+def output_error(path: Path | str, error: OSError) -> OutputError:
     """Return the error that says why a path could not be written and what helps."""
     problem = REMEDIES.get(error.errno or 0, error.strerror or str(error))
     return OutputError(f"{printable(str(path))} cannot be written: {problem}")
