@@ -7,3 +7,4 @@ import os
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for a newer version
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # datasets asks for its hub, also for local folders
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else it writes a token to the home folder

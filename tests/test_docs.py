@@ -156,6 +156,8 @@ PUBLIC = [
     "handprep.integrations.torchvision.V2Transform",
     "handprep.integrations.albumentations.PrepareHands",
     "handprep.integrations.image_folder.PreparedImageFolder",
+    "handprep.integrations.ray.prepare",
+    "handprep.integrations.ray.RayResult",
     "handprep.cache.PreparedCache",
 ]
 

@@ -10,7 +10,6 @@ alternate between the contestants, so that a busy machine slows all of them; med
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -49,7 +48,6 @@ def contestants_for(photos: Path, place: Path, size: int) -> dict[str, Any]:
 
     pipeline = Pipeline([HandCropper(search=False), ResizePad(size), Greyscale()])
     folder.prepare(photos, place / "prepared", pipeline)
-    shutil.rmtree(place / "prepared" / ".handprep")  # ImageFolder would take it for a class
     prepared = {
         "PreparedImageFolder": PreparedImageFolder(photos, pipeline, cache=place / "cache"),
         "PreparedImageFolder, with hands": PreparedImageFolder(

@@ -48,7 +48,7 @@ def test_killed_at_any_moment_it_is_carried_on_to_the_same_end(tmp_path: Path) -
 
 
 def is_at(dst: Path, at_least: int) -> bool:
-    return (dst / ".handprep/journal.jsonl").exists() and len(identities(dst)) >= at_least
+    return (dst / ".handprep.jsonl").exists() and len(identities(dst)) >= at_least
 
 
 def test_ctrl_c_ends_it_with_130_and_says_how_to_carry_on(tmp_path: Path) -> None:

@@ -212,8 +212,8 @@ class TestRefusals:
             prepare(src, dst, RESIZE)
 
     def test_a_second_run_at_the_same_time(self, src: Path, dst: Path) -> None:
-        (dst / ".handprep").mkdir(parents=True)
-        with FileLock(dst / ".handprep/lock"), pytest.raises(OutputError, match="another run is writing to"):
+        dst.mkdir()
+        with FileLock(dst / ".handprep.lock"), pytest.raises(OutputError, match="another run is writing to"):
             prepare(src, dst, RESIZE)
         assert not outputs(dst)
         prepare(src, dst, RESIZE)

@@ -64,7 +64,7 @@ def test_path_is_the_source() -> None:
 
 def test_given_name_is_the_source_of_bytes_and_named_in_errors() -> None:
     assert images.read(CONTENT, name="s3://b/a.jpg").source == "s3://b/a.jpg"
-    with pytest.raises(ImageError, match="s3://b/a.jpg cannot be read: truncated or damaged"):
+    with pytest.raises(ImageError, match=r"s3://b/a\.jpg cannot be read: truncated or damaged"):
         images.read(CONTENT[:5000], name="s3://b/a.jpg")
 
 

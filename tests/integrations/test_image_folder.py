@@ -15,6 +15,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from handprep import folder
 from handprep.errors import HandprepError, ImageError, InputError, ModelError, OutputError, SampleSkipped
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand, Sample
@@ -366,3 +367,10 @@ def test_without_torchvision_it_says_what_to_install() -> None:
     assert done.returncode == 1
     assert "MissingExtraError" in done.stderr
     assert 'pip install "handprep[torch]"' in done.stderr
+
+
+def test_a_plain_image_folder_reads_what_a_folder_run_wrote(photos: Path, tmp_path: Path) -> None:
+    folder.prepare(photos, tmp_path / "prepared", Pipeline([ResizePad(32)]))
+    dataset, written = ImageFolder(tmp_path / "prepared"), ImageFolder(photos)
+    assert dataset.classes == written.classes
+    assert len(dataset) == len(written)

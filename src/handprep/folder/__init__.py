@@ -17,12 +17,13 @@ from handprep.folder.journal import Journal
 from handprep.folder.manifest import STATUSES, Row
 from handprep.folder.outputs import check_apart, folders_of, output_names
 from handprep.folder.photos import no_photo, walk
-from handprep.folder.sole import STATE, sole_run
+from handprep.folder.sole import sole_run
 from handprep.folder.writing import make_folders, write_whole
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.report import DetectionTable, detection_table
 
+JOURNAL = ".handprep.jsonl"  # a file and no folder, which torchvision's ImageFolder would take for a class
 MANIFEST, DETECTION_CSV, DETECTION_MARKDOWN = "manifest.csv", "detection.csv", "detection.md"
 
 
@@ -84,7 +85,7 @@ def prepare(
 
     Sub-folders are mirrored. The folder that a photo lies in is its class, the folders above are its
     origin. Beside the outputs, `dst` gets ``manifest.csv`` (a row for each photo), ``detection.csv`` and
-    ``detection.md`` (hands found, by origin and class), and a hidden folder ``.handprep``.
+    ``detection.md`` (hands found, by origin and class), and two hidden files for the next run.
 
     The same call again carries on where the last one ended, even if that was killed. Photos are
     prepared again if they changed, if the pipeline, the format, handprep or a model file changed, if
@@ -139,8 +140,8 @@ def prepare(
     outputs = output_names((photo.source for photo in found.photos), ending)
     check_apart(src, dst, outputs)
     fingerprint = f"{pipeline.fingerprint()} {ending}"
-    with sole_run(dst) as state, closing(Journal(state / "journal.jsonl")) as journal:
-        make_folders(dst, ["", STATE, *folders_of(outputs.values())])
+    with sole_run(dst), closing(Journal(dst / JOURNAL)) as journal:
+        make_folders(dst, ["", *folders_of(outputs.values())])
         batch = Batch(
             found.photos,
             outputs,

@@ -10,22 +10,21 @@ from handprep.errors import OutputError
 from handprep.folder.writing import make_folder, output_error
 from handprep.names import printable
 
-STATE = ".handprep"  # the folder of a run's state, within the folder of outputs
+LOCK = ".handprep.lock"
 
 
 @contextmanager
-def sole_run(folder: Path) -> Iterator[Path]:
-    """Make a folder of outputs and its folder of state, and hold the latter's lock; give its path.
+def sole_run(folder: Path) -> Iterator[None]:
+    """Make a folder of outputs and hold its lock.
 
     Raises
     ------
     OutputError
-        If another run holds the lock, or they cannot be made.
+        If another run holds the lock, or the folder cannot be made.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 - not needed to import handprep
 
-    state = make_folder(folder, STATE)
-    lock = FileLock(state / "lock", timeout=0)
+    lock = FileLock(make_folder(folder, "") / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -33,8 +32,8 @@ def sole_run(folder: Path) -> Iterator[Path]:
             f"another run is writing to {printable(str(folder))}: wait for its end, or give another folder"
         ) from error
     except OSError as error:
-        raise output_error(state / "lock", error) from error
+        raise output_error(folder / LOCK, error) from error
     try:
-        yield state
+        yield
     finally:
         lock.release()

@@ -1,0 +1,181 @@
+"""Jobs and nodes that are killed midway, and photos that kill: nothing is lost, nothing there twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'handprep[ray]'")
+
+from handprep import folder
+from handprep.integrations.ray import prepare
+from handprep.pipeline import Pipeline
+from handprep.sample import Sample
+from handprep.transforms.base import Transform
+from handprep.transforms.crop import HandCropper
+from handprep.transforms.greyscale import Greyscale
+from handprep.transforms.resize import ResizePad
+from tests.folder.folders import RESIZE, copied, identities, leftovers, outputs, picture
+from tests.integrations.clusters import hands, one_node, ray, rows, two_nodes
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),  # Ray's of itself
+]
+
+STUDY = Pipeline([HandCropper(search=False), ResizePad(64), Greyscale()])
+BATCH = 4
+SECONDS = 120  # more than any of this takes on a busy machine
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed(Transform):
+    """Leaves a file for each node that has prepared a photo."""
+
+    folder: str
+
+    def apply(self, sample: Sample) -> Sample:
+        Path(self.folder, ray.get_runtime_context().get_node_id()).touch()
+        return sample
+
+
+@dataclass(frozen=True, slots=True)
+class Deadly(Transform):
+    """Ends its process at photos of one pixel, as a crash in a decoder does."""
+
+    def apply(self, sample: Sample) -> Sample:
+        if sample.size == (1, 1):
+            os._exit(1)
+        return sample
+
+
+@pytest.fixture(scope="module")
+def src(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hands(tmp_path_factory.mktemp("photos") / "photos", times=6)
+
+
+@pytest.fixture(scope="module")
+def expected(src: Path) -> dict[str, bytes]:
+    folder.prepare(src, src.parent / "at-once", STUDY)
+    return outputs(src.parent / "at-once")
+
+
+@pytest.fixture
+def dst(tmp_path: Path) -> Path:
+    return tmp_path / "prepared"
+
+
+def parts(dst: Path) -> list[Path]:
+    return list((dst / ".handprep/parts").glob("*.parquet"))
+
+
+def wait_for(dst: Path, batches: int) -> None:
+    """Wait until so many batches are finished."""
+    end = time.monotonic() + SECONDS
+    while len(parts(dst)) < batches:
+        assert time.monotonic() < end, f"only {len(parts(dst))} batches are finished"
+        time.sleep(0.05)
+
+
+def wait_for_silence(dst: Path, seconds: float = 3) -> None:
+    """Wait until nothing has been written for so long."""
+    seen, since = -1, time.monotonic()
+    while time.monotonic() < since + seconds:
+        now = len(list(dst.rglob("*")))
+        if now != seen:
+            seen, since = now, time.monotonic()
+        time.sleep(0.1)
+
+
+def assert_each_once(src: Path, dst: Path, expected: dict[str, bytes]) -> None:
+    assert outputs(dst) == expected
+    assert [row.source for row in rows(dst)] == sorted(str(p.relative_to(src)) for p in src.rglob("*.jpg"))
+    assert sorted(row.output for row in rows(dst)) == sorted(expected)
+    assert leftovers(dst) == []
+
+
+JOB = """
+import sys
+from handprep.integrations.ray import prepare
+from tests.integrations.clusters import one_node
+from tests.integrations.test_ray_lost import BATCH, STUDY
+
+with one_node():
+    prepare(sys.argv[1], sys.argv[2], STUDY, batch_size=BATCH)
+"""
+
+
+@pytest.fixture
+def job(src: Path, dst: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A job in a process of its own, with its own cluster."""
+    command = [sys.executable, "-W", "ignore", "-c", JOB, str(src), str(dst)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_killed_job_is_carried_on(
+    src: Path, dst: Path, expected: dict[str, bytes], job: subprocess.Popen[bytes]
+) -> None:
+    wait_for(dst, batches=10)
+    job.send_signal(signal.SIGKILL)
+    job.wait()
+    wait_for_silence(dst)  # its actors end a moment later
+    finished = BATCH * len(parts(dst))
+    assert finished < len(expected)
+    before = identities(dst)
+
+    with one_node():
+        result = prepare(src, dst, STUDY, batch_size=BATCH)
+
+    assert result.resumed == finished
+    assert_each_once(src, dst, expected)
+    again = {name for name, identity in identities(dst).items() if identity != before.get(name)}
+    assert len(again) == len(expected) - finished
+
+
+def test_a_lost_node_loses_nothing(src: Path, dst: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
+    seen, left = tmp_path / "seen", []
+    seen.mkdir()
+    with two_nodes() as (cluster, other):
+
+        def kill() -> None:
+            while not (seen / other.node_id).exists():
+                time.sleep(0.05)
+            wait_for(dst, batches=6)
+            left.append(len(parts(dst)))
+            cluster.remove_node(other, allow_graceful=False)
+
+        killer = threading.Thread(target=kill, daemon=True)
+        killer.start()
+        result = prepare(src, dst, Pipeline([Witnessed(str(seen)), *STUDY.transforms]), batch_size=BATCH)
+        killer.join(SECONDS)
+        assert [node["Alive"] for node in ray.nodes() if node["NodeID"] == other.node_id] == [False]
+
+    assert BATCH * left[0] < len(expected)
+    assert len(list(seen.iterdir())) == 2
+    assert result.counts["failed"] == 0
+    assert_each_once(src, dst, expected)
+
+
+def test_a_photo_that_ends_every_process_fails_alone(tmp_path: Path, dst: Path) -> None:
+    src = copied(tmp_path / "photos")
+    picture(src / "far/rock/deadly.png", size=(1, 1))
+    with one_node():
+        result = prepare(src, dst, Pipeline([Deadly(), *RESIZE.transforms]), concurrency=1)
+
+    (failed,) = (row for row in rows(dst) if row.status == "failed")
+    assert failed.source == "far/rock/deadly.png"
+    assert failed.message.startswith("each process that prepared it died")
+    assert result.counts["done"] == len(outputs(dst)) == 9
+    assert list((dst / ".handprep/attempts").iterdir()) == []
