@@ -49,7 +49,7 @@ def expose(colour: Array, depth: Array, crease: float, background: Array, rng: R
     rng
         Where shadow, blur, brightness and noise come from.
     """
-    layers = _shrunk(colour * (1 - _shade(depth, crease)[..., None] * OCCLUSION), depth)
+    layers = cut_out(colour, depth, crease)
     hand, alpha = layers[..., :3], layers[..., 3]
     if rng.random() < 0.5:
         background = _shadowed(background, alpha, rng)
@@ -57,6 +57,11 @@ def expose(colour: Array, depth: Array, crease: float, background: Array, rng: R
     image = gaussian_filter(image, rng.uniform(0.3, 0.8), axes=(0, 1)) * rng.uniform(0.9, 1.08)
     image += rng.normal(0, rng.uniform(0.002, 0.010), image.shape)
     return Photo(image=(np.clip(image, 0, 1) * 255).round().astype(np.uint8), alpha=alpha)
+
+
+def cut_out(colour: Array, depth: Array, crease: float) -> Array:
+    """Return the ``(H, W, 4)`` premultiplied colour and alpha, 0 … 1, of a drawn hand, its folds shaded."""
+    return _shrunk(colour * (1 - _shade(depth, crease)[..., None] * OCCLUSION), depth)
 
 
 def _shade(depth: Array, crease: float) -> Array:

@@ -68,6 +68,30 @@ class Picture:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shot:
+    """A drawn hand before nothing, in continuous pixel coordinates of the picture to come.
+
+    Attributes
+    ----------
+    colour, depth
+        What `rendering.light.draw` gives.
+    crease
+        Reach of the shade in folds, in drawn pixels.
+    handedness, side, box, landmarks, albedo
+        As in `Picture`.
+    """
+
+    colour: Array
+    depth: Array
+    crease: float
+    handedness: str
+    side: str
+    box: Array
+    landmarks: Array
+    albedo: Array
+
+
 def make(body: Body, label: str, background: str, size: tuple[int, int], rng: Rng) -> Picture:
     """Return a random picture.
 
@@ -85,7 +109,35 @@ def make(body: Body, label: str, background: str, size: tuple[int, int], rng: Rn
         Everything that is random comes from it, in an order that must stay: a change gives other pictures.
     """
     hand = body.sample(rng)
-    matrices = hand.matrices(pose.sample(hand, pose.GESTURES[label], rng))
+    shot = shoot(hand, pose.sample(hand, pose.GESTURES[label], rng), size, rng)
+    scene = BACKGROUNDS[background](Canvas.sample(*size, rng))
+    return Picture(
+        photo=expose(shot.colour, shot.depth, shot.crease, scene, rng),
+        label=label,
+        handedness=shot.handedness,
+        side=shot.side,
+        background=background,
+        box=shot.box,
+        landmarks=shot.landmarks,
+        albedo=shot.albedo,
+    )
+
+
+def shoot(hand: RiggedHand, chosen: pose.Pose, size: tuple[int, int], rng: Rng) -> Shot:
+    """Return a hand in a pose, seen by a random camera under random lamps, before nothing.
+
+    Parameters
+    ----------
+    hand
+        A person's hand at rest.
+    chosen
+        The turns of its bones.
+    size
+        Width and height of the picture in pixels.
+    rng
+        Where camera, skin, lamps and side come from.
+    """
+    matrices = hand.matrices(chosen)
     rest, posed = _refined(hand, matrices)
     subject = _subject(hand, matrices, rest, posed)
     camera = aim(subject, np.array(size), rng)
@@ -99,13 +151,12 @@ def make(body: Body, label: str, background: str, size: tuple[int, int], rng: Rn
     if left:  # a left hand is the mirror image of a right hand
         colour, depth = colour[:, ::-1], depth[:, ::-1]
         landmarks[:, 0], box[:, 0] = size[0] - landmarks[:, 0], size[0] - box[::-1, 0]
-    scene = BACKGROUNDS[background](Canvas.sample(*size, rng))
-    return Picture(
-        photo=expose(colour, depth, crease, scene, rng),
-        label=label,
+    return Shot(
+        colour=colour,
+        depth=depth,
+        crease=crease,
         handedness="Left" if left else "Right",
         side=_side(subject, camera),
-        background=background,
         box=box,
         landmarks=landmarks,
         albedo=albedo,

@@ -28,6 +28,7 @@ from handprep.pipeline import Pipeline, study_pipeline
 from handprep.sample import Hand, Sample, Step
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.grabcut import GrabCut
+from handprep.segmentation.matte import HandMatte
 from handprep.segmentation.rembg import RembgSegmenter
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.base import Transform
@@ -45,6 +46,7 @@ __all__ = [
     "Hand",
     "HandCropper",
     "HandDetector",
+    "HandMatte",
     "HandNotFoundError",
     "HandprepError",
     "ImageError",

@@ -205,7 +205,7 @@ class Pipeline(Transform):
         parts = {
             "handprep": handprep.__version__,
             "pipeline": self.to_dict(),
-            "models": {name: models.fingerprint(name) for name in sorted(self.model_files)},
+            "models": sorted(map(models.fingerprint, self.model_files)),  # names may hold a machine's paths
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -1,22 +1,24 @@
-"""How well the segmenters find the hand's pixels: a table of IoU and time on pictures with known masks.
+"""How well the segmenters find the hand's pixels: a table of scores and time on pictures with known masks.
 
-Rendered hands are always measured. Folders of hands before a green or a white screen, which do not ship
-with the project, are keyed and put before other backgrounds:
+Rendered hands are always measured: those of the project, and with ``--renders`` those of any folder that
+render_hands.py has filled. Folders of hands before a green or a white screen, which do not ship with the
+project, are keyed and put before other backgrounds:
 
     python -m tests.benchmarks.background --green FOLDER --white FOLDER --backgrounds FOLDER
 
-Milliseconds are of processor time, one thread.
+For networks of examples/train_matte, ``python -m train_matte.heldout`` fills folders with what they were not
+trained on. Milliseconds are of processor time, one thread. ``--tones`` adds a row for each skin tone.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -24,57 +26,87 @@ import numpy as np
 from handprep import images
 from handprep.detection.litert import LiteRTDetector
 from handprep.sample import Hand, Sample
-from handprep.segmentation import GrabCut, RembgSegmenter, Segmenter
+from handprep.segmentation import GrabCut, HandMatte, RembgSegmenter, Segmenter
 from handprep.transforms.crop import HandCropper
 from tests import rendered
+from tests.benchmarks.mask_scores import Array, border_score, gap_iou, iou, tone
 
 METHODS: dict[str, Callable[[], Segmenter]] = {
+    "matte": HandMatte,
     "grabcut": GrabCut,
     "u2net": lambda: RembgSegmenter(model="u2net"),
     "u2netp": lambda: RembgSegmenter(model="u2netp"),
     "u2net, whole mask": lambda: RembgSegmenter(model="u2net", only_hand=False),
     "u2netp, whole mask": lambda: RembgSegmenter(model="u2netp", only_hand=False),
 }
-Array = np.ndarray[Any, Any]
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What one method made of one picture."""
+
+    tone: str
+    iou: float
+    border: float
+    gap: float | None
+    seconds: float
 
 
 def main() -> None:
     options = _options()
     cv2.setNumThreads(1)
-    sets = {"rendered": list(renders())}
+    sets = {"rendered": list(renders(options.renders))}
     for kind, folder in (("green", options.green), ("white", options.white)):
         if folder:
             sets[kind] = list(composites(folder, kind, options.backgrounds, options.count, options.seed))
-    print("| set | pictures | method | mean IoU | median | under 0.5 | ms |\n|---|---|---|---|---|---|---|")
+    print("| set | pictures | method | mean IoU | median | under 0.5 | under 0.7 | border | gaps | ms |")
+    print("|---" * 10 + "|")
     for name, truths in sets.items():
         cases = [case(truth, options.margin) for truth in truths]
         for method in options.methods:
-            overlaps, seconds = measure(METHODS[method](), cases)
-            print(
-                f"| {name} | {len(cases)} | {method} | {np.mean(overlaps):.3f} | {np.median(overlaps):.3f} "
-                f"| {np.mean(np.array(overlaps) < 0.5):.0%} | {1000 * np.median(seconds):.0f} |",
-                flush=True,
-            )
+            segmenter = METHODS[method]()
+            if method == "matte" and options.network:
+                segmenter = HandMatte(network=options.network)
+            scores = measure(segmenter, cases)
+            print(row(name, method, scores), flush=True)
+            for colour in ("light", "medium", "dark") if options.tones else ():
+                if some := [score for score in scores if score.tone == colour]:
+                    print(row(f"{name}, {colour}", method, some), flush=True)
 
 
-def measure(segmenter: Segmenter, cases: list[Sample]) -> tuple[list[float], list[float]]:
-    """Return the IoU and the seconds of each case, after one call that opens the model."""
+def row(name: str, method: str, scores: list[Score]) -> str:
+    """Return a line of the table."""
+    overlaps = np.array([score.iou for score in scores])
+    gaps = [score.gap for score in scores if score.gap is not None]
+    return (
+        f"| {name} | {len(scores)} | {method} | {overlaps.mean():.3f} | {np.median(overlaps):.3f} "
+        f"| {np.mean(overlaps < 0.5):.1%} | {np.mean(overlaps < 0.7):.1%} "
+        f"| {np.mean([score.border for score in scores]):.3f} | {np.mean(gaps) if gaps else np.nan:.3f} "
+        f"| {1000 * np.median([score.seconds for score in scores]):.1f} |"
+    )
+
+
+def measure(segmenter: Segmenter, cases: list[Sample]) -> list[Score]:
+    """Return the score of each case, after one call that opens the model."""
     segmenter.segment(cases[0].image, cases[0].hands or ())
-    overlaps, seconds = [], []
+    scores = []
     for sample in cases:
+        truth = sample.alpha
+        assert truth is not None
         start = time.process_time()
         alpha = segmenter.segment(sample.image, sample.hands or ())
-        seconds.append(time.process_time() - start)
-        overlaps.append(iou(alpha, sample.alpha))
-    return overlaps, seconds
-
-
-def iou(alpha: Array, truth: Array | None) -> float:
-    """Return the intersection over union of two alphas, each cut at one half."""
-    assert truth is not None
-    found, wanted = alpha > 127, truth > 127
-    return float((found & wanted).sum() / max(1, (found | wanted).sum()))
+        seconds = time.process_time() - start
+        scores.append(
+            Score(
+                tone=tone(sample.image, truth),
+                iou=iou(alpha, truth),
+                border=border_score(alpha, truth),
+                gap=gap_iou(alpha, truth),
+                seconds=seconds,
+            )
+        )
+    return scores
 
 
 def case(truth: Sample, margin: float | None) -> Sample:
@@ -82,12 +114,13 @@ def case(truth: Sample, margin: float | None) -> Sample:
     return truth if margin is None else HandCropper(margin=margin).apply(truth)
 
 
-def renders() -> Iterator[Sample]:
-    """Yield the rendered hands with their true landmarks; their masks are hand and forearm."""
-    for photo in rendered.photos():
-        hand = Hand(box=photo.box, score=1.0, landmarks=photo.landmarks.astype(np.float32))
-        mask = images.read(photo.mask).image[..., 0]
-        yield replace(images.read(photo.path), hands=(hand,), alpha=mask)
+def renders(folder: Path | None) -> Iterator[Sample]:
+    """Yield rendered hands with their true landmarks; their masks are hand and forearm."""
+    folder = folder or rendered.RENDERED
+    for line in json.loads((folder / "annotations.json").read_text()):
+        hand = Hand(box=tuple(line["box"]), score=1.0, landmarks=np.array(line["landmarks"], np.float32))
+        mask = images.read(folder / line["mask"]).image[..., 0]
+        yield replace(images.read(folder / line["file"]), hands=(hand,), alpha=np.ascontiguousarray(mask))
 
 
 def composites(folder: Path, kind: str, backgrounds: Path | None, count: int, seed: int) -> Iterator[Sample]:
@@ -187,6 +220,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--renders", type=Path, help="folder that render_hands.py filled; else the project's")
     parser.add_argument("--green", type=Path, help="folder of hands before a green screen")
     parser.add_argument("--white", type=Path, help="folder of hands before a white screen")
     parser.add_argument(
@@ -198,7 +232,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--whole", dest="margin", action="store_const", const=None, help="no crop: whole pictures"
     )
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["grabcut", "u2netp", "u2net"])
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=["matte", "grabcut", "u2netp", "u2net"]
+    )
+    parser.add_argument("--network", type=Path, help="for matte, an ONNX file other than handprep's")
+    parser.add_argument("--tones", action="store_true", help="also a row for each skin tone")
     return parser.parse_args()
 
 

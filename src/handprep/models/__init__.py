@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handprep.errors import InputError, ModelError
-from handprep.models import bundle
+from handprep.models import bundle, own
+from handprep.models.own import own_file
 from handprep.models.table import MODELS, ModelFile
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "cache_folder",
     "fetch",
     "fingerprint",
+    "own_file",
     "status",
 ]
 
@@ -83,8 +85,21 @@ def status() -> tuple[ModelStatus, ...]:
 
 
 def fingerprint(name: str) -> str:
-    """Return the sha256 of a model file: two runs with the same fingerprints used the same models."""
-    return _named(name).sha256
+    """Return the sha256 of a model file: two runs with the same fingerprints used the same models.
+
+    Parameters
+    ----------
+    name
+        A key of `MODELS`, or what `own_file` returns.
+
+    Raises
+    ------
+    InputError
+        If there is no model of that name.
+    ModelError
+        If a file of one's own is not there or cannot be read.
+    """
+    return own.sha256_of(name) if own.is_own(name) else _named(name).sha256
 
 
 def fetch(name: str, *, path: str | os.PathLike[str] | None = None, progress: bool = False) -> Path:
@@ -98,7 +113,8 @@ def fetch(name: str, *, path: str | os.PathLike[str] | None = None, progress: bo
     Parameters
     ----------
     name
-        A key of `MODELS`, such as ``"palm_detection_full"``.
+        A key of `MODELS`, such as ``"palm_detection_full"``, or what `own_file` returns: such a file is
+        used where it lies.
     path
         The file itself, wherever it lies. It is checked and used in place; no other source is tried.
     progress
@@ -114,8 +130,9 @@ def fetch(name: str, *, path: str | os.PathLike[str] | None = None, progress: bo
     InputError
         If there is no model of that name.
     ModelError
-        If `path` is not the right file, the cache folder cannot be written, or no source gave the
-        file. The message says what each source answered and how to put the file in place by hand.
+        If `path` is not the right file, a file of one's own is not there, the cache folder cannot be
+        written, or no source gave the file. The message says what each source answered and how to put
+        the file in place by hand.
 
     Notes
     -----
@@ -128,6 +145,8 @@ def fetch(name: str, *, path: str | os.PathLike[str] | None = None, progress: bo
     >>> fetch("palm_detection_full").name  # doctest: +SKIP
     'palm_detection_full.tflite'
     """
+    if own.is_own(name) and path is None:
+        return own.path_of(name)
     model = _named(name)
     if path is not None:
         if problem := _problem(Path(path), model):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from handprep.errors import InputError
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.grabcut import GrabCut
+from handprep.segmentation.matte import HandMatte
 from handprep.segmentation.rembg import RembgSegmenter
 
-SEGMENTERS = {"auto": GrabCut, "grabcut": GrabCut, "rembg": RembgSegmenter}
+SEGMENTERS = {"auto": GrabCut, "matte": HandMatte, "grabcut": GrabCut, "rembg": RembgSegmenter}
 
 
 def segmenter_named(method: str | Segmenter, *, model: str) -> Segmenter:

@@ -1,0 +1,93 @@
+"""Hands cut out of their pictures: one size, colour and alpha, with landmarks; kept in shards on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handprep import geometry
+
+SIDE = 256  # pixels of a cutout
+REACH = 2.4  # side of the window around a hand, in long sides of its landmarks' box
+
+Rgba = NDArray[np.uint8]  # (H, W, 4) colour, not premultiplied, and alpha
+Landmarks = NDArray[np.float32]  # (21, 2) pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cutouts:
+    """Hands of one shard.
+
+    Attributes
+    ----------
+    pixels
+        uint8 ``(N, SIDE, SIDE, 4)``: colour, also a little beyond the hand's edge, and alpha.
+    landmarks
+        float32 ``(N, 21, 2)`` pixels of the cutout.
+    groups
+        ``(N,)`` names that tell whose hands these are, such as ``"cgi/03"``; `heldout` goes by them.
+    """
+
+    pixels: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    groups: NDArray[np.str_]
+
+
+def cut(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], landmarks: Landmarks) -> tuple[Rgba, Landmarks]:
+    """Return the window around a hand, and its landmarks there.
+
+    What lies outside of the picture continues its border, so that a forearm that leaves the picture
+    leaves the window too.
+    """
+    x0, y0, x1, y1 = geometry.enclosing_box(landmarks)
+    side = REACH * max(x1 - x0, y1 - y0, 8.0)
+    scale = SIDE / side
+    corner = geometry.translation(side / 2 - (x0 + x1) / 2, side / 2 - (y0 + y1) / 2)
+    forward = geometry.compose(corner, geometry.scaling(scale, scale))
+    picture = np.dstack([spread(colour, alpha), alpha])
+    if scale < 0.7:  # else bilinear warping would skip pixels
+        sigma = 0.35 / scale
+        picture = cv2.GaussianBlur(picture, (0, 0), sigma)
+    window = cv2.warpAffine(
+        picture,
+        geometry.in_pixel_centres(forward),
+        (SIDE, SIDE),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return window.astype(np.uint8), geometry.apply(forward, landmarks).astype(np.float32)
+
+
+def spread(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture with the hand's own colours continued beyond its edge, over the old background."""
+    sure = (alpha > 250).astype(np.float32)
+    filled = np.where(sure[..., None] > 0, colour, 0).astype(np.float32)
+    result, weight = filled.copy(), sure.copy()
+    for sigma in (1.5, 4.0, 12.0):
+        near = cv2.GaussianBlur(sure, (0, 0), sigma)
+        mean = cv2.GaussianBlur(filled, (0, 0), sigma) / np.maximum(near, 1e-4)[..., None]
+        take = (weight == 0) & (near > 1e-2)
+        result[take], weight[take] = mean[take], 1
+    return np.clip(result, 0, 255).astype(np.uint8)
+
+
+def save(path: Path, cutouts: list[tuple[Rgba, Landmarks, str]]) -> None:
+    """Write a shard, whole or not at all."""
+    pixels, landmarks, groups = zip(*cutouts, strict=True)
+    part = path.with_suffix(".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("wb") as file:
+        np.savez(file, pixels=np.stack(pixels), landmarks=np.stack(landmarks), groups=np.array(groups))
+    part.replace(path)
+
+
+def load(folder: Path) -> Iterator[Cutouts]:
+    """Yield the shards of a folder, by name."""
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as shard:
+            yield Cutouts(pixels=shard["pixels"], landmarks=shard["landmarks"], groups=shard["groups"])

@@ -1,0 +1,113 @@
+"""How a hand is shown to the matting network: turned upright in a square window, with its bones drawn."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handprep import geometry
+from handprep.geometry import Affine, Points
+from handprep.sample import MIDDLE_MCP, WRIST, Hand
+from handprep.segmentation.prior import FINGERS, KNUCKLES, PALM, palm_length
+
+# Lengths count in palm lengths, as in `prior`. Training depends on all of these: a network knows the
+# windows that it was trained on.
+ROOM = 0.35  # around landmarks and forearm
+FOREARM = 1.2  # how far below the wrist the window reaches
+ROOM_OF_BOX = 0.45  # around a box without landmarks, in its long sides
+BONE = 0.14  # width of a drawn bone
+STUB = 0.6  # length of the forearm that is drawn, at half strength
+SOFTNESS = 1.5  # standard deviation, in pixels, of the drawing's blur
+
+BITS = 3  # of OpenCV's fixed-point coordinates
+
+
+def window(hand: Hand, side: int) -> Affine:
+    """Return the map from a picture's pixels to those of the network's window, `side` pixels wide and high.
+
+    Parameters
+    ----------
+    hand
+        In pixels of the picture. With landmarks, its fingers point up in the window and there is room for
+        a part of the forearm below; with a box alone, the window stands upright around it.
+    side
+        Width and height of the window in pixels.
+    """
+    length = palm_length(hand)
+    if hand.landmarks is None:
+        upright = geometry.identity()
+        x0, y0, x1, y1 = hand.box
+        room = ROOM_OF_BOX * max(x1 - x0, y1 - y0, 1.0)
+    else:
+        down = down_the_arm(hand.landmarks)
+        upright = geometry.rotation(math.pi / 2 - math.atan2(down[1], down[0]))
+        elbow = hand.landmarks[WRIST] + FOREARM * length * down
+        points = geometry.apply(upright, np.vstack([hand.landmarks, elbow]))
+        x0, y0, x1, y1 = geometry.enclosing_box(points)
+        room = ROOM * length
+    wide = max(x1 - x0, y1 - y0) + 2 * room
+    corner = geometry.translation((wide - x0 - x1) / 2, (wide - y0 - y1) / 2)
+    return geometry.compose(upright, corner, geometry.scaling(side / wide, side / wide))
+
+
+def down_the_arm(landmarks: Points) -> NDArray[np.float64]:
+    """Return the unit vector from the knuckles to the wrist, (0, 1) where they coincide."""
+    down = landmarks[WRIST].astype(np.float64) - landmarks[KNUCKLES].mean(0)
+    length = float(np.hypot(*down))
+    return down / length if length > 1e-6 else np.array([0.0, 1.0])
+
+
+def drawing(hand: Hand, side: int) -> NDArray[np.uint8]:
+    """Return palm and bones of a hand as the network's fourth channel.
+
+    Parameters
+    ----------
+    hand
+        In pixels of the window.
+    side
+        Width and height of the window in pixels.
+
+    Returns
+    -------
+    ndarray
+        uint8 ``(side, side)``: 255 palm and fingers, 128 where the forearm begins, 0 elsewhere, with soft
+        edges; all 0 for a hand without landmarks.
+    """
+    drawn = np.zeros((side, side), np.uint8)
+    if hand.landmarks is None:
+        return drawn
+    length = palm_length(hand)
+    width = max(1, round(BONE * length))
+    stub = hand.landmarks[WRIST] + STUB * length * down_the_arm(hand.landmarks)
+    points = _fixed_point(np.vstack([hand.landmarks, stub]))
+    cv2.line(drawn, points[WRIST].tolist(), points[-1].tolist(), 128, 2 * width, cv2.LINE_8, BITS)
+    cv2.fillPoly(drawn, [points[PALM]], 255, cv2.LINE_8, BITS)
+    cv2.polylines(drawn, [points[finger] for finger in FINGERS], False, 255, width, cv2.LINE_8, BITS)
+    return np.asarray(cv2.GaussianBlur(drawn, (0, 0), SOFTNESS), np.uint8)
+
+
+def wrist_line(landmarks: Points, length: float, below: float) -> tuple[NDArray[np.float64], float]:
+    """Return the line that parts hand and forearm, as a unit vector towards the arm and an offset.
+
+    A point lies on the arm's side where its product with the vector exceeds the offset.
+
+    Parameters
+    ----------
+    landmarks
+        ``(21, 2)``.
+    length
+        Of the palm, in the same unit.
+    below
+        How far below the wrist the line lies, in palm lengths.
+    """
+    down = landmarks[WRIST].astype(np.float64) - landmarks[MIDDLE_MCP]
+    reach = float(np.hypot(*down))
+    down = down / reach if reach > 1e-6 else np.array([0.0, 1.0])
+    return down, float(landmarks[WRIST] @ down + below * length)
+
+
+def _fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:
+    return np.asarray(np.round((np.clip(points, -1e4, 1e4) - 0.5) * 2**BITS), np.int32)

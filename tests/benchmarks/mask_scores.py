@@ -1,0 +1,81 @@
+"""How well a mask fits: overlap, border, gaps between fingers, and whose skin it was measured on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+TOLERANCE = 0.0075  # of the picture's diagonal: as far off as a border may be, as in the DAVIS benchmark
+TONES = {"light": 41.0, "medium": 10.0, "dark": -90.0}  # least individual typology angle, degrees
+LEAST_GAP = 0.01  # of the hand's area: smaller gaps are a matter of a pixel
+
+
+def iou(alpha: Array, truth: Array | None) -> float:
+    """Return the intersection over union of two alphas, each cut at one half."""
+    assert truth is not None
+    found, wanted = alpha > 127, truth > 127
+    return float((found & wanted).sum() / max(1, (found | wanted).sum()))
+
+
+def border_score(alpha: Array, truth: Array) -> float:
+    """Return the F-score of the mask's border: the harmonic mean of precision and recall.
+
+    References
+    ----------
+    Perazzi et al., "A benchmark dataset and evaluation methodology for video object segmentation",
+    CVPR 2016.
+    """
+    reach = max(1.0, TOLERANCE * float(np.hypot(*truth.shape)))
+    found, wanted = _border(alpha), _border(truth)
+    if not found.any() or not wanted.any():
+        return float(found.any() == wanted.any())
+    precision = float((_distance_to(wanted)[found] <= reach).mean())
+    recall = float((_distance_to(found)[wanted] <= reach).mean())
+    return 2 * precision * recall / max(1e-9, precision + recall)
+
+
+def gap_iou(alpha: Array, truth: Array) -> float | None:
+    """Return the intersection over union of the background within the hand's convex hull.
+
+    This is what lies between fingers, mostly. None for hands that have next to none of it.
+    """
+    wanted = (truth > 127).astype(np.uint8)
+    hull = np.zeros_like(wanted)
+    points = cv2.findNonZero(wanted)
+    if points is None:
+        return None
+    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    gaps, found = (hull > wanted), (hull > 0) & (alpha <= 127)
+    if gaps.sum() < LEAST_GAP * wanted.sum():
+        return None
+    return float((gaps & found).sum() / (gaps | found).sum())
+
+
+def tone(image: Array, truth: Array) -> str:
+    """Return ``"light"``, ``"medium"`` or ``"dark"``: the hand's skin as it looks in the picture.
+
+    References
+    ----------
+    Chardon, Cretois and Hourseau, "Skin colour typology and suntanning pathways", International Journal
+    of Cosmetic Science 13 (4), 1991: the individual typology angle.
+    """
+    skin = image[truth > 250]
+    if not len(skin):
+        return "dark"
+    lab = cv2.cvtColor(np.median(skin, axis=0).astype(np.float32)[None, None] / 255, cv2.COLOR_RGB2LAB)
+    lightness, _, yellow = lab[0, 0]
+    angle = np.degrees(np.arctan2(lightness - 50, max(float(yellow), 1e-3)))
+    return next(name for name, least in TONES.items() if angle >= least)
+
+
+def _border(alpha: Array) -> Array:
+    mask = (alpha > 127).astype(np.uint8)
+    return (mask > cv2.erode(mask, np.ones((3, 3), np.uint8), borderValue=1)) & (mask > 0)
+
+
+def _distance_to(mask: Array) -> Array:
+    return cv2.distanceTransform(1 - mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
