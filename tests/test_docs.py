@@ -40,7 +40,10 @@ LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 BLOCK = re.compile(r"(?:^<!-- needs: ([\w, ]+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:\.venv/bin/)?handprep (.+)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-OF_OTHERS = {"--force-reinstall", "--no-deps", "--no-cache-dir", "--no-install-recommends", "--hand-free"}
+OF_OTHERS = {
+    *("--force-reinstall", "--no-deps", "--no-cache-dir", "--no-install-recommends", "--hand-free"),
+    *("--quick", "--data", "--out", "--arms", "--seeds", "--origin-seeds", "--epochs", "--device", "--jobs"),
+}
 LINK = re.compile(r"(?:\]\(|src=\")([^)#\"]+)")
 
 

@@ -1,0 +1,197 @@
+"""What the runs say, as plain values: the content of results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiment.arms import ARMS, BASELINE
+from experiment.data import Layout, part_of
+from experiment.preparation import Pictures
+from experiment.runs import HELD_OUT
+from experiment.statistics import confusion, holm, interval, mcnemar, over_sources, vote
+
+Record = dict[str, Any]
+HELD_BACK = ("validation", "test")  # parts whose groups are sources that no network has learned from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answers:
+    """What the networks of one arm answered.
+
+    Attributes
+    ----------
+    pictures
+        The arm's pictures.
+    all_origins
+        Records of the networks that learned from all origins, by seed.
+    without
+        The same of the networks that did not learn from an origin, by origin; empty if that was not done.
+    """
+
+    pictures: Pictures
+    all_origins: Sequence[Record]
+    without: Mapping[str, Sequence[Record]]
+
+    @property
+    def asked(self) -> NDArray[np.bool_]:
+        """Which pictures the networks that learned from all origins were asked about."""
+        return self.pictures.parts != "train"
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """``(S, M, C)`` for the M pictures that were asked."""
+        return np.array([record["probabilities"] for record in self.all_origins])
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """``(S, M)``: which answers are right."""
+        return np.asarray(self.probabilities.argmax(2) == self.pictures.labels[self.asked])
+
+    def final(self, name: str) -> list[float]:
+        """Return the accuracy on a set after the last epoch, of each seed."""
+        return [record["accuracy"][name][-1] for record in self.all_origins]
+
+    def by_source(self) -> dict[str, float]:
+        """Return the mean accuracy on each source that the asked networks have not learned from."""
+        groups, right = self.pictures.groups[self.asked], self.right
+        told = {
+            str(group): float(right[:, groups == group].mean())
+            for group in np.unique(groups)
+            if part_of(group) in HELD_BACK
+        }
+        return told | {
+            origin: float(np.mean([record["accuracy"][HELD_OUT][-1] for record in records]))
+            for origin, records in self.without.items()
+        }
+
+
+def analyse(
+    layout: Layout,
+    answers: Mapping[str, Answers],
+    costs: Mapping[str, dict[str, Any]],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the content of results.json.
+
+    Parameters
+    ----------
+    layout
+        The photos.
+    answers
+        Of each arm whose networks are all trained.
+    costs
+        Of each of these, as `cost.cost_of` gives it.
+    settings
+        What the run was started with, to be written down.
+    """
+    first = next(iter(answers.values())).pictures
+    compared = [name for name in answers if name != BASELINE and BASELINE in answers]
+    told = {name: _compared(answers[BASELINE], answers[name], layout) for name in compared}
+    _adjust(list(told.values()), layout)
+    return {
+        "rendered": layout.rendered,
+        "classes": list(layout.classes),
+        "settings": dict(settings),
+        "photos": _counts(first, np.ones(len(first.labels), bool), layout),
+        "arms": {name: _told(of, ARMS[name].title, costs[name], layout) for name, of in answers.items()},
+        "compared_with_raw": told,
+    }
+
+
+def _told(of: Answers, title: str, cost: Mapping[str, Any], layout: Layout) -> dict[str, Any]:
+    """Return what is known of one arm by itself."""
+    labels, parts = of.pictures.labels[of.asked], of.pictures.parts[of.asked]
+    together = vote(of.probabilities)
+    tested = {name: parts == name for name in layout.sets if name != "train"}
+    return {
+        "title": title,
+        "epochs": of.all_origins[0]["epochs"],
+        "curves": {name: [record["accuracy"][name] for record in of.all_origins] for name in layout.sets},
+        "accuracy": {name: _with_values(of.final(name)) for name in layout.sets},
+        "accuracy_together": {
+            name: float((together == labels)[mask].mean()) for name, mask in tested.items()
+        },
+        "confusion": {
+            name: confusion(labels[mask], together[mask], len(layout.classes)).tolist()
+            for name, mask in tested.items()
+        },
+        "left_out_origin": {
+            origin: _with_values([record["accuracy"][HELD_OUT][-1] for record in records])
+            for origin, records in of.without.items()
+        },
+        "hands_found": _counts(of.pictures, of.pictures.found, layout),
+        "cost": {
+            **cost,
+            "prepared": len(of.pictures.labels),
+            "seconds": of.pictures.milliseconds.sum() / 1000,
+        },
+        "training_seconds": sum(record["seconds"] for record in of.all_origins),
+        "devices": sorted({f"{record['device']}, torch {record['torch']}" for record in of.all_origins}),
+    }
+
+
+def _with_values(values: Sequence[float]) -> dict[str, Any]:
+    return {**asdict(interval(values)), "values": list(values)}
+
+
+def _counts(pictures: Pictures, chosen: NDArray[np.bool_], layout: Layout) -> dict[str, dict[str, int]]:
+    """Return how many chosen pictures there are, by group and class."""
+    return {
+        group: {
+            label: int((chosen & (pictures.groups == group) & (pictures.labels == index)).sum())
+            for index, label in enumerate(layout.classes)
+        }
+        for group in (*layout.origins, *layout.others)
+    }
+
+
+def _compared(raw: Answers, arm: Answers, layout: Layout) -> dict[str, Any]:
+    """Return how an arm differs from raw pictures."""
+    assert (raw.pictures.sources == arm.pictures.sources).all(), "all arms have the same photos"
+    labels, parts = raw.pictures.labels[raw.asked], raw.pictures.parts[raw.asked]
+    together = [vote(of.probabilities) == labels for of in (raw, arm)]
+    told: dict[str, Any] = {"sets": {}, "without_hand": {}}
+    for name in layout.sets:
+        if name == "train":
+            continue
+        mask = parts == name
+        differences = [own - other for own, other in zip(arm.final(name), raw.final(name), strict=True)]
+        told["sets"][name] = {
+            "difference": _with_values(differences),
+            "mcnemar": asdict(mcnemar(together[1][mask], together[0][mask])),
+            "mcnemar_p_by_seed": [
+                mcnemar(own[mask], other[mask]).p for own, other in zip(arm.right, raw.right, strict=True)
+            ],
+        }
+        told["without_hand"][name] = _without_hand(raw, arm, mask)
+    ours, theirs = arm.by_source(), raw.by_source()
+    sources = {source: ours[source] - theirs[source] for source in ours if source in theirs}
+    told["sources"] = {"differences": sources, **asdict(over_sources(list(sources.values())))}
+    return told
+
+
+def _without_hand(raw: Answers, arm: Answers, mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the mean accuracy, with and without a found hand, of raw pictures and of the arm."""
+    found = arm.pictures.found[arm.asked]
+    told: dict[str, Any] = {}
+    for name, chosen in (("none", mask & ~found), ("found", mask & found)):
+        told[name] = {"photos": int(chosen.sum())}
+        if chosen.any():
+            told[name] |= {
+                "raw": float(raw.right[:, chosen].mean()),
+                "arm": float(arm.right[:, chosen].mean()),
+            }
+    return told
+
+
+def _adjust(comparisons: Sequence[dict[str, Any]], layout: Layout) -> None:
+    """Adjust the p values of all arms on a set for their number."""
+    for name in layout.sets[1:]:
+        tests = [comparison["sets"][name]["mcnemar"] for comparison in comparisons]
+        for test, adjusted in zip(tests, holm([test["p"] for test in tests]), strict=True):
+            test["p_adjusted"] = adjusted

@@ -1,0 +1,139 @@
+"""What the results mean, in sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SIGNIFICANT = 0.05
+
+HYPOTHESIS = (
+    "H0: the preprocessing makes no difference to accuracy on the test pictures. For an arm it is rejected "
+    "where two things hold: the 95 % interval of the difference to raw pictures, over networks of the same "
+    "seeds, excludes zero; and McNemar's exact test on what the networks of all seeds answer together "
+    f"(their mean probability decides) gives p < {SIGNIFICANT}, adjusted for the number of arms by Holm's "
+    "method."
+)
+
+
+def points(value: float) -> str:
+    """Return a difference of accuracies in percentage points.
+
+    >>> points(0.123), points(-0.04)
+    ('+12.3', '−4.0')
+    """
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def percent(value: float) -> str:
+    """Return an accuracy.
+
+    >>> percent(0.5)
+    '50.0 %'
+    """
+    return f"{100 * value:.1f} %"
+
+
+def p_value(p: float) -> str:
+    """Return a p value as papers print it.
+
+    >>> p_value(0.00002), p_value(0.034)
+    ('p < 0.001', 'p = 0.034')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def is_rejected(on_test: dict[str, Any]) -> bool | None:
+    """Tell whether H0 is rejected for an arm; None where one seed alone cannot tell."""
+    low, high = on_test["difference"]["low"], on_test["difference"]["high"]
+    if low is None:
+        return None
+    return bool((low > 0 or high < 0) and on_test["mcnemar"]["p_adjusted"] < SIGNIFICANT)
+
+
+def verdicts(results: dict[str, Any]) -> list[str]:
+    """Return a sentence for each arm that was compared: whether H0 is rejected, and by how much."""
+    return [
+        f"**{results['arms'][name]['title']}**: {_verdict(told['sets']['test'])}"
+        for name, told in results["compared_with_raw"].items()
+    ]
+
+
+def _verdict(on_test: dict[str, Any]) -> str:
+    difference, test = on_test["difference"], on_test["mcnemar"]
+    seeds = len(difference["values"])
+    rejected = is_rejected(on_test)
+    if rejected is None:
+        return (
+            f"not decided: one seed gives no interval. The difference is {points(difference['mean'])} "
+            f"points, McNemar {p_value(test['p_adjusted'])}."
+        )
+    size = (
+        f"{points(difference['mean'])} points ({points(difference['low'])} to {points(difference['high'])} "
+        f"over {seeds} seeds; McNemar {p_value(test['p_adjusted'])}: {test['first_only']} pictures only "
+        f"this arm has right, {test['second_only']} only raw)"
+    )
+    if rejected:
+        better = "higher" if difference["mean"] > 0 else "lower"
+        return f"H0 is rejected. Accuracy on test is {better} than with raw pictures, by {size}."
+    return f"H0 is not rejected. The difference to raw pictures on test is {size}."
+
+
+def beyond(results: dict[str, Any]) -> list[str]:
+    """Return a sentence for each arm on how far its effect holds from source to source."""
+    said = []
+    for name, told in results["compared_with_raw"].items():
+        sources, title = told["sources"], results["arms"][name]["title"]
+        better = sum(value > 0 for value in sources["differences"].values())
+        count = len(sources["differences"])
+        span = f"{points(sources['mean'])} points"
+        if sources["low"] is not None:
+            span += f" ({points(sources['low'])} to {points(sources['high'])})"
+            sure = sources["low"] > 0 or sources["high"] < 0
+            span += ", which excludes zero" if sure else ", which includes zero"
+        said.append(f"**{title}**: better in {better} of {count} sources; on the mean source {span}.")
+    return said
+
+
+def limits(results: dict[str, Any]) -> list[str]:
+    """Return what the results do not show."""
+    tested = [group for group in results["photos"] if group.startswith("test/")]
+    said = [
+        f"The test pictures come from {_number(len(tested), 'source')}. Pictures of one source resemble "
+        "each other, so McNemar's test, which takes them for independent, finds differences more certain "
+        "than they are; and intervals over seeds say how much luck there is in training, not what other "
+        "photos would give. For that see the differences from source to source, whose interval is rough "
+        "where sources are few.",
+        "An arm does several things at once: a crop also makes the hand larger in the 64 pixels. What part "
+        "of an effect comes from which is not told apart, other than by comparing arms.",
+        "One small network, one size of picture and one set of training settings. Larger or pretrained "
+        "networks, and augmentation, may need such preparation less.",
+    ]
+    if not any(told["left_out_origin"] for told in results["arms"].values()):
+        said.append("No origin was left out, so nothing is known of new origins but validation and test.")
+    return said
+
+
+def warnings(results: dict[str, Any]) -> list[str]:
+    """Return what a reader must know before the first figure."""
+    said = []
+    if results["rendered"]:
+        said.append(
+            "These pictures are renderings, made by the project's own renderer. What they show is that the "
+            "experiment works, and roughly what to expect; they are no evidence about photos."
+        )
+    settings = results["settings"]
+    if settings["quick"]:
+        said.append(
+            f"This was a quick run: {_number(settings['seeds'], 'seed')}, {settings['epochs']} epochs "
+            "instead of 100. The networks are not done learning."
+        )
+    elif settings["seeds"] < 5 or settings["epochs"] < 100:
+        said.append(
+            f"{_number(settings['seeds'], 'seed')} and {settings['epochs']} epochs are fewer than the 5 and "
+            "100 that the experiment is meant for."
+        )
+    return said
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
