@@ -14,6 +14,7 @@ from handprep.detection.litert import LiteRTDetector
 from handprep.detection.mediapipe import MediaPipeDetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.views import View
+from handprep.detection.yolo import YoloDetector
 from handprep.errors import (
     HandNotFoundError,
     HandprepError,
@@ -67,5 +68,6 @@ __all__ = [
     "Step",
     "Transform",
     "View",
+    "YoloDetector",
     "study_pipeline",
 ]

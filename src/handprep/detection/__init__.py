@@ -8,7 +8,10 @@ from handprep.detection.base import HandDetector
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.mediapipe import MediaPipeDetector
 from handprep.detection.search import SearchingDetector
+from handprep.detection.yolo import YoloDetector
 from handprep.errors import InputError
+
+__all__ = ["DETECTORS", "YoloDetector", "detector_named"]
 
 DETECTORS: dict[str, Callable[..., HandDetector]] = {"litert": LiteRTDetector, "mediapipe": MediaPipeDetector}
 

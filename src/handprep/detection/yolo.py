@@ -1,0 +1,209 @@
+"""Hand boxes by a YOLO network of one's own, in an ONNX file, on ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from handprep import models
+from handprep.configurable import Configurable, check_choice, check_range
+from handprep.detection.boxed import landmarks_in_box
+from handprep.detection.litert import LiteRTDetector
+from handprep.detection.yolo_heads import LAYOUTS, Candidates, suppress
+from handprep.detection.yolo_network import Reading, YoloNetwork
+from handprep.errors import InputError, ModelError
+from handprep.opened import per_thread
+from handprep.sample import Hand, Image
+
+LEAST_SIZE, MOST_SIZE = 32, 4096  # pixels on a side of a network's input
+
+
+@dataclass(frozen=True, slots=True)
+class YoloDetector(Configurable):
+    """Find hands with a YOLO network that you bring as an ONNX file.
+
+    Pictures are prepared, and boxes chosen, as Ultralytics does it with the same file. It reads exports of
+    Ultralytics (v5, v8, 11 and those alike, with or without their own suppression of overlapping boxes)
+    and of YOLOv5 and v7, and Darknet networks (v3, v4) as converters write them. A network gives boxes;
+    with `refine`, MediaPipe's landmark network looks into each for landmarks.
+
+    Parameters
+    ----------
+    model
+        Path of the ONNX file. Results depend on its content, so that it is part of a pipeline's fingerprint.
+    confidence
+        Least score, 0 to 1: objectness times class where the network tells both.
+    iou
+        IoU, 0 to 1, above which two boxes of a class are one hand. Of no effect where the network
+        suppresses these itself.
+    classes
+        The classes that are hands: numbers, or names where the file knows them, as those of Ultralytics do.
+        None takes all.
+    size
+        Pixels on a side of the input, or its height and width, for networks that leave it open; None for
+        what the file says, or 640.
+    fit
+        ``"letterbox"`` keeps the aspect with grey around, as Ultralytics does; ``"stretch"`` fills the input,
+        as OpenCV's and Darknet's own programs do.
+    anchors
+        For raw maps of a Darknet network: for each ``[yolo]`` section of its ``.cfg`` the widths and heights
+        that its mask names, the coarsest map's first.
+    layout
+        How the outputs are to be read: a key of `handprep.detection.yolo_heads.LAYOUTS`. None goes by their
+        shapes.
+    refine
+        Whether each box gets landmarks (``"Left"`` or ``"Right"``, world landmarks) from MediaPipe's landmark
+        network. Its presence then is the score, and the box's score the `palm_score`. Where it sees no clear
+        hand in a box, the hand stays as it is, without landmarks.
+    max_hands
+        At most so many hands.
+    threads
+        Threads within a network. One is best for many pictures: use several callers instead.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of its range.
+    ModelError
+        If there is no such file. If it is none of the above, the first picture says so.
+
+    Examples
+    --------
+    >>> YoloDetector("hands.onnx", refine=True).detect(picture)  # doctest: +SKIP
+    (Hand(box=(61.0, 24.5, 188.9, 201.3), score=0.998, palm_score=0.87, ...),)
+    """
+
+    model: str
+    confidence: float = 0.25
+    iou: float = 0.45
+    classes: Sequence[int | str] | None = None
+    size: int | Sequence[int] | None = None
+    fit: Literal["letterbox", "stretch"] = "letterbox"
+    anchors: Sequence[Sequence[float]] | None = None
+    layout: str | None = None
+    refine: bool = False
+    max_hands: int = 2
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, str | os.PathLike) or not os.fspath(self.model):
+            raise InputError(f"model must be the path of an ONNX file, not {self.model!r}")
+        object.__setattr__(self, "model", os.fspath(self.model))
+        check_range("confidence", self.confidence, 0, 1)
+        check_range("iou", self.iou, 0, 1)
+        check_choice("fit", self.fit, ("letterbox", "stretch"))
+        check_choice("layout", self.layout, (None, *LAYOUTS))
+        check_choice("refine", self.refine, (False, True))
+        check_range("max_hands", self.max_hands, 1, 1000)
+        check_range("threads", self.threads, 1, 1024)
+        for name, check in (("classes", _classes), ("size", _size), ("anchors", _anchors)):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, check(getattr(self, name)))
+        models.fetch(self._file)  # so that a missing file is refused here, not at the first picture
+
+    @property
+    def model_files(self) -> frozenset[str]:
+        """The ONNX file, with weights that lie beside it; MediaPipe's networks if they refine."""
+        beside = f"{self.model}.data"  # where exporters put weights that do not go into the file
+        own = {self._file, *([models.own_file(beside)] if Path(beside).is_file() else [])}
+        return frozenset(own) | (LiteRTDetector().model_files if self.refine else frozenset())
+
+    def detect(self, image: Image) -> tuple[Hand, ...]:
+        """Return the hands in a uint8 ``(H, W, 3)`` RGB picture, the best box's first.
+
+        Raises
+        ------
+        ModelError
+            If the file cannot be opened, is no network that gives boxes from one picture, or gives
+            numbers that are none; the message says what was seen and what helps.
+        """
+        network = self._network()
+        found = network(image, self.fit, self.confidence)
+        if self.classes is not None:
+            found = found.where(np.isin(found.classes, self._numbers(network)))
+        hands = _hands(suppress(found, self.iou, len(found.scores)), image)[: self.max_hands]
+        return tuple(self._refined(image, hand) for hand in hands) if self.refine else hands
+
+    @property
+    def _file(self) -> str:
+        return models.own_file(self.model)
+
+    def _network(self) -> YoloNetwork:
+        reading = Reading(
+            size=(self.size[1], self.size[0]) if isinstance(self.size, tuple) else None,
+            layout=self.layout,
+            anchors=self.anchors,  # type: ignore[arg-type]
+            threads=self.threads,
+        )
+        content = models.fingerprint(self._file)  # a file that was replaced is opened anew
+        path = models.fetch(self._file).absolute()
+        return per_thread(("yolo", path, content, reading), lambda: YoloNetwork(path, reading))
+
+    def _numbers(self, network: YoloNetwork) -> list[int]:
+        """Return the numbers of the classes that were asked for."""
+        assert self.classes is not None
+        names = network.names
+        numbers: dict[int | str, int] = {name: number for number, name in names.items()}
+        numbers.update({number: number for number in names})
+        unknown = [c for c in self.classes if c not in numbers and (names or isinstance(c, str))]
+        if unknown:
+            known = ", ".join(f"{number} {name!r}" for number, name in names.items())
+            raise ModelError(
+                f"the YOLO model {self.model} has no class {', '.join(map(repr, unknown))}; "
+                + (f"it has {known}" if known else "its file tells no names: say which by their numbers")
+            )
+        return [numbers[c] if names else int(c) for c in self.classes]
+
+    def _refined(self, image: Image, hand: Hand) -> Hand:
+        seen = landmarks_in_box(LiteRTDetector(threads=self.threads), image, hand.box)
+        return hand if seen is None else replace(seen, palm_score=hand.score)
+
+
+def _hands(found: Candidates, image: Image) -> tuple[Hand, ...]:
+    """Return the boxes, clipped to the picture, as hands; what lies outside of it is none."""
+    height, width = image.shape[:2]
+    hands = []
+    for (x0, y0, x1, y1), score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True):
+        box = max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1)
+        if box[0] < box[2] and box[1] < box[3]:
+            hands.append(Hand(box=box, score=score))
+    return tuple(hands)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _classes(value: Any) -> tuple[int | str, ...]:
+    if isinstance(value, list | tuple) and value and all(isinstance(c, str) or _is_whole(c) for c in value):
+        return tuple(value)
+    raise InputError(f"classes must be a tuple of numbers or names such as ('hand',), not {value!r}")
+
+
+def _size(value: Any) -> tuple[int, int]:
+    sides = (value, value) if _is_whole(value) else value
+    if isinstance(sides, list | tuple) and len(sides) == 2 and all(map(_is_whole, sides)):
+        for side in sides:
+            check_range("size", side, LEAST_SIZE, MOST_SIZE)
+        return sides[0], sides[1]
+    raise InputError(f"size must be a number of pixels or (height, width), not {value!r}")
+
+
+def _anchors(value: Any) -> tuple[tuple[float, ...], ...]:
+    maps = (
+        [m if isinstance(m, list | tuple) else () for m in value] if isinstance(value, list | tuple) else []
+    )
+    if not maps or not all(len(numbers) > 0 and len(numbers) % 2 == 0 for numbers in maps):
+        raise InputError(
+            "anchors must be a tuple for each map, of widths and heights in turn, "
+            f"such as ((81, 82, 135, 169, 344, 319), (23, 27, 37, 58, 81, 82)), not {value!r}"
+        )
+    for numbers in maps:
+        for number in numbers:
+            check_range("anchors", number, 1e-3, 1e5)
+    return tuple(tuple(numbers) for numbers in maps)
