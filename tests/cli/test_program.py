@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import functools
 import os
 import signal
 import subprocess
@@ -56,8 +55,9 @@ def test_ctrl_c_ends_it_with_130_and_says_how_to_carry_on(tmp_path: Path) -> Non
     dst = tmp_path / "prepared"
     command = [*COMMAND, "run", RENDERED / "photos", dst, "--workers", "1", "--quiet"]
     # a shell that starts tests in the background has them, and whatever they start, ignore Ctrl-C
-    heeded = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heeded) as process:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        signal.signal(signal.SIGINT, before)
         while process.poll() is None and not is_at(dst, 2):
             time.sleep(0.002)
         process.send_signal(signal.SIGINT)
