@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -14,7 +12,7 @@ import pytest
 from handprep import geometry, images, models
 from handprep.detection.litert import LiteRTDetector
 from handprep.errors import HandNotFoundError, ImageError, InputError, ModelError
-from handprep.pipeline import Pipeline, ordered_map, study_pipeline
+from handprep.pipeline import Pipeline, study_pipeline
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
@@ -186,25 +184,6 @@ def test_a_missing_hand_raises_through_map():
     pipeline = Pipeline([HandCropper(on_missing="raise", search=False)])
     with pytest.raises(HandNotFoundError):
         list(pipeline.map([np.zeros((9, 9, 3), np.uint8)]))
-
-
-def test_map_takes_only_a_few_pictures_ahead():
-    taken = itertools.count()
-    stream = ordered_map(lambda number: number, (next(taken) for _ in range(1000)), workers=2)
-    assert [next(stream) for _ in range(10)] == list(range(10))
-    assert next(taken) < 20
-    stream.close()
-
-
-def test_map_works_in_as_many_threads_as_asked_for():
-    meeting = threading.Barrier(3, timeout=10)  # passes only when three threads wait at once
-    assert list(ordered_map(lambda item: meeting.wait() >= 0, range(6), workers=3)) == [True] * 6
-
-
-def test_map_gives_opencv_its_threads_back():
-    before = cv2.getNumThreads()
-    list(ordered_map(str, range(5), workers=2))
-    assert cv2.getNumThreads() == before
 
 
 def test_workers_below_one_are_refused():

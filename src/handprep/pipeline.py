@@ -6,20 +6,16 @@ import hashlib
 import json
 import logging
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
-
-import cv2
+from typing import Any, Literal
 
 import handprep
 from handprep import geometry, images, models
 from handprep.configurable import check_choice
 from handprep.errors import HandprepError, InputError, MissingExtraError, ModelError, SampleSkipped
 from handprep.sample import Sample
+from handprep.threads import ordered_map
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
@@ -30,9 +26,6 @@ _log = logging.getLogger(__name__)
 ENOUGH_TO_FIND = 640  # pixels on the long side: no detector here looks at more than 224 × 224 at once
 NO_PICTURES_FAULT = (ModelError, MissingExtraError)  # these would only come again at the next picture
 ROOM_TO_CROP = 3  # a hand often fills a third of a photo: so much longer is what is read than is asked for
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -222,41 +215,3 @@ def study_pipeline(size: int = 300) -> Pipeline:
         Pixels on a side of the result.
     """
     return Pipeline([HandCropper(confidence=0.1, search=False), ResizePad(size), Greyscale()])
-
-
-def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
-) -> Generator[Result]:
-    """Yield ``function(item)`` for each item in order, computed in threads, a few items ahead.
-
-    Parameters
-    ----------
-    workers
-        Threads; None for one a core.
-    """
-    workers = os.cpu_count() or 1 if workers is None else workers
-    if workers < 1:
-        raise InputError(f"workers must be at least 1, not {workers}")
-    pending: deque[Future[Result]] = deque()
-    with _single_threaded_opencv(), ThreadPoolExecutor(workers, thread_name_prefix="handprep") as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) > 2 * workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
-
-
-@contextmanager
-def _single_threaded_opencv() -> Iterator[None]:
-    """Keep OpenCV from starting threads within our threads, where they only get in each other's way."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)

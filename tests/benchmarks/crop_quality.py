@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from handprep import geometry, images
-from handprep.pipeline import ordered_map
 from handprep.sample import MIDDLE_MCP, WRIST
+from handprep.threads import ordered_map
 from handprep.transforms.crop import HandCropper
 
 

@@ -15,7 +15,7 @@ from time import perf_counter
 from handprep import images
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.search import SearchingDetector
-from handprep.pipeline import ordered_map
+from handprep.threads import ordered_map
 
 SINGLE = LiteRTDetector(confidence=0.1)
 SEARCH = SearchingDetector(SINGLE)

@@ -24,7 +24,8 @@ from handprep import images
 from handprep.detection.litert import LANDMARK_SIZE, LiteRTDetector
 from handprep.detection.palm import SIZE as PALM_SIZE
 from handprep.errors import MissingExtraError
-from handprep.pipeline import Pipeline, ordered_map, study_pipeline
+from handprep.pipeline import Pipeline, study_pipeline
+from handprep.threads import ordered_map
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad

@@ -98,8 +98,8 @@ def dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)
-def trained(request, ultralytics, dataset, tmp_path_factory):
-    """A small network of Ultralytics', trained a little."""
+def files(request, ultralytics, dataset, tmp_path_factory):
+    """A small network of Ultralytics', trained a little and exported in each way."""
     import yaml
 
     folder = tmp_path_factory.mktemp(f"trained-{request.param}")
@@ -122,18 +122,18 @@ def trained(request, ultralytics, dataset, tmp_path_factory):
         verbose=False,
         project=str(folder),
     )
-    return network
+    exported = {}
+    for name, options in EXPORTS.items():
+        path = network.export(format="onnx", imgsz=SIZE, simplify=False, device="cpu", **options)
+        exported[name] = shutil.move(path, folder / f"{name}.onnx")
+    return exported
 
 
-@pytest.fixture(scope="session", params=EXPORTS)
-def exported(request, trained, tmp_path_factory):
-    path = trained.export(format="onnx", imgsz=SIZE, simplify=False, device="cpu", **EXPORTS[request.param])
-    return shutil.move(path, tmp_path_factory.mktemp("exported") / f"{request.param}.onnx")
-
-
-def test_the_boxes_are_those_of_ultralytics(ultralytics, exported, capsys):
+@pytest.mark.parametrize("export", EXPORTS)
+def test_the_boxes_are_those_of_ultralytics(ultralytics, files, export, capsys):
+    exported = files[export]
     theirs = ultralytics.YOLO(exported, task="detect")
-    suppressed = exported.stem == "nms"  # its thresholds are those of the export
+    suppressed = export == "nms"  # its thresholds are those of the export
     settings = [(0.25, 0.7)] if suppressed else [(0.25, 0.45), (0.05, 0.45), (0.01, 0.7)]
     worst, counted = 0.0, {}
     for (confidence, iou), image in itertools.product(settings, pictures()):
@@ -144,7 +144,7 @@ def test_the_boxes_are_those_of_ultralytics(ultralytics, exported, capsys):
         worst = max(worst, assert_alike(ours, said.xyxy.numpy(), said.conf.numpy()))
         counted[confidence] = counted.get(confidence, 0) + len(ours)
     with capsys.disabled():
-        print(f"\n{exported.parent.name} {exported.name}: {counted} boxes, at most {worst:.5f} px apart")
+        print(f"\n{exported.parent.name} {export}: {counted} boxes, at most {worst:.5f} px apart")
     assert counted[0.25] >= 10  # else nothing was compared
     assert suppressed or counted[0.01] >= 4 * len(photos())
 

@@ -19,7 +19,8 @@ from handprep.errors import HandNotFoundError, HandprepError, ImageError, InputE
 from handprep.folder.batch import Progress, reporting
 from handprep.folder.journal import Stamp
 from handprep.names import printable
-from handprep.pipeline import NO_PICTURES_FAULT, Pipeline, ordered_map
+from handprep.pipeline import NO_PICTURES_FAULT, Pipeline
+from handprep.threads import ordered_map
 
 __all__ = ["PrepareResult", "Prepared", "PreparedCache", "cache_folder", "is_fault_of_photo"]
 

@@ -20,7 +20,8 @@ from handprep.folder.outputs import same_name
 from handprep.folder.photos import Photo
 from handprep.folder.writing import below, is_hopeless, remove, write_whole
 from handprep.images.encoding import encode
-from handprep.pipeline import Pipeline, ordered_map
+from handprep.pipeline import Pipeline
+from handprep.threads import ordered_map
 
 Progress: TypeAlias = Callable[[int, int], object]  # takes how many photos are done, and how many there are
 

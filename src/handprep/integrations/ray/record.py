@@ -16,7 +16,7 @@ from handprep.errors import OutputError
 from handprep.folder.journal import Entry, Stamp
 from handprep.folder.manifest import Row
 from handprep.integrations.ray.place import Place
-from handprep.pipeline import ordered_map
+from handprep.threads import ordered_map
 
 STATE = ".handprep"  # a folder within the folder of outputs
 PARTS = f"{STATE}/parts"

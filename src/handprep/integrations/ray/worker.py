@@ -22,7 +22,8 @@ from handprep.images import encode
 from handprep.integrations.ray import record
 from handprep.integrations.ray.attempts import Attempts
 from handprep.integrations.ray.place import Place
-from handprep.pipeline import Pipeline, ordered_map
+from handprep.pipeline import Pipeline
+from handprep.threads import ordered_map
 
 READING, WRITING = 4, 4  # threads beside the one that computes: disks and networks let them wait
 TOGETHER, ALONE = 2, 2  # how often a batch, and then each photo of it, may end with its process

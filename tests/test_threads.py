@@ -1,0 +1,80 @@
+"""Threads: a few items ahead, in order; OpenCV's own kept out of the way, and out of forks."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+from handprep.errors import InputError
+from handprep.threads import ordered_map
+
+NOISE = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+
+
+def test_only_a_few_items_are_taken_ahead():
+    taken = itertools.count()
+    stream = ordered_map(lambda number: number, (next(taken) for _ in range(1000)), workers=2)
+    assert [next(stream) for _ in range(10)] == list(range(10))
+    assert next(taken) < 20
+    stream.close()
+
+
+def test_there_are_as_many_threads_as_asked_for():
+    meeting = threading.Barrier(3, timeout=10)  # passes only when three threads wait at once
+    assert list(ordered_map(lambda item: meeting.wait() >= 0, range(6), workers=3)) == [True] * 6
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_workers_below_one_are_refused(workers):
+    with pytest.raises(InputError, match="workers"):
+        list(ordered_map(str, [], workers=workers))
+
+
+@pytest.fixture
+def two_threads():
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    yield
+    cv2.setNumThreads(before)
+
+
+def test_opencv_has_one_thread_meanwhile_and_its_own_again_afterwards(two_threads):
+    assert list(ordered_map(lambda _: cv2.getNumThreads(), range(3), workers=2)) == [1, 1, 1]
+    assert cv2.getNumThreads() == 2
+
+
+def test_opencv_has_its_threads_back_whichever_of_two_streams_ends_first(two_threads):
+    first, second = (ordered_map(str, range(9), workers=1) for _ in range(2))
+    next(first), next(second)
+    first.close()
+    assert cv2.getNumThreads() == 1
+    second.close()
+    assert cv2.getNumThreads() == 2
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork here")
+def test_children_forked_from_a_process_that_used_opencv_can_work(two_threads):
+    """One in eight such children hung in `cv2.setNumThreads` before OpenCV's pool was closed at a fork."""
+    fork = multiprocessing.get_context("fork")
+    for _ in range(40):
+        cv2.GaussianBlur(NOISE, (0, 0), 2)  # has OpenCV's threads wait for more
+        child = fork.Process(target=_work)
+        child.start()
+        child.join(timeout=30)
+        alive = child.is_alive()
+        child.kill()
+        child.join()
+        assert not alive
+        assert child.exitcode == 0
+    assert cv2.getNumThreads() == 2
+
+
+def _work() -> None:
+    assert cv2.getNumThreads() == 2
+    list(ordered_map(lambda _: cv2.GaussianBlur(NOISE, (0, 0), 2), range(2), workers=1))
+    cv2.GaussianBlur(NOISE, (0, 0), 2)
