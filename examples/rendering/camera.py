@@ -13,6 +13,7 @@ from rendering.vectors import Array, Rng, move
 HAND_SHARE = (0.20, 0.75)  # length of the hand in the picture, as a share of the picture's height
 MARGIN = 4  # pixels between the hand and the picture's edge
 TRIES = 10_000  # usual sizes take 1 to 30
+TILT = 28.0  # degrees up or down and to each side: at most 40 off the palm's normal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,8 +71,10 @@ class Subject:
     arm_end: Array
 
 
-def aim(subject: Subject, size: Array, rng: Rng) -> Camera:
+def aim(subject: Subject, size: Array, rng: Rng, *, tilt: float = TILT) -> Camera:
     """Return a random camera that sees the whole hand, from its palm or its back, and no arm's end.
+
+    It stands off the palm's normal by `tilt` degrees at most, up or down, and as much to a side.
 
     Raises
     ------
@@ -81,17 +84,17 @@ def aim(subject: Subject, size: Array, rng: Rng) -> Camera:
     facing = subject.palm * rng.choice([-1, 1])
     axes = np.stack([np.cross(subject.up, facing), subject.up, facing])
     for _ in range(TRIES):
-        camera = _try(subject, axes, size, rng)
+        camera = _try(subject, axes, size, rng, tilt)
         if _frames(camera, subject):
             return camera
     raise InputError(f"found no camera for a picture of {size[0]}x{size[1]} pixels; try a wider one")
 
 
-def _try(subject: Subject, axes: Array, size: Array, rng: Rng) -> Camera:
+def _try(subject: Subject, axes: Array, size: Array, rng: Rng, tilt: float) -> Camera:
     """Return a random camera at the distance that gives the hand its wanted length in the picture."""
     focal = size[1] / 2 / np.tan(rng.uniform(0.45, 0.85) / 2)
     ray = np.array([*rng.uniform(-0.4, 0.4, 2) * size / focal, -1])
-    angles = rng.uniform((-180, -28, -28), (180, 28, 28))  # at most 40 degrees off the palm's normal
+    angles = rng.uniform((-180, -tilt, -tilt), (180, tilt, tilt))
     to_ray = Rotation.align_vectors([-ray], [[0, 0, 1]])[0]
     view = np.eye(4)
     view[:3, :3] = (to_ray * Rotation.from_euler("ZXY", angles, degrees=True)).as_matrix() @ axes

@@ -11,7 +11,7 @@ import trimesh
 from rendering import light, pose, skin
 from rendering.background import BACKGROUNDS, Canvas
 from rendering.body import WRIST, Body, Matrices, RiggedHand
-from rendering.camera import Camera, Subject, aim
+from rendering.camera import TILT, Camera, Subject, aim
 from rendering.exposure import Photo, expose
 from rendering.vectors import Array, Rng
 
@@ -123,7 +123,9 @@ def make(body: Body, label: str, background: str, size: tuple[int, int], rng: Rn
     )
 
 
-def shoot(hand: RiggedHand, chosen: pose.Pose, size: tuple[int, int], rng: Rng) -> Shot:
+def shoot(
+    hand: RiggedHand, chosen: pose.Pose, size: tuple[int, int], rng: Rng, *, tilt: float = TILT
+) -> Shot:
     """Return a hand in a pose, seen by a random camera under random lamps, before nothing.
 
     Parameters
@@ -136,11 +138,13 @@ def shoot(hand: RiggedHand, chosen: pose.Pose, size: tuple[int, int], rng: Rng) 
         Width and height of the picture in pixels.
     rng
         Where camera, skin, lamps and side come from.
+    tilt
+        See `rendering.camera.aim`.
     """
     matrices = hand.matrices(chosen)
     rest, posed = _refined(hand, matrices)
     subject = _subject(hand, matrices, rest, posed)
-    camera = aim(subject, np.array(size), rng)
+    camera = aim(subject, np.array(size), rng, tilt=tilt)
     landmarks, outline = camera.project(subject.joints), camera.project(subject.surface)
     box = np.array([outline.min(0), outline.max(0)])
     albedo = skin.tone(rng.uniform(0, len(skin.TONES) - 1))

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from handprep.errors import InputError
-from rendering import assets, pose
+from rendering import assets, camera, pose
 from rendering.body import LONG_FINGERS, WRIST, Body, Pose, RiggedHand
 from rendering.exposure import cut_out
 from rendering.picture import shoot
@@ -24,6 +24,8 @@ SEED = 20_000  # examples/rendered-hands has seed 0
 SHARD = 50
 POSES_A_PERSON = 5  # a new body takes as long as a picture
 PICTURE = (320, 320)
+FROM_ALL_SIDES = 10  # first shard whose hands are seen edge on, too; else it is palm or back
+TILT = 75.0  # degrees, in these shards
 SMALLEST = 90  # pixels of the landmarks' box; smaller hands have no edges to learn from
 
 
@@ -45,13 +47,14 @@ def main() -> None:
 
 def shard(body: Body, number: int) -> list[tuple[cutouts.Rgba, cutouts.Landmarks, str]]:
     """Render the hands of one shard; the number decides everything about them."""
+    tilt = TILT if number >= FROM_ALL_SIDES else camera.TILT
     made: list[tuple[cutouts.Rgba, cutouts.Landmarks, str]] = []
     rng = np.random.default_rng([SEED, number])
     while len(made) < SHARD:
         hand = body.sample(rng)
         for _ in range(POSES_A_PERSON):
             try:
-                rgba, landmarks = one(hand, rng)
+                rgba, landmarks = one(hand, rng, tilt)
             except InputError:  # no camera sees this pose whole
                 continue
             if np.ptp(landmarks, axis=0).max() >= SMALLEST:
@@ -59,9 +62,9 @@ def shard(body: Body, number: int) -> list[tuple[cutouts.Rgba, cutouts.Landmarks
     return made[:SHARD]
 
 
-def one(hand: RiggedHand, rng: Rng) -> tuple[cutouts.Rgba, cutouts.Landmarks]:
+def one(hand: RiggedHand, rng: Rng, tilt: float) -> tuple[cutouts.Rgba, cutouts.Landmarks]:
     """Return one picture before nothing, and its landmarks."""
-    shot = shoot(hand, any_pose(hand, rng), PICTURE, rng)
+    shot = shoot(hand, any_pose(hand, rng), PICTURE, rng, tilt=tilt)
     layers = cut_out(shot.colour, shot.depth, shot.crease)
     alpha = layers[..., 3:]
     layers[..., :3] /= np.maximum(alpha, 1e-3)
