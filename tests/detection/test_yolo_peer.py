@@ -54,6 +54,19 @@ def assert_alike(ours, boxes, scores, near=0.05):
     return worst
 
 
+def in_common(ours, boxes, scores):
+    """Return the hands and boxes that both have, and how many only one has.
+
+    The outputs of a network in half precision are 16-bit numbers, and Ultralytics computes overlaps in these:
+    a box whose overlap is all but the threshold is kept by the one and dropped by the other.
+    """
+    mine = np.array([hand.box for hand in ours]).reshape(-1, 1, 4)
+    same = np.abs(mine - boxes[None]).max(2) < 0.05
+    kept = [hand for hand, alike in zip(ours, same.any(1), strict=True) if alike]
+    shared = same.any(0)
+    return kept, boxes[shared], scores[shared], (~same.any(1)).sum() + (~shared).sum()
+
+
 def require_nms():
     """Make torchvision's suppression work also where it was built for another torch."""
     any_torchvision.require_torchvision()
@@ -135,16 +148,23 @@ def test_the_boxes_are_those_of_ultralytics(ultralytics, files, export, capsys):
     theirs = ultralytics.YOLO(exported, task="detect")
     suppressed = export == "nms"  # its thresholds are those of the export
     settings = [(0.25, 0.7)] if suppressed else [(0.25, 0.45), (0.05, 0.45), (0.01, 0.7)]
-    worst, counted = 0.0, {}
+    worst, counted, alone = 0.0, {}, 0
     for (confidence, iou), image in itertools.product(settings, pictures()):
         said = theirs.predict(
             image[..., ::-1], conf=confidence, iou=iou, imgsz=SIZE, max_det=300, device="cpu", verbose=False
         )[0].boxes
         ours = YoloDetector(exported, confidence=confidence, iou=iou, max_hands=300).detect(image)
-        worst = max(worst, assert_alike(ours, said.xyxy.numpy(), said.conf.numpy()))
+        boxes, scores = said.xyxy.numpy(), said.conf.numpy()
+        if export == "half":
+            ours, boxes, scores, odd = in_common(ours, boxes, scores)
+            alone += odd
+        worst = max(worst, assert_alike(ours, boxes, scores))
         counted[confidence] = counted.get(confidence, 0) + len(ours)
     with capsys.disabled():
-        print(f"\n{exported.parent.name} {export}: {counted} boxes, at most {worst:.5f} px apart")
+        print(
+            f"\n{exported.parent.name} {export}: {counted} boxes, at most {worst:.5f} px apart; {alone} alone"
+        )
+    assert alone <= 0.02 * sum(counted.values())
     assert counted[0.25] >= 10  # else nothing was compared
     assert suppressed or counted[0.01] >= 4 * len(photos())
 
