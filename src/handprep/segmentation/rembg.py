@@ -18,6 +18,7 @@ from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import prior
 from handprep.segmentation.base import check_picture, connected_to, pixels_within
 
+PROMPTED = {"sam"}  # networks that are told what to find, where others find what stands out
 NON_COMMERCIAL = {"bria-rmbg": "CC BY-NC 4.0; other use needs an agreement with BRIA AI"}
 
 
@@ -27,7 +28,8 @@ class RembgSegmenter(Configurable):
 
     These networks know nothing of hands: in a photo of a person, a cup or a book they may take that
     instead. Where hands are known, they are shown the hand's surroundings alone, and whatever in their
-    answer does not touch the hand is dropped. If none of it touches the hand, nothing is hand.
+    answer does not touch the hand is dropped. If none of it touches the hand, nothing is hand. ``"sam"`` is
+    told where the hand is: by its box and its landmarks.
 
     Importing rembg takes seconds, and up to a minute the very first time, as it compiles code. So it is
     imported by the first call of `segment`, not before. Each thread opens the network for itself.
@@ -53,7 +55,7 @@ class RembgSegmenter(Configurable):
     References
     ----------
     Qin et al., "U²-Net: going deeper with nested U-structure for salient object detection", Pattern
-    Recognition 106, 2020.
+    Recognition 106, 2020. Kirillov et al., "Segment anything", arXiv 2304.02643, 2023.
 
     Examples
     --------
@@ -92,14 +94,19 @@ class RembgSegmenter(Configurable):
         left, top, right, bottom = pixels_within(_around(hands), image)
         if left < right and top < bottom:
             there = [hand.moved(geometry.translation(-left, -top)) for hand in hands]
-            found = self._salient(image[top:bottom, left:right])
+            found = self._of(image[top:bottom, left:right], there)
             bones = reduce(np.maximum, (prior.skeleton(found.shape, hand) for hand in there))
             alpha[top:bottom, left:right] = connected_to(found, bones > 0)
         return alpha
 
-    def _salient(self, image: Image) -> Alpha:
+    def _of(self, image: Image, hands: list[Hand]) -> Alpha:
+        if self.model not in PROMPTED:
+            return self._salient(image)
+        return reduce(np.maximum, (self._salient(image, sam_prompt=_prompt(hand)) for hand in hands))
+
+    def _salient(self, image: Image, **prompts: Any) -> Alpha:
         session = per_thread(("rembg", self.model, self.threads), self._open)
-        masks = session.predict(PIL.Image.fromarray(image))
+        masks = session.predict(PIL.Image.fromarray(image), **prompts)
         return reduce(np.maximum, (np.asarray(mask.convert("L"), np.uint8) for mask in masks))
 
     def _open(self) -> Any:
@@ -118,6 +125,13 @@ class RembgSegmenter(Configurable):
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         return rembg_session(self.model, options)
+
+
+def _prompt(hand: Hand) -> list[dict[str, Any]]:
+    """Return what tells SAM which hand is meant, as rembg writes it."""
+    points = [] if hand.landmarks is None else hand.landmarks.tolist()
+    box = {"type": "rectangle", "data": [float(edge) for edge in hand.box]}
+    return [box, *({"type": "point", "label": 1, "data": point} for point in points)]
 
 
 def _around(hands: tuple[Hand, ...]) -> geometry.Box:
