@@ -7,10 +7,12 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from handprep.folder.manifest import Row
 from handprep.names import printable
+
+if TYPE_CHECKING:  # else neither this nor the folder, which makes these tables, could be imported first
+    from handprep.folder.manifest import Row
 
 Counts: TypeAlias = tuple[tuple[int, ...], ...]  # a row for each origin, a column for each class
 Grid: TypeAlias = list[list[str]]  # cells as text; the first row and the first column are headings
@@ -38,6 +40,7 @@ class DetectionTable:
 
     Examples
     --------
+    >>> from handprep.folder.manifest import Row
     >>> rows = [Row(source="cgi/rock/a.jpg", status="skipped", origin="cgi", label="rock")]
     >>> print(detection_table(rows).text())
     Photos
@@ -60,14 +63,14 @@ class DetectionTable:
     def text(self) -> str:
         """Return both tables for the screen."""
         return "\n\n".join(
-            f"{title}\n{_aligned(grid)}" if grid else NOT_LOOKED for title, grid in self._tables(printable)
+            f"{title}\n{_aligned(grid)}" if grid else NOT_LOOKED for title, grid in self.tables(printable)
         )
 
     def markdown(self) -> str:
         """Return both tables as Markdown."""
         parts = [
             f"## {title}\n\n{_piped(grid)}" if grid else NOT_LOOKED
-            for title, grid in self._tables(_markdown_safe)
+            for title, grid in self.tables(_markdown_safe)
         ]
         return "\n\n".join(parts) + "\n"
 
@@ -83,7 +86,14 @@ class DetectionTable:
             writer.writerows([name, *row] for row in rows)
         return text.getvalue().encode("utf-8", "backslashreplace")
 
-    def _tables(self, escaped: Callable[[str], str]) -> list[tuple[str, Grid | None]]:
+    def tables(self, escaped: Callable[[str], str]) -> list[tuple[str, Grid | None]]:
+        """Return title and cells of both tables; None for cells that are not known.
+
+        Parameters
+        ----------
+        escaped
+            Makes a name fit for where it is to be shown.
+        """
         found = self._grid(_found_and_share, escaped) if self.looked else None
         return [("Photos", self._grid(_photos, escaped)), ("Hands found", found)]
 

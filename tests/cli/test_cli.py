@@ -82,6 +82,17 @@ class TestRun:
             f"photos: 3 (3 done, 0 without a hand, 0 skipped, 0 failed)\nmanifest: {dst}/manifest.csv\n"
         )
 
+    def test_a_report_is_written_only_if_asked_for(
+        self, src: Path, dst: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(src, dst, "--no-crop", "--size", 64) == 0
+        assert "\nreport: " not in capsys.readouterr().out
+        assert not (dst / "report.html").exists()
+
+        assert run(src, dst, "--no-crop", "--size", 64, "--report") == 0
+        assert capsys.readouterr().out.endswith(f"manifest: {dst}/manifest.csv\nreport: {dst}/report.html\n")
+        assert (dst / "report.html").read_bytes().startswith(b"<!doctype html>")
+
     def test_it_says_what_it_left_alone(
         self, src: Path, dst: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

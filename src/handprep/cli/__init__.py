@@ -13,7 +13,7 @@ import handprep
 from handprep import models
 from handprep.cli.options import add_options, pipeline_of
 from handprep.errors import HandprepError, InputError
-from handprep.folder import MANIFEST, FolderResult, prepare
+from handprep.folder import MANIFEST, REPORT, FolderResult, prepare
 from handprep.folder.formats import FORMATS
 from handprep.folder.writing import write_whole
 from handprep.names import printable
@@ -96,6 +96,9 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument("dst", type=Path, metavar="DST", help="the folder for the outputs, which mirrors SRC")
     run.add_argument("--format", choices=tuple(FORMATS), default="png", help="of the outputs (png)")
     run.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
+    run.add_argument(
+        "--report", action="store_true", help=f"write DST/{REPORT}, too: all at a glance, for any browser"
+    )
     run.add_argument("--quiet", action="store_true", help="no progress bar and no table; failures are listed")
     add_options(run)
 
@@ -120,9 +123,10 @@ def _run(parsed: argparse.Namespace) -> int:
         format=parsed.format,
         workers=parsed.workers,
         progress=not parsed.quiet,
+        report=parsed.report,
     )
     if not parsed.quiet:
-        print(f"{result.detection.text()}\n\n{_summary(result)}")
+        print(f"{result.detection.text()}\n\n{_summary(result, parsed.report)}")
     problems = [
         *result.unread,
         *(f"{printable(row.source)}: {printable(row.message)}" for row in result.failed),
@@ -134,7 +138,7 @@ def _run(parsed: argparse.Namespace) -> int:
     return SOME_FAILED if problems else FINE
 
 
-def _summary(result: FolderResult) -> str:
+def _summary(result: FolderResult, report: bool) -> str:
     counts = result.counts
     lines = [
         f"photos: {len(result.rows)} ({counts['done']} done, {counts['no-hand']} without a hand, "
@@ -148,7 +152,10 @@ def _summary(result: FolderResult) -> str:
         names = ", ".join(map(printable, result.vanished[:3]))
         more = ", ..." if len(result.vanished) > 3 else ""
         lines.append(f"outputs of photos that are gone, left: {len(result.vanished)} ({names}{more})")
-    return "\n".join([*lines, f"manifest: {printable(str(result.folder / MANIFEST))}"])
+    lines.append(f"manifest: {printable(str(result.folder / MANIFEST))}")
+    if report:
+        lines.append(f"report: {printable(str(result.folder / REPORT))}")
+    return "\n".join(lines)
 
 
 def _list_models(parsed: argparse.Namespace) -> int:

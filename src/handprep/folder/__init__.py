@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from handprep import html_report
 from handprep.errors import InputError, OutputError
 from handprep.folder import manifest
 from handprep.folder.batch import Batch, Progress
@@ -25,6 +26,7 @@ from handprep.report import DetectionTable, detection_table
 
 JOURNAL = ".handprep.jsonl"  # a file and no folder, which torchvision's ImageFolder would take for a class
 MANIFEST, DETECTION_CSV, DETECTION_MARKDOWN = "manifest.csv", "detection.csv", "detection.md"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,8 @@ class FolderResult:
     Attributes
     ----------
     folder
-        The folder of outputs. It holds ``manifest.csv``, ``detection.csv`` and ``detection.md``.
+        The folder of outputs. It holds ``manifest.csv``, ``detection.csv``, ``detection.md`` and, if it
+        was asked for, ``report.html``.
     rows
         One for each photo, in the order of their paths.
     resumed
@@ -80,6 +83,7 @@ def prepare(
     format: str = "png",
     workers: int | None = None,
     progress: bool | Progress = False,
+    report: bool = False,
 ) -> FolderResult:
     """Take every photo of a folder through a pipeline, and write the results to another folder.
 
@@ -109,6 +113,10 @@ def prepare(
     progress
         Whether to draw a progress bar on standard error; or a function that is called with the number of
         photos done and the number of all, from the calling thread, after each photo.
+    report
+        Whether to write ``report.html``, too: a page with the detection table, contact sheets, every photo
+        in which nothing was found or that failed, and scores. It needs no other file and no network, and
+        is at most 30 MB with 10,000 photos. Without this, a page of an earlier call stays as it is.
 
     Returns
     -------
@@ -161,6 +169,12 @@ def prepare(
             unread=found.unread,
         )
         _write_reports(result)
+        if report:
+            drawn = progress is True
+            page = html_report.render(
+                result.rows, src, dst, pipeline, fingerprint, workers=workers, progress=drawn
+            )
+            write_whole(dst / REPORT, page)
     return result
 
 

@@ -1,0 +1,143 @@
+"""What the report says: plain values for its JSON, names and messages as text that can be shown."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import cv2
+
+import handprep
+from handprep.folder.manifest import STATUSES, Row
+from handprep.html_report.selection import Picture, Selection
+from handprep.html_report.thumbnails import Thumbnail
+from handprep.names import printable
+from handprep.pipeline import Pipeline
+from handprep.report import NO_CLASS, NOT_LOOKED, detection_table
+
+COLUMNS = (
+    *("name", "status", "origin", "label", "score", "view", "handedness", "milliseconds", "message"),
+    *("output", "picture"),
+)
+BINS = 20  # of the histogram, from 0 to 1
+PACKAGES = {
+    "NumPy": "numpy",
+    "Pillow": "pillow",
+    "LiteRT": "ai-edge-litert",
+    "ONNX Runtime": "onnxruntime",
+}
+
+
+def contents(
+    rows: Sequence[Row],
+    selection: Selection,
+    thumbnails: Sequence[Thumbnail],
+    pipeline: Pipeline,
+    fingerprint: str,
+) -> dict[str, Any]:
+    """Return all that the page shows.
+
+    Parameters
+    ----------
+    rows
+        In the order of the report.
+    selection
+        What is shown of them.
+    thumbnails
+        One for each of the selection's pictures.
+    pipeline, fingerprint
+        What the photos were prepared with.
+    """
+    origins, labels = _numbered([row.origin for row in rows]), _numbered([row.label for row in rows])
+    number_of = {picture: number for number, picture in enumerate(selection.pictures)}
+    counts = Counter(row.status for row in rows)
+    return {
+        "statuses": [[status, counts[status]] for status in STATUSES],
+        "origins": list(map(_shown, origins)),
+        "labels": list(map(_shown, labels)),
+        "tables": [
+            {"title": title, "cells": cells, "instead": "" if cells else NOT_LOOKED}
+            for title, cells in detection_table(rows).tables(printable)
+        ],
+        "histogram": histogram([row.score for row in rows if row.score is not None]),
+        "columns": COLUMNS,
+        "rows": [_values(index, row, origins, labels, number_of) for index, row in enumerate(rows)],
+        "sheets": [
+            {
+                "label": _shown(sheet.label),
+                "total": sheet.total,
+                "items": [[row, number_of.get(Picture(row=row, prepared=True))] for row in sheet.rows],
+            }
+            for sheet in selection.sheets
+        ],
+        "pictures": [made.data or {"problem": made.problem} for made in thumbnails],
+        "pipeline": {"text": repr(pipeline), "json": pipeline.to_json(), "fingerprint": fingerprint},
+        "versions": versions(),
+    }
+
+
+def histogram(scores: Sequence[float]) -> list[int]:
+    """Return how many scores there are in each of `BINS` equal parts from 0 to 1.
+
+    A bound belongs to the part above it, and 1 to the last part.
+
+    Examples
+    --------
+    >>> histogram([0.0, 0.97, 1.0])[0], histogram([0.0, 0.97, 1.0])[-1]
+    (1, 2)
+    """
+    # scores are rounded to 4 digits, so that whole numbers tell exactly on which side of a bound one lies
+    counted = Counter(min(BINS - 1, round(score * 10_000) * BINS // 10_000) for score in scores)
+    return [counted[part] for part in range(BINS)]
+
+
+def versions() -> list[tuple[str, str]]:
+    """Return the names and versions of what makes the pictures, as far as it is installed."""
+    found = [("handprep", handprep.__version__), ("Python", platform.python_version())]
+    found.append(("OpenCV", cv2.__version__))
+    for name, package in PACKAGES.items():
+        try:
+            found.append((name, importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            found.append((name, "not installed"))
+    return found
+
+
+def _values(
+    index: int,
+    row: Row,
+    origins: dict[str, int],
+    labels: dict[str, int],
+    number_of: dict[Picture, int],
+) -> list[Any]:
+    """Return what `COLUMNS` names of a row."""
+    return [
+        printable(row.source),
+        STATUSES.index(row.status),
+        origins[row.origin],
+        labels[row.label],
+        row.score,
+        printable(row.view),
+        row.handedness,
+        row.milliseconds,
+        printable(row.message),
+        _address(row.output),
+        number_of.get(Picture(row=index, prepared=row.status == "done")),
+    ]
+
+
+def _numbered(names: Sequence[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(sorted(set(names)))}
+
+
+def _shown(name: str) -> str:
+    return printable(name) or NO_CLASS
+
+
+def _address(output: str) -> str:
+    """Return a relative URL of an output; the leading dot keeps ``javascript:…`` a folder's name."""
+    return f"./{quote(output.encode('utf-8', 'surrogateescape'))}" if output else ""
