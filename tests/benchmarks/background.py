@@ -7,7 +7,9 @@ project, are keyed and put before other backgrounds:
     python -m tests.benchmarks.background --green FOLDER --white FOLDER --backgrounds FOLDER
 
 For networks of examples/train_matte, ``python -m train_matte.heldout`` fills folders with what they were not
-trained on. Milliseconds are of processor time, one thread. ``--tones`` adds a row for each skin tone.
+trained on. Milliseconds are of processor time, one thread. ``--tones`` adds a row for each skin tone;
+``--worst``
+draws the pictures on which the first method is worst.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 
 from handprep import images
 from handprep.detection.litert import LiteRTDetector
@@ -30,6 +33,7 @@ from handprep.segmentation import GrabCut, HandMatte, RembgSegmenter, Segmenter
 from handprep.transforms.crop import HandCropper
 from tests import rendered
 from tests.benchmarks.mask_scores import Array, border_score, gap_iou, iou, tone
+from tests.benchmarks.mask_sheet import sheet
 
 METHODS: dict[str, Callable[[], Segmenter]] = {
     "matte": HandMatte,
@@ -39,6 +43,7 @@ METHODS: dict[str, Callable[[], Segmenter]] = {
     "u2net, whole mask": lambda: RembgSegmenter(model="u2net", only_hand=False),
     "u2netp, whole mask": lambda: RembgSegmenter(model="u2netp", only_hand=False),
 }
+SHOWN = 20  # of the worst
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -46,6 +51,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 class Score:
     """What one method made of one picture."""
 
+    alpha: Array
     tone: str
     iou: float
     border: float
@@ -70,9 +76,20 @@ def main() -> None:
                 segmenter = HandMatte(network=options.network)
             scores = measure(segmenter, cases)
             print(row(name, method, scores), flush=True)
+            if options.worst and method == options.methods[0]:
+                draw_worst(options.worst / f"{name}.png", cases, scores)
             for colour in ("light", "medium", "dark") if options.tones else ():
                 if some := [score for score in scores if score.tone == colour]:
                     print(row(f"{name}, {colour}", method, some), flush=True)
+
+
+def draw_worst(path: Path, cases: list[Sample], scores: list[Score]) -> None:
+    """Write a sheet of the pictures with the least overlap."""
+    pairs = zip(cases, scores, strict=True)
+    worst = sorted(pairs, key=lambda pair: pair[1].iou)[:SHOWN]
+    picture = sheet([(sample, score.alpha, score.iou) for sample, score in worst])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(picture).save(path)
 
 
 def row(name: str, method: str, scores: list[Score]) -> str:
@@ -99,6 +116,7 @@ def measure(segmenter: Segmenter, cases: list[Sample]) -> list[Score]:
         seconds = time.process_time() - start
         scores.append(
             Score(
+                alpha=alpha,
                 tone=tone(sample.image, truth),
                 iou=iou(alpha, truth),
                 border=border_score(alpha, truth),
@@ -236,6 +254,7 @@ def _options() -> argparse.Namespace:
         "--methods", nargs="+", choices=METHODS, default=["matte", "grabcut", "u2netp", "u2net"]
     )
     parser.add_argument("--network", type=Path, help="for matte, an ONNX file other than handprep's")
+    parser.add_argument("--worst", type=Path, help="folder for a sheet of the worst pictures of each set")
     parser.add_argument("--tones", action="store_true", help="also a row for each skin tone")
     return parser.parse_args()
 
