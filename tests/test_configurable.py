@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pytest
 
 import handprep
@@ -58,3 +59,19 @@ def test_a_part_survives_json_pickle_and_its_own_repr(part):
 def test_settings_that_name_anything_else_are_refused(data):
     with pytest.raises(InputError):
         Transform.from_dict(data)
+
+
+def test_a_parameter_of_an_entirely_different_kind_is_refused():
+    with pytest.raises(InputError, match="View cannot be built from these parameters"):
+        View.from_dict({"name": "View", "parameters": {"light": 3}})
+
+
+def test_parts_too_deep_within_each_other_are_refused_before_python_gives_up():
+    part = {"name": "ResizePad", "parameters": {"size": 8}}
+    for _ in range(30):
+        part = {"name": "Pipeline", "parameters": {"transforms": [part]}}
+    assert Transform.from_dict(part).run(np.zeros((4, 4, 3), np.uint8)).size == (8, 8)
+    for _ in range(100):
+        part = {"name": "Pipeline", "parameters": {"transforms": [part]}}
+    with pytest.raises(InputError, match="more than 100 levels deep"):
+        Transform.from_dict(part)

@@ -6,6 +6,9 @@ from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from handprep.errors import InputError
+from handprep.names import printable
+
+DEEPEST = 100  # levels of JSON, of which a part within a part takes three; well below Python's own limit
 
 
 class Configurable:
@@ -45,8 +48,11 @@ class Configurable:
         Raises
         ------
         InputError
-            If the name is not a known class of this kind or a parameter is unknown or refused.
+            If the name is not a known class of this kind, a parameter is unknown or refused, or parts
+            lie too deep within each other.
         """
+        if _is_deeper(data, DEEPEST):
+            raise InputError(f"parts lie within each other more than {DEEPEST} levels deep")
         if not isinstance(data, dict) or set(data) != {"name", "parameters"}:
             raise InputError(f"expected an object with 'name' and 'parameters', not {data!r:.200}")
         name, parameters = data["name"], data["parameters"]
@@ -59,8 +65,9 @@ class Configurable:
             raise InputError(f"the parameters of {name} must be an object, not {parameters!r:.200}")
         try:
             built = known[name](**{key: _rich(value) for key, value in parameters.items()})
-        except TypeError as error:  # an unknown or missing parameter
-            raise InputError(f"{name} cannot be built from these parameters: {error}") from error
+        except (TypeError, AttributeError) as error:  # an unknown, missing or entirely different parameter
+            problem = printable(str(error))  # which may quote a parameter's name
+            raise InputError(f"{name} cannot be built from these parameters: {problem}") from error
         return built
 
 
@@ -83,6 +90,12 @@ def check_range(name: str, value: Any, low: float, high: float) -> None:
         raise InputError(f"{name} must be a number from {low} to {high}, not {value!r}")
 
 
+def check_whole(name: str, value: Any, low: int, high: int) -> None:
+    """Raise InputError unless a parameter is a whole number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Configurable):
         return value.to_dict()
@@ -91,6 +104,14 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise InputError(f"{value!r} of type {type(value).__name__} cannot be written as JSON")
+
+
+def _is_deeper(data: Any, levels: int) -> bool:
+    level = [data] if isinstance(data, dict | list) else []
+    for _ in range(levels):
+        inner = [v for value in level for v in (value.values() if isinstance(value, dict) else value)]
+        level = [value for value in inner if isinstance(value, dict | list)]
+    return bool(level)
 
 
 def _rich(value: Any) -> Any:

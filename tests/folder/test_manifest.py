@@ -97,6 +97,38 @@ def test_a_row_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
         Row(source="a.jpg", **wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"source": 1}, {"output": None}, {"message": []}, {"view": 0.5}, {"label": {}}, {"status": "fine"}),
+        *(
+            {"box": ["a", "b", "c", "d"]},
+            {"box": {"a": 1, "b": 2, "c": 3, "d": 4}},
+            {"box": "four"},
+            {"box": 4},
+        ),
+        *(
+            {"box": [1, 2, 3, 10**400]},
+            {"score": "x"},
+            {"score": float("nan")},
+            {"milliseconds": float("inf")},
+        ),
+        *({"milliseconds": None}, {"milliseconds": True}),
+    ],
+)
+def test_a_row_of_a_damaged_file_is_refused(wrong: dict[str, object]) -> None:
+    good = asdict(Row(source="a.jpg", output="a.png", status="done", box=(1, 2, 3, 4), score=0.5))
+    with pytest.raises((InputError, TypeError)):
+        Row.from_dict({**good, **wrong})
+
+
+def test_a_score_that_is_numpys_can_be_written_down() -> None:
+    hand = Hand(box=(1, 2, 3, 4), score=np.float32(0.5))  # type: ignore[arg-type]  # by somebody's own detector
+    told = hand_of(Sample(image=np.zeros((9, 9, 3), np.uint8), hands=(hand,)))
+
+    assert json.loads(json.dumps(told))["score"] == 0.5
+
+
 def test_the_hand_is_told_in_pixels_of_the_photo_and_as_the_photo_shows_it() -> None:
     width = 100
     hand = Hand(box=(10, 20, 30, 40), score=0.123456, handedness="Right", view="padded")

@@ -109,7 +109,20 @@ def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
         make_folder(tmp_path, "rock")
 
 
-@pytest.mark.parametrize("name", ["../a.png", "rock/../../a.png", "/etc/passwd", "", "rock//a.png", "."])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../a.png", "rock/../../a.png", "/etc/passwd", "", "rock//a.png", ".", "rock/..", "rock/./a.png"),
+        *(
+            "a\0.png",
+            "rock\0/a.png",
+            "x" * 300 + "/a.png",
+            "x/" * 3000 + "a.png",
+            "\ud800.png",
+            "rock/\ud800",
+        ),
+    ],
+)
 def test_recorded_names_that_lead_elsewhere_are_not_below(tmp_path: Path, name: str) -> None:
     (tmp_path / "rock").mkdir()
 

@@ -54,6 +54,13 @@ def test_a_missing_file_is_named_with_the_place_where_it_was_looked_for(tmp_path
         ask(models.own_file(tmp_path))
 
 
+@pytest.mark.parametrize("path", ["x" * 300, "x/" * 3000, "a\0b", "\ud800", "\x1b[2J.onnx"])
+def test_what_can_be_no_path_is_a_file_that_is_not_there(path):
+    with pytest.raises(ModelError, match="is not there") as caught:
+        models.fetch(models.own_file(path))
+    assert str(caught.value).isprintable()
+
+
 def test_a_name_that_is_no_such_file_stays_unknown():
     with pytest.raises(InputError, match=r"unknown model 'hands\.onnx'"):
         models.fetch("hands.onnx")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry, models
-from handprep.configurable import Configurable, check_range
+from handprep.configurable import Configurable, check_range, check_whole
 from handprep.detection import palm
 from handprep.detection.region import Cutter, Region, shrunk
 from handprep.opened import per_thread
@@ -90,8 +90,8 @@ class LiteRTDetector(Configurable):
         check_range("confidence", self.confidence, 0, 1)
         if self.presence is not None:
             check_range("presence", self.presence, 0, 1)
-        check_range("max_hands", self.max_hands, 1, 100)
-        check_range("threads", self.threads, 1, 1024)
+        check_whole("max_hands", self.max_hands, 1, 100)
+        check_whole("threads", self.threads, 1, 1024)
 
     @property
     def model_files(self) -> frozenset[str]:

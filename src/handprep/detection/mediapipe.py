@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from handprep import geometry, models
-from handprep.configurable import Configurable, check_range
+from handprep.configurable import Configurable, check_range, check_whole
 from handprep.errors import ModelError
 from handprep.missing import unusable
 from handprep.opened import per_thread
@@ -69,7 +69,7 @@ class MediaPipeDetector(Configurable):
         check_range("confidence", self.confidence, 0, 1)
         if self.presence is not None:
             check_range("presence", self.presence, 0, 1)
-        check_range("max_hands", self.max_hands, 1, 100)
+        check_whole("max_hands", self.max_hands, 1, 100)
 
     @property
     def model_files(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from handprep import geometry
 from handprep.configurable import Configurable, check_choice, check_range
+from handprep.errors import InputError
 from handprep.geometry import Affine
 from handprep.sample import Image
 
@@ -119,6 +120,8 @@ class View(Configurable):
     presence: float = 0.7
 
     def __post_init__(self) -> None:
+        if not isinstance(self.light, str):
+            raise InputError(f"light must be words such as 'brightened', not {self.light!r}")
         for word in self.light.split() or [self.light]:
             check_choice("light", word, tuple(LIGHTS))
         check_range("pad", self.pad, 0, 4)

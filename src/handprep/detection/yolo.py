@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from handprep import models
-from handprep.configurable import Configurable, check_choice, check_range
+from handprep.configurable import Configurable, check_choice, check_range, check_whole
 from handprep.detection.boxed import landmarks_in_box
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.yolo_heads import LAYOUTS, Candidates, suppress
@@ -99,8 +98,8 @@ class YoloDetector(Configurable):
         check_choice("fit", self.fit, ("letterbox", "stretch"))
         check_choice("layout", self.layout, (None, *LAYOUTS))
         check_choice("refine", self.refine, (False, True))
-        check_range("max_hands", self.max_hands, 1, 1000)
-        check_range("threads", self.threads, 1, 1024)
+        check_whole("max_hands", self.max_hands, 1, 1000)
+        check_whole("threads", self.threads, 1, 1024)
         for name, check in (("classes", _classes), ("size", _size), ("anchors", _anchors)):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, check(getattr(self, name)))
@@ -110,7 +109,7 @@ class YoloDetector(Configurable):
     def model_files(self) -> frozenset[str]:
         """The ONNX file, with weights that lie beside it; MediaPipe's networks if they refine."""
         beside = f"{self.model}.data"  # where exporters put weights that do not go into the file
-        own = {self._file, *([models.own_file(beside)] if Path(beside).is_file() else [])}
+        own = {self._file, *([models.own_file(beside)] if os.path.isfile(beside) else [])}  # noqa: PTH113 - as for the file itself
         return frozenset(own) | (LiteRTDetector().model_files if self.refine else frozenset())
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
@@ -189,7 +188,7 @@ def _size(value: Any) -> tuple[int, int]:
     sides = (value, value) if _is_whole(value) else value
     if isinstance(sides, list | tuple) and len(sides) == 2 and all(map(_is_whole, sides)):
         for side in sides:
-            check_range("size", side, LEAST_SIZE, MOST_SIZE)
+            check_whole("size", side, LEAST_SIZE, MOST_SIZE)
         return sides[0], sides[1]
     raise InputError(f"size must be a number of pixels or (height, width), not {value!r}")
 

@@ -23,6 +23,7 @@ from handprep.detection.yolo_heads import (
     recognised,
 )
 from handprep.errors import ModelError
+from handprep.models.runtime import failures, first_line
 from handprep.sample import Image
 
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
@@ -76,7 +77,10 @@ class YoloNetwork:
     def __init__(self, path: Path, reading: Reading) -> None:
         self._path = path
         self._session = _opened(path, reading.threads)
-        says = self._session.get_modelmeta().custom_metadata_map
+        try:
+            says = self._session.get_modelmeta().custom_metadata_map
+        except failures() as error:
+            raise self._error(f"what it says of itself cannot be read: {first_line(error)}") from error
         if (task := says.get("task")) not in TASKS:
             raise self._error(f"it is a network for {task!r}, which gives no boxes of hands")
         self.names = _names(_literal(says, "names"))
@@ -174,9 +178,9 @@ class YoloNetwork:
             tensor /= 255
         try:
             outputs = self._session.run(None, {self._input: tensor})
-        except _failures() as error:
+        except failures() as error:
             shape = f"{tensor.dtype} {tensor.shape}"
-            raise self._error(f"ONNX Runtime failed on an input of {shape}: {_first_line(error)}") from error
+            raise self._error(f"ONNX Runtime failed on an input of {shape}: {first_line(error)}") from error
         outputs = [np.asarray(output) for output in outputs]
         for output in outputs:
             if output.dtype.kind != "f":
@@ -200,22 +204,11 @@ def _opened(path: Path, threads: int) -> Any:
     options.log_severity_level = 3  # errors; its warnings are about graphs that we did not make
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except _failures() as error:
+    except failures() as error:
         hint = HOW_TO_CONVERT.get(path.suffix.lower(), "it may be damaged, or not an ONNX file at all")
         raise ModelError(
-            f"ONNX Runtime cannot open the YOLO model {path}: {hint.format(file=path)} ({_first_line(error)})"
+            f"ONNX Runtime cannot open the YOLO model {path}: {hint.format(file=path)} ({first_line(error)})"
         ) from error
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """Return the errors of ONNX Runtime, which have no base of their own."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415 - heavy
-
-    return tuple(e for e in vars(state).values() if isinstance(e, type) and issubclass(e, Exception))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:300]
 
 
 def _literal(says: Mapping[str, str], key: str) -> Any:

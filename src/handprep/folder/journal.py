@@ -58,6 +58,15 @@ class Stamp:
         digest = _blake2b(content).hexdigest()
         return cls(size=len(content), modified=found.st_mtime_ns, inode=found.st_ino, digest=digest)
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build the stamp that `dataclasses.asdict` described; of anything else, raise TypeError."""
+        stamp = cls(**data)
+        numbers = (stamp.size, stamp.modified, stamp.inode)
+        if not all(isinstance(number, int) for number in numbers) or not isinstance(stamp.digest, str):
+            raise TypeError(f"a stamp needs three whole numbers and a text, not {data!r:.200}")
+        return stamp
+
     def still_of(self, path: Path) -> bool:
         """Tell whether a file is the stamped one: by size, time and inode, or else by its content."""
         try:
@@ -151,7 +160,9 @@ class Entry:
     def from_line(cls, line: bytes) -> Self:
         """Build the entry that `to_line` wrote; a damaged one raises ValueError, TypeError or KeyError."""
         data: dict[str, Any] = json.loads(line)
-        photo, output = (data[name] and Stamp(**data[name]) for name in ("photo", "output"))
+        photo, output = (
+            None if data[name] is None else Stamp.from_dict(data[name]) for name in ("photo", "output")
+        )
         row = Row.from_dict(data["row"])
         return cls(row=row, fingerprint=data["fingerprint"], photo=photo, output=output)
 

@@ -29,6 +29,7 @@ COLUMNS = (
     "origin",
     "class",
 )
+MOST = 1e15  # no pixel, score or time is larger; an int of JSON's may be too large for a float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +90,26 @@ class Row:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Build the row that `dataclasses.asdict` described, also by way of JSON."""
+        """Build the row that `dataclasses.asdict` described, also by way of JSON.
+
+        Raises
+        ------
+        InputError
+            If a value is of another kind, as in a file that was damaged or tampered with.
+        TypeError, KeyError
+            If there are other fields.
+        """
         box = data["box"]
-        return cls(**{**data, "box": None if box is None else tuple(box)})
+        row = cls(**{**data, "box": tuple(box) if isinstance(box, list | tuple) else box})
+        texts = (row.source, row.output, row.view, row.handedness, row.message, row.origin, row.label)
+        numbers = (row.milliseconds, *(row.box or ()), *(() if row.score is None else (row.score,)))
+        if not all(isinstance(text, str) for text in texts) or not all(map(_is_number, numbers)):
+            raise InputError(f"a row needs texts and finite numbers, not {data!r:.200}")
+        return row
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST
 
 
 def told_of(sample: Sample) -> dict[str, Any]:
@@ -106,7 +124,7 @@ def hand_of(sample: Sample) -> dict[str, Any]:
     hand = sample.hand.moved(sample.to_source)
     return {
         "box": tuple(round(number, 2) for number in hand.box),
-        "score": round(hand.score, 4),
+        "score": round(float(hand.score), 4),  # a detector of the user's own may give numpy's
         "view": hand.view,
         "handedness": hand.handedness or "",
     }

@@ -24,7 +24,10 @@ def sole_run(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 - not needed to import handprep
 
-    lock = FileLock(make_folder(folder, "") / LOCK, timeout=0)
+    path = make_folder(folder, "") / LOCK
+    if path.is_symlink():  # opening it would make, or empty, whatever it leads to
+        raise OutputError(f"{printable(str(path))} is a link, which is not followed. Remove it")
+    lock = FileLock(path, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -32,7 +35,7 @@ def sole_run(folder: Path) -> Iterator[None]:
             f"another run is writing to {printable(str(folder))}: wait for its end, or give another folder"
         ) from error
     except OSError as error:
-        raise output_error(folder / LOCK, error) from error
+        raise output_error(path, error) from error
     try:
         yield
     finally:

@@ -133,7 +133,10 @@ def below(root: Path, relative: str) -> Path | None:
     if any(part in ("", "..") or Path(part).name != part for part in parts):
         return None
     folders = [root.joinpath(*parts[:count]) for count in range(1, len(parts))]
-    if any(folder.is_symlink() or not folder.is_dir() for folder in folders):
+    try:
+        if b"\0" in os.fsencode(relative) or any(f.is_symlink() or not f.is_dir() for f in folders):
+            return None
+    except (OSError, UnicodeError):  # a name that is too long, or is none in any file system
         return None
     return root.joinpath(*parts)
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from handprep.errors import ModelError
+from handprep.names import printable
 
 PREFIX = "file:"
 
@@ -47,10 +48,11 @@ def path_of(name: str) -> Path:
         If there is no file.
     """
     path = Path(name.removeprefix(PREFIX))
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "is not there"
+    if not os.path.isfile(path):  # noqa: PTH113 - False, too, for what is no path on this machine
+        problem = "is a folder" if os.path.isdir(path) else "is not there"  # noqa: PTH112
+        where = printable(str(path.absolute()))
         raise ModelError(
-            f"the model file {path} {problem} (looked for at {path.absolute()}); "
+            f"the model file {printable(str(path))} {problem} (looked for at {where}); "
             "put it there, or give the path at which it lies on this machine"
         )
     return path

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry
-from handprep.configurable import Configurable, check_choice, check_range
+from handprep.configurable import Configurable, check_whole
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import colours, prior
 from handprep.segmentation.base import check_picture, connected_to, pixels_within
@@ -70,8 +70,8 @@ class GrabCut(Configurable):
     resolution: int = 64
 
     def __post_init__(self) -> None:
-        check_choice("iterations", self.iterations, tuple(range(1, MOST_ITERATIONS + 1)))
-        check_range("resolution", self.resolution, 16, 512)
+        check_whole("iterations", self.iterations, 1, MOST_ITERATIONS)
+        check_whole("resolution", self.resolution, 16, 512)
 
     def segment(self, image: Image, hands: tuple[Hand, ...]) -> Alpha:
         """Return how much of each pixel is hand (see `Segmenter.segment`)."""

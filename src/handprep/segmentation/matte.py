@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry, models
-from handprep.configurable import Configurable, check_choice, check_range
+from handprep.configurable import Configurable, check_choice, check_whole
 from handprep.errors import InputError, ModelError
 from handprep.geometry import Affine
+from handprep.models.runtime import failures, first_line
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import framing, prior
@@ -80,7 +81,7 @@ class HandMatte(Configurable):
 
     def __post_init__(self) -> None:
         check_choice("keep", self.keep, ("hand+forearm", "hand"))
-        check_range("threads", self.threads, 1, 1024)
+        check_whole("threads", self.threads, 1, 1024)
         if self.network is not None:
             if not isinstance(self.network, str | os.PathLike) or not os.fspath(self.network):
                 raise InputError(f"network must be the path of an ONNX file or None, not {self.network!r}")
@@ -149,7 +150,6 @@ class _Network:
 
     def __init__(self, path: Path, threads: int) -> None:
         import onnxruntime  # noqa: PLC0415 - heavy
-        from onnxruntime.capi import onnxruntime_pybind11_state as failures  # noqa: PLC0415
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -158,10 +158,11 @@ class _Network:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except (failures.Fail, failures.InvalidGraph, failures.InvalidProtobuf) as error:
+        except failures() as error:
             raise ModelError(
-                f"ONNX Runtime cannot open the matting network {path}: {error}; export it anew"
+                f"ONNX Runtime cannot open the matting network {path}: {first_line(error)}; export it anew"
             ) from error
+        self._path = path
         shapes: list[Any] = [node.shape for node in self._session.get_inputs()]
         if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != shapes[0][2] or shapes[0][3] != 4:
             raise ModelError(f"{path} is no matting network of train_matte: its inputs have shapes {shapes}")
@@ -171,7 +172,17 @@ class _Network:
     def alpha(self, window: Image, drawing: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return ``(S, S)`` alpha, 0 … 1, of an ``(S, S, 3)`` window."""
         given = np.dstack([window, drawing])[None]
-        return np.asarray(self._session.run(None, {self._input: given})[0][0], np.float32)
+        try:
+            found = np.asarray(self._session.run(None, {self._input: given})[0])
+        except failures() as error:
+            raise ModelError(f"the matting network {self._path} failed: {first_line(error)}") from error
+        shape = (1, self.side, self.side)
+        if found.shape != shape or found.dtype.kind != "f" or not np.isfinite(found).all():
+            raise ModelError(
+                f"{self._path} is no matting network of train_matte: it gave {found.dtype} {found.shape}, "
+                f"not finite numbers of shape {shape}"
+            )
+        return np.asarray(found[0], np.float32)
 
 
 def _check_shipped(path: Path) -> None:

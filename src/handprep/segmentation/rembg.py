@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 
 from handprep import geometry, models
-from handprep.configurable import Configurable, check_range
+from handprep.configurable import Configurable, check_whole
 from handprep.errors import InputError
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
@@ -70,7 +70,7 @@ class RembgSegmenter(Configurable):
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model:
             raise InputError(f"model must be a name that rembg knows, such as 'u2net', not {self.model!r}")
-        check_range("threads", self.threads, 1, 1024)
+        check_whole("threads", self.threads, 1, 1024)
 
     @property
     def model_files(self) -> frozenset[str]:

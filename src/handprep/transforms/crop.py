@@ -13,8 +13,9 @@ from handprep import geometry
 from handprep.configurable import check_choice, check_range, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
-from handprep.errors import HandNotFoundError, InputError, SampleSkipped
+from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
 from handprep.geometry import Affine, Box
+from handprep.images import MAX_PIXELS
 from handprep.sample import MIDDLE_MCP, WRIST, Hand, Sample
 from handprep.transforms.base import Transform
 
@@ -144,6 +145,11 @@ class HandCropper(Transform):
         turn = geometry.rotation(-math.atan2(dx, -dy))
         x0, y0, x1, y1 = self._widened(geometry.enclosing_box(geometry.apply(turn, hand.landmarks)))
         width, height = max(1, math.ceil(x1 - x0)), max(1, math.ceil(y1 - y0))
+        if width * height > MAX_PIXELS:
+            raise ImageError(
+                f"the crop of {sample.name} would have {width} x {height} pixels, more than the limit of "
+                f"{MAX_PIXELS}; lower the margin (now {self.margin}), or resize before cropping"
+            )
         forward = geometry.compose(turn, geometry.translation(-x0, -y0))
 
         def warped(array: np.ndarray) -> np.ndarray:

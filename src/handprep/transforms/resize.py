@@ -62,7 +62,7 @@ class ResizePad(Transform):
 
     def __post_init__(self) -> None:
         size = tuple(self.size) if isinstance(self.size, Sequence) else (self.size, self.size)
-        if len(size) != 2 or not all(isinstance(n, int) and 1 <= n <= MOST_PIXELS for n in size):
+        if len(size) != 2 or not all(_is_whole(n, 1, MOST_PIXELS) for n in size):
             raise InputError(
                 f"size must be one or two whole numbers from 1 to {MOST_PIXELS}, not {self.size!r}"
             )
@@ -117,10 +117,14 @@ MOST_PIXELS = 16_384  # a side; beyond it a mistyped size would ask for gigabyte
 
 def check_colour(name: str, colour: int | Sequence[int]) -> int | tuple[int, int, int]:
     """Return a colour as a grey or an RGB triple, or raise InputError."""
-    parts = (colour,) if isinstance(colour, int) else tuple(colour)
-    if len(parts) not in (1, 3) or not all(isinstance(part, int) and 0 <= part <= 255 for part in parts):
+    parts = tuple(colour) if isinstance(colour, Sequence) else (colour,)
+    if len(parts) not in (1, 3) or not all(_is_whole(part, 0, 255) for part in parts):
         raise InputError(f"{name} must be a grey or (red, green, blue), each 0 to 255, not {colour!r}")
     return parts[0] if len(parts) == 1 else parts  # type: ignore[return-value]
+
+
+def _is_whole(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def grey_of(colour: int | tuple[int, int, int]) -> int:
