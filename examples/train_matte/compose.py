@@ -105,7 +105,7 @@ class Composer:
         back = foreign.scene(self.scenes, side, rng)
         if rng.random() < 0.12:  # the same colours as the hand's
             back = _tinted(back, colour, alpha, rng)
-        if rng.random() < 0.12:  # a shoulder, a face, another's arm
+        if rng.random() < 0.2:  # a shoulder, a face, another's arm
             skin = _tinted(foreign.surface(side, rng), colour, alpha, rng)
             shape = foreign.blob(side, rng)[..., None]
             back = skin * shape + back * (1 - shape)

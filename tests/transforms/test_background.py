@@ -16,6 +16,7 @@ from handprep.pipeline import Pipeline
 from handprep.sample import Hand, Sample
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.grabcut import GrabCut
+from handprep.segmentation.matte import HandMatte
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
@@ -153,7 +154,7 @@ def test_without_a_hand_it_can_raise_skip_or_go_on(sample):
     with pytest.raises(SampleSkipped, match=r"photos/a\.jpg, which is skipped"):
         BackgroundRemover(on_missing="skip").apply(nobody)
     done = BackgroundRemover(on_missing="segment").apply(nobody)
-    np.testing.assert_array_equal(done.alpha, GrabCut().segment(sample.image, ()))
+    np.testing.assert_array_equal(done.alpha, HandMatte().segment(sample.image, ()))
 
 
 def test_what_it_did_is_on_record(sample):
@@ -200,7 +201,9 @@ def test_it_is_known_by_its_parameters():
 
 
 def test_its_model_files_are_those_of_detector_and_segmenter():
-    assert BackgroundRemover().model_files == {"palm_detection_full", "hand_landmark_full"}
+    detector = {"palm_detection_full", "hand_landmark_full"}
+    assert BackgroundRemover(method="grabcut").model_files == detector
+    assert BackgroundRemover().model_files == detector | HandMatte().model_files
     assert BackgroundRemover(method="rembg").model_files > {"u2net"}
 
 

@@ -8,7 +8,7 @@ from handprep.segmentation.grabcut import GrabCut
 from handprep.segmentation.matte import HandMatte
 from handprep.segmentation.rembg import RembgSegmenter
 
-SEGMENTERS = {"auto": GrabCut, "matte": HandMatte, "grabcut": GrabCut, "rembg": RembgSegmenter}
+SEGMENTERS = {"auto": HandMatte, "matte": HandMatte, "grabcut": GrabCut, "rembg": RembgSegmenter}
 
 
 def segmenter_named(method: str | Segmenter, *, model: str) -> Segmenter:

@@ -25,7 +25,7 @@ from handprep.segmentation.base import check_picture, connected_to, pixels_withi
 from handprep.segmentation.guided import local_lines
 
 NETWORK = Path(__file__).with_name("hand_matte.onnx")
-SHA256 = "b8c28700705412b00b110e7268070802a9f69ee26f65c6418fb3a2a523fc2258"  # of that file
+SHA256 = "9b8058e3d5f770eb8d8bc83a69704dcb727bc7002461ac77d3b04f3b4557f69e"  # of that file
 
 MOST_SHRUNK = 0.6  # window pixels for one of the picture, below which a warp would skip pixels
 BELOW_WRIST = 0.15  # palm lengths below the wrist's landmark where keep="hand" cuts

@@ -36,9 +36,9 @@ class BackgroundRemover(Transform):
     Parameters
     ----------
     method
-        Who finds the hand's pixels: ``"grabcut"`` (`GrabCut`: no model file), ``"matte"`` (`HandMatte`:
-        handprep's own network, quicker), ``"rembg"`` (`RembgSegmenter`), ``"auto"`` (the best for hands
-        that needs no extra: at present ``"grabcut"``), or any `Segmenter`.
+        Who finds the hand's pixels: ``"matte"`` (`HandMatte`: handprep's own network), ``"grabcut"``
+        (`GrabCut`: no network, for hands that stand out in colour), ``"rembg"`` (`RembgSegmenter`),
+        ``"auto"`` (the best for hands: at present ``"matte"``), or any `Segmenter`.
     model
         rembg's network for ``method="rembg"``.
     background
