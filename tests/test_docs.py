@@ -115,8 +115,9 @@ def cases() -> list[Any]:
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A current folder with the examples and a photo of each class."""
+    """A current folder with the rendered hands and a photo of each class."""
     shutil.copytree(EXAMPLES / "rendered-hands", tmp_path / "examples" / "rendered-hands")
+    (tmp_path / "examples" / "rendered-study").symlink_to(EXAMPLES / "rendered-study")
     for folder in (EXAMPLES / "rendered-hands" / "photos").iterdir():
         (tmp_path / "photos" / folder.name).mkdir(parents=True)
         shutil.copy(min(folder.iterdir()), tmp_path / "photos" / folder.name)
