@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -61,9 +62,20 @@ def test_settings_that_name_anything_else_are_refused(data):
         Transform.from_dict(data)
 
 
-def test_a_parameter_of_an_entirely_different_kind_is_refused():
-    with pytest.raises(InputError, match="View cannot be built from these parameters"):
-        View.from_dict({"name": "View", "parameters": {"light": 3}})
+@dataclass(frozen=True, slots=True)
+class Shouted(Configurable):
+    """A part that does not look at the kind of its parameter before it uses it."""
+
+    word: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "word", self.word.upper())
+
+
+@pytest.mark.parametrize("word", [3, None, [1]])
+def test_a_parameter_of_an_entirely_different_kind_is_refused(word):
+    with pytest.raises(InputError, match="Shouted cannot be built from these parameters"):
+        Configurable.from_dict({"name": "Shouted", "parameters": {"word": word}})
 
 
 def test_parts_too_deep_within_each_other_are_refused_before_python_gives_up():

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import subprocess
+import sys
 import threading
+import time
 
 import cv2
 import numpy as np
 import pytest
 
-from handprep.errors import InputError
+from handprep.errors import ImageError, InputError
+from handprep.pipeline import Pipeline
 from handprep.threads import ordered_map
+from handprep.transforms.resize import ResizePad
 
 NOISE = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
 
@@ -33,6 +38,58 @@ def test_there_are_as_many_threads_as_asked_for():
 def test_workers_below_one_are_refused(workers):
     with pytest.raises(InputError, match="workers"):
         list(ordered_map(str, [], workers=workers))
+
+
+def test_nothing_is_worked_on_once_a_stream_is_closed():
+    working = []
+
+    def slow(number):
+        working.append(number)
+        time.sleep(0.05)
+        working.remove(number)
+
+    stream = ordered_map(slow, itertools.count(), workers=2)
+    next(stream)
+    stream.close()
+    assert working == []
+
+
+CLOSED_ANYWHERE = """
+import itertools, threading, time
+from handprep.threads import ordered_map
+
+def slow(number):
+    time.sleep(0.05)
+
+stream = ordered_map(slow, itertools.count(), workers=2)
+next(stream)
+with threading._shutdown_locks_lock:  # as while a thread is being started
+    stream.close()
+
+def close_it(number):  # in a thread of the stream's own
+    if number == 1:
+        others.close()
+
+others = ordered_map(close_it, itertools.count(), workers=1)
+next(others)
+time.sleep(0.2)
+print("closed")
+"""
+
+
+@pytest.mark.skipif(not hasattr(threading, "_shutdown_locks_lock"), reason="Python 3.13 has no such lock")
+def test_a_stream_can_be_closed_wherever_the_garbage_collector_strikes():
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED_ANYWHERE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "closed\n", done.stderr
+
+
+def test_a_picture_that_fails_ends_the_threads_at_once(two_threads):
+    with pytest.raises(ImageError) as caught:
+        list(Pipeline([ResizePad(4)]).map([b"broken"], workers=1))
+    assert cv2.getNumThreads() == 2  # though the error is still held
+    del caught
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -152,17 +153,17 @@ class Pipeline(Transform):
         [0]
         """
         check_choice("on_error", on_error, ("raise", "skip"))
-        results = ordered_map(self._outcome, pictures, workers=workers)
-        for index, outcome in enumerate(results):
-            if isinstance(outcome, Sample):
-                yield index, outcome
-            elif isinstance(outcome, SampleSkipped):
-                continue
-            elif on_error == "raise" or isinstance(outcome, NO_PICTURES_FAULT):
-                outcome.add_note(f"This was picture {index} of those given, counted from 0.")
-                raise outcome
-            else:
-                _log.warning("left out picture %d: %s", index, outcome or type(outcome).__name__)
+        with closing(ordered_map(self._outcome, pictures, workers=workers)) as results:
+            for index, outcome in enumerate(results):
+                if isinstance(outcome, Sample):
+                    yield index, outcome
+                elif isinstance(outcome, SampleSkipped):
+                    continue
+                elif on_error == "raise" or isinstance(outcome, NO_PICTURES_FAULT):
+                    outcome.add_note(f"This was picture {index} of those given, counted from 0.")
+                    raise outcome
+                else:
+                    _log.warning("left out picture %d: %s", index, outcome or type(outcome).__name__)
 
     def _outcome(self, picture: Any) -> Sample | Exception:
         try:

@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -23,6 +23,8 @@ def ordered_map(
 ) -> Generator[Result]:
     """Yield ``function(item)`` for each item in order, computed in threads, a few items ahead.
 
+    Once it is closed, no item is being worked on any more.
+
     Parameters
     ----------
     workers
@@ -32,7 +34,9 @@ def ordered_map(
     if workers < 1:
         raise InputError(f"workers must be at least 1, not {workers}")
     pending: deque[Future[Result]] = deque()
-    with single_threaded_opencv(), ThreadPoolExecutor(workers, thread_name_prefix="handprep") as pool:
+    ours: set[int] = set()
+    pool = ThreadPoolExecutor(workers, "handprep", initializer=lambda: ours.add(threading.get_ident()))
+    with single_threaded_opencv():
         try:
             for item in items:
                 pending.append(pool.submit(function, item))
@@ -40,9 +44,14 @@ def ordered_map(
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
+            pool.shutdown()
         finally:
-            for future in pending:
-                future.cancel()
+            # A stream that was dropped is closed by the garbage collector, at any moment and in any thread.
+            # To join threads from there hung while one was being started; and none waits for itself.
+            unfinished = [future for future in pending if not future.cancel()]
+            if threading.get_ident() not in ours:
+                wait(unfinished)
+            pool.shutdown(wait=False)
 
 
 @contextmanager
