@@ -48,6 +48,11 @@ def test_small_holes_close_and_large_ones_stay(alpha):
     assert not done[30:36, 20:30].any()
 
 
+def test_how_large_a_hole_is_closed_can_be_said(alpha):
+    alpha[15:18, 15:18] = 0  # 9 of 1200 pixels
+    assert not connected_to(alpha, seed_at(40, 12), largest_hole=0.005)[15:18, 15:18].any()
+
+
 def test_a_bay_at_the_border_is_no_hole():
     mask = np.ones((40, 40), np.uint8)
     mask[0:3, 10:12] = 0

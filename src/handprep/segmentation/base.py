@@ -61,7 +61,7 @@ def pixels_within(box: Box, image: Image) -> tuple[int, int, int, int]:
     )
 
 
-def connected_to(alpha: Alpha, seed: NDArray[np.bool_]) -> Alpha:
+def connected_to(alpha: Alpha, seed: NDArray[np.bool_], *, largest_hole: float = LARGEST_HOLE) -> Alpha:
     """Drop whatever is not connected to a seed, and close small holes.
 
     Parameters
@@ -70,6 +70,8 @@ def connected_to(alpha: Alpha, seed: NDArray[np.bool_]) -> Alpha:
         uint8 ``(H, W)``.
     seed
         bool ``(H, W)``: where a hand is known to be.
+    largest_hole
+        Share of the mask's area below which holes are closed.
 
     Returns
     -------
@@ -80,15 +82,15 @@ def connected_to(alpha: Alpha, seed: NDArray[np.bool_]) -> Alpha:
     wanted = np.unique(labels[seed & (labels > 0)])
     solid = np.isin(labels, wanted).astype(np.uint8) if wanted.size else np.zeros_like(alpha)
     near = cv2.dilate(solid, np.ones((5, 5), np.uint8))  # the soft edge around what stays
-    filled = without_small_holes(solid)
+    filled = without_small_holes(solid, largest_hole)
     return np.where(filled > solid, np.uint8(255), alpha * (near > 0)).astype(np.uint8)
 
 
-def without_small_holes(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a mask of 0 and 1 with every hole of less than `LARGEST_HOLE` of its area closed."""
+def without_small_holes(mask: NDArray[np.uint8], largest: float = LARGEST_HOLE) -> NDArray[np.uint8]:
+    """Return a mask of 0 and 1 with every hole closed that is less than a share of its area."""
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
     areas = statistics[:, cv2.CC_STAT_AREA]
-    small = areas < LARGEST_HOLE * int(mask.sum())
+    small = areas < largest * int(mask.sum())
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     small[border] = False  # a bay that the picture's border closes is no hole
     small[0] = False  # label 0 is the mask itself

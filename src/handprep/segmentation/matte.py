@@ -29,6 +29,7 @@ SHA256 = "9b8058e3d5f770eb8d8bc83a69704dcb727bc7002461ac77d3b04f3b4557f69e"  # o
 
 MOST_SHRUNK = 0.6  # window pixels for one of the picture, below which a warp would skip pixels
 BELOW_WRIST = 0.15  # palm lengths below the wrist's landmark where keep="hand" cuts
+LARGEST_HOLE = 0.003  # of the mask's area; the network rarely errs here: larger ones are seen between fingers
 UNKNOWN = 0.05  # border of a picture with unknown hands, which is taken for background
 CONTRAST = 2.0  # network and filter blur what the camera had sharper
 FINER = 1.1  # picture pixels for one of the window, from which edges are worth refining
@@ -210,7 +211,9 @@ def _of_hand(alpha: NDArray[np.float32], hand: Hand) -> NDArray[np.float32]:
     """Return what is connected to the hand in the window, its small holes closed."""
     alpha8 = np.asarray(alpha * 255 + 0.5, np.uint8)
     bones = prior.skeleton((alpha.shape[0], alpha.shape[1]), hand)
-    return np.asarray(connected_to(alpha8, bones > 0) / np.float32(255), np.float32)
+    return np.asarray(
+        connected_to(alpha8, bones > 0, largest_hole=LARGEST_HOLE) / np.float32(255), np.float32
+    )
 
 
 def _warped(plane: NDArray[np.float32], back: Affine, size: tuple[int, int]) -> NDArray[np.float32]:
