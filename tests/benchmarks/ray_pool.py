@@ -71,7 +71,7 @@ def main() -> None:
         "Ray Data": lambda src, dst: prepare(src, dst, PIPELINE, concurrency=options.workers),
     }
     start = perf_counter()
-    ray.init(num_cpus=options.workers, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=options.workers, include_dashboard=False, log_to_driver=False)
     print(f"Ray {ray.__version__}: a cluster of this machine up in {perf_counter() - start:.1f} s")
     ray.data.DataContext.get_current().enable_progress_bars = False
     times: dict[tuple[str, int], list[float]] = {}

@@ -25,8 +25,9 @@ STORE = 100 << 20  # bytes, of 78 MB at least; Ray would take 30 % of the memory
 
 @contextmanager
 def one_node(cores: int = 2) -> Iterator[None]:
-    """Run a cluster of one node."""
-    ray.init(num_cpus=cores, include_dashboard=False, object_store_memory=STORE, log_to_driver=False)
+    """Run a cluster of one node: an own one, also where something has left another one running."""
+    options = {"include_dashboard": False, "object_store_memory": STORE, "log_to_driver": False}
+    ray.init("local", num_cpus=cores, **options)
     try:
         yield
     finally:
