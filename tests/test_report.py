@@ -6,7 +6,7 @@ import csv
 import io
 import os
 
-from handprep.folder.manifest import Row
+from handprep.manifest import Row
 from handprep.report import detection_table
 
 

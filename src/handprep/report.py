@@ -7,12 +7,10 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from handprep.manifest import Row
 from handprep.names import printable
-
-if TYPE_CHECKING:  # else neither this nor the folder, which makes these tables, could be imported first
-    from handprep.folder.manifest import Row
 
 Counts: TypeAlias = tuple[tuple[int, ...], ...]  # a row for each origin, a column for each class
 Grid: TypeAlias = list[list[str]]  # cells as text; the first row and the first column are headings
@@ -40,7 +38,7 @@ class DetectionTable:
 
     Examples
     --------
-    >>> from handprep.folder.manifest import Row
+    >>> from handprep.manifest import Row
     >>> rows = [Row(source="cgi/rock/a.jpg", status="skipped", origin="cgi", label="rock")]
     >>> print(detection_table(rows).text())
     Photos

@@ -9,7 +9,7 @@ import pytest
 
 from handprep.errors import OutputError
 from handprep.folder.journal import Entry, Journal, Stamp
-from handprep.folder.manifest import Row
+from handprep.manifest import Row
 
 
 def stamp_of(path: Path) -> Stamp:

@@ -116,7 +116,9 @@ _CHANGES = (_flip, _flip, _set, _set, _field, _field, _field, _drop, _repeat, _n
 
 
 def mended(content: bytes) -> bytes:
-    """Make the checksums of a PNG right again, so that damage gets past them."""
+    """Make the checksums of a PNG right again, so that damage gets past them; other files stay."""
+    if not content.startswith(PNG):
+        return content
     parts, start = [content[:8]], 8
     while start + 12 <= len(content):
         (size,) = struct.unpack_from(">I", content, start)

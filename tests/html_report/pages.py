@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from handprep.folder.manifest import Row
+from handprep.manifest import Row
 from tests.folder.folders import HANDS, copied, picture
 
 MARKUP = "<img src=x onerror=alert(1)>.jpg"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 
 from handprep import images
 from handprep.errors import ImageError
+from tests.fuzz.mutation import mended
 from tests.rendered import photos
 
 
@@ -73,19 +72,6 @@ def damaged(content: bytes, changes: list[tuple[float, int, bytes]], cut: float,
         content = content[:start] + instead + content[start + gone :]
     content = content[: max(1, int(cut * len(content)))]
     return mended(content) if mend else content
-
-
-def mended(content: bytes) -> bytes:
-    """Make the checksums of a PNG right again, so that damage gets past them."""
-    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return content
-    parts, start = [content[:8]], 8
-    while start + 12 <= len(content):
-        (size,) = struct.unpack_from(">I", content, start)
-        body = content[start + 4 : start + 8 + size]
-        parts.append(struct.pack(">I", size) + body + struct.pack(">I", zlib.crc32(body)))
-        start += 12 + size
-    return b"".join(parts) + content[start:]
 
 
 @given(

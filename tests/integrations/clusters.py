@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from handprep.folder.manifest import Row
+from handprep.manifest import Row
 from tests.rendered import Rendered, photos
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody

@@ -15,13 +15,13 @@ from pyarrow import fs
 
 from handprep.errors import InputError, OutputError
 from handprep.folder.journal import Entry, Stamp
-from handprep.folder.manifest import Row
 from handprep.integrations.ray import record
 from handprep.integrations.ray.addresses import check_distinct, place_at
 from handprep.integrations.ray.attempts import ATTEMPTS, Attempts
 from handprep.integrations.ray.local import LocalPlace
 from handprep.integrations.ray.place import Place
 from handprep.integrations.ray.remote import RemotePlace
+from handprep.manifest import Row
 
 
 @pytest.fixture(params=["local", "remote"])

@@ -23,7 +23,7 @@ from handprep.detection.yolo_heads import (
     recognised,
 )
 from handprep.errors import ModelError
-from handprep.models.runtime import failures, first_line
+from handprep.models.runtime import failures, first_line, opened
 from handprep.sample import Image
 
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
@@ -196,14 +196,8 @@ class YoloNetwork:
 
 
 def _opened(path: Path, threads: int) -> Any:
-    import onnxruntime  # noqa: PLC0415 - heavy
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors; its warnings are about graphs that we did not make
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return opened(path, threads)
     except failures() as error:
         hint = HOW_TO_CONVERT.get(path.suffix.lower(), "it may be damaged, or not an ONNX file at all")
         raise ModelError(

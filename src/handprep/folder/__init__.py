@@ -9,17 +9,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from handprep import html_report
+from handprep import html_report, manifest
 from handprep.errors import InputError, OutputError
-from handprep.folder import manifest
 from handprep.folder.batch import Batch, Progress
 from handprep.folder.formats import ending_for
 from handprep.folder.journal import Journal
-from handprep.folder.manifest import STATUSES, Row
 from handprep.folder.outputs import check_apart, folders_of, output_names
 from handprep.folder.photos import no_photo, walk
 from handprep.folder.sole import sole_run
 from handprep.folder.writing import make_folders, write_whole
+from handprep.manifest import STATUSES, Row
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.report import DetectionTable, detection_table

@@ -15,11 +15,11 @@ from tqdm import tqdm
 from handprep import models
 from handprep.errors import HandprepError, MissingExtraError, ModelError, OutputError, SampleSkipped
 from handprep.folder.journal import Entry, Journal, Stamp
-from handprep.folder.manifest import Row, told_of
 from handprep.folder.outputs import same_name
 from handprep.folder.photos import Photo
 from handprep.folder.writing import below, is_hopeless, remove, write_whole
 from handprep.images.encoding import encode
+from handprep.manifest import Row, told_of
 from handprep.pipeline import Pipeline
 from handprep.threads import ordered_map
 

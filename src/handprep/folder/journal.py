@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from handprep.errors import HandprepError, OutputError
-from handprep.folder.manifest import Row
 from handprep.folder.writing import output_error, write_whole
+from handprep.manifest import Row
 from handprep.names import printable
 
 

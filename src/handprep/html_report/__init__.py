@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from handprep.folder.manifest import Row
 from handprep.html_report.contents import contents
 from handprep.html_report.page import page
 from handprep.html_report.selection import select
 from handprep.html_report.thumbnails import MOST_BYTES_EACH, Thumbnail, thumbnails
+from handprep.manifest import Row
 from handprep.pipeline import Pipeline
 
 MAX_BYTES = 30_000_000  # of the whole page, as long as its text alone is shorter

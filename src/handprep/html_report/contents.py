@@ -12,9 +12,9 @@ from urllib.parse import quote
 import cv2
 
 import handprep
-from handprep.folder.manifest import STATUSES, Row
 from handprep.html_report.selection import Picture, Selection
 from handprep.html_report.thumbnails import Thumbnail
+from handprep.manifest import STATUSES, Row
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.report import NO_CLASS, NOT_LOOKED, detection_table

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from handprep.folder.manifest import Row
+from handprep.manifest import Row
 
 Item = TypeVar("Item")
 
@@ -84,7 +84,8 @@ def select(rows: Sequence[Row], *, most: int) -> Selection:
     done = [index for index, row in enumerate(rows) if row.status == "done" and row.output]
     done.sort(key=lambda index: (rows[index].score is None, rows[index].score or 0.0, index))
     lowest = [Picture(row=index, prepared=True) for index in done[:LOWEST_SCORES]]
-    wanted += [picture for picture in lowest if picture not in set(wanted)][: most - len(wanted)]
+    shown = set(wanted)
+    wanted += [picture for picture in lowest if picture not in shown][: most - len(wanted)]
     return Selection(sheets=sheets, pictures=tuple(wanted))
 
 

@@ -1,6 +1,30 @@
-"""What goes wrong in ONNX Runtime, whose errors have no base of their own."""
+"""ONNX Runtime: opening a network, and what goes wrong, whose errors have no base of their own."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+ERRORS_ONLY = 3  # of what it prints; its warnings are about graphs that handprep did not make
+
+
+def opened(path: Path, threads: int) -> Any:
+    """Return an ``onnxruntime.InferenceSession`` on the processor; it raises one of `failures`.
+
+    Parameters
+    ----------
+    path
+        The ONNX file.
+    threads
+        Threads within the network.
+    """
+    import onnxruntime  # noqa: PLC0415 - heavy
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def failures() -> tuple[type[Exception], ...]:

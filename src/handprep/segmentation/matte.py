@@ -17,7 +17,7 @@ from handprep import geometry, models
 from handprep.configurable import Configurable, check_choice, check_whole
 from handprep.errors import InputError, ModelError
 from handprep.geometry import Affine
-from handprep.models.runtime import failures, first_line
+from handprep.models.runtime import failures, first_line, opened
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import framing, prior
@@ -150,15 +150,8 @@ class _Network:
     """An open session: uint8 window with drawing in, alpha 0 … 1 out."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        import onnxruntime  # noqa: PLC0415 - heavy
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = opened(path, threads)
         except failures() as error:
             raise ModelError(
                 f"ONNX Runtime cannot open the matting network {path}: {first_line(error)}; export it anew"

@@ -7,6 +7,7 @@ from typing import Any
 
 from handprep import models
 from handprep.errors import InputError, ModelError
+from handprep.models.runtime import failures, first_line
 
 
 def rembg_session(name: str, options: Any = None) -> Any:
@@ -36,7 +37,6 @@ def rembg_session(name: str, options: Any = None) -> Any:
         If the file cannot be had or opened.
     """
     import onnxruntime  # noqa: PLC0415 - heavy
-    from onnxruntime.capi import onnxruntime_pybind11_state as failures  # noqa: PLC0415
     from rembg.sessions import sessions_class  # noqa: PLC0415 - heavy
 
     known = {session.name(): session for session in sessions_class if _runs_here(session)}
@@ -51,8 +51,10 @@ def rembg_session(name: str, options: Any = None) -> Any:
         return session(name, options or onnxruntime.SessionOptions())
     except (OSError, ValueError) as error:  # what pooch raises without a network, and for a wrong md5
         raise ModelError(f"rembg could not get its model {name!r}: {error}") from error
-    except (failures.Fail, failures.InvalidGraph, failures.InvalidProtobuf) as error:
-        raise ModelError(f"rembg could not open its model {name!r}, delete the file: {error}") from error
+    except failures() as error:
+        raise ModelError(
+            f"rembg could not open its model {name!r}, delete the file: {first_line(error)}"
+        ) from error
 
 
 def _runs_here(session: Any) -> bool:

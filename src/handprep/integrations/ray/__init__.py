@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from handprep.folder import DETECTION_CSV, DETECTION_MARKDOWN
 from handprep.folder.formats import ending_for
 from handprep.folder.journal import Entry
-from handprep.folder.manifest import STATUSES
 from handprep.folder.outputs import folders_of, output_names, same_name
 from handprep.folder.photos import no_photo
+from handprep.manifest import STATUSES
 from handprep.missing import missing_extra
 from handprep.pipeline import Pipeline
 from handprep.report import DetectionTable, table_of_counts

@@ -8,9 +8,9 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from handprep.folder.manifest import COLUMNS
 from handprep.folder.photos import origin_and_label
 from handprep.integrations.ray.record import ROWS_AT_A_TIME, from_key
+from handprep.manifest import COLUMNS
 
 Counts: TypeAlias = Counter[tuple[str, str, str, bool]]  # by origin, class, status, and if a hand was found
 

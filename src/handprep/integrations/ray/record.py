@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from handprep.errors import OutputError
 from handprep.folder.journal import Entry, Stamp
-from handprep.folder.manifest import Row
 from handprep.integrations.ray.place import Place
+from handprep.manifest import Row
 from handprep.threads import ordered_map
 
 STATE = ".handprep"  # a folder within the folder of outputs

@@ -17,11 +17,11 @@ from handprep import models
 from handprep.errors import HandprepError, InputError, OutputError
 from handprep.folder.batch import FAULTS, told_of_fault
 from handprep.folder.journal import Entry, Stamp
-from handprep.folder.manifest import Row, told_of
 from handprep.images import encode
 from handprep.integrations.ray import record
 from handprep.integrations.ray.attempts import Attempts
 from handprep.integrations.ray.place import Place
+from handprep.manifest import Row, told_of
 from handprep.pipeline import Pipeline
 from handprep.threads import ordered_map
 

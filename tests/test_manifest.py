@@ -13,7 +13,7 @@ import pytest
 
 from handprep import geometry
 from handprep.errors import InputError
-from handprep.folder.manifest import COLUMNS, Row, hand_of, to_csv
+from handprep.manifest import COLUMNS, Row, hand_of, to_csv
 from handprep.sample import Hand, Sample
 
 
