@@ -251,7 +251,7 @@ class TestDamage:
         (png,) = pngs(folder)
         png.unlink()
         png.mkdir()
-        with pytest.raises(OutputError, match=r"png cannot be written: there is a folder of that name"):
+        with pytest.raises(OutputError, match=r"png cannot be written: that is a folder"):
             cache.get(photos[0])
 
     def test_what_killed_writers_left_is_swept_away_once_it_is_old(

@@ -92,7 +92,7 @@ def test_a_folder_in_the_place_of_an_output(src: Path, dst: Path) -> None:
     result = prepare(src, dst, RESIZE)
 
     assert [(row.output, row.status) for row in result.failed] == [("", "failed")]
-    assert "there is a folder of that name" in result.failed[0].message
+    assert "that is a folder" in result.failed[0].message
 
 
 def test_failed_photos_are_tried_again_and_lose_their_old_output(src: Path, dst: Path) -> None:

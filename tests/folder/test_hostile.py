@@ -115,7 +115,7 @@ def test_folders_that_are_links_are_refused_wherever_they_lead(
 def test_a_folder_of_the_reports_name_is_told_and_left(tmp_path: Path) -> None:
     picture(tmp_path / "photos/manifest.csv/a.png")
 
-    with pytest.raises(OutputError, match=r"manifest\.csv cannot be written: there is a folder of that name"):
+    with pytest.raises(OutputError, match=r"manifest\.csv cannot be written: that is a folder"):
         prepare(tmp_path / "photos", tmp_path / "prepared", RESIZE)
 
 

@@ -209,7 +209,7 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
 def test_folder_or_file_in_the_way_is_refused(tmp_path: Path) -> None:
     (tmp_path / "hand.png").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"a folder\. Choose another name"):
+    with pytest.raises(OutputError, match=r"that is a folder\. Move it away, or choose another name"):
         images.write(COLOUR, tmp_path / "hand.png")
     with pytest.raises(OutputError, match="what should be its folder is a file"):
         images.write(COLOUR, tmp_path / "file" / "hand.png")

@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 from handprep.errors import OutputError
 from handprep.folder.journal import Stamp
-from handprep.folder.writing import make_folder, write_whole
 from handprep.names import printable
+from handprep.writing import make_folder, write_whole
 
 _log = logging.getLogger(__name__)
 

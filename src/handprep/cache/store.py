@@ -12,10 +12,10 @@ from pathlib import Path
 
 from handprep.cache.entries import DamagedError, Prepared, from_png, to_png
 from handprep.errors import HandNotFoundError, OutputError, SampleSkipped
-from handprep.folder.writing import TEMPORARY, make_folder, write_whole
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.sample import Sample
+from handprep.writing import TEMPORARY, make_folder, write_whole
 
 _log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from handprep.cli.options import add_options, pipeline_of
 from handprep.errors import HandprepError, InputError
 from handprep.folder import MANIFEST, REPORT, FolderResult, prepare
 from handprep.folder.formats import FORMATS
-from handprep.folder.writing import write_whole
 from handprep.names import printable
+from handprep.writing import write_whole
 
 FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C
 MOST_LISTED = 20  # failures on the screen; the manifest lists all

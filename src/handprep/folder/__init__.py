@@ -17,11 +17,11 @@ from handprep.folder.journal import Journal
 from handprep.folder.outputs import check_apart, folders_of, output_names
 from handprep.folder.photos import no_photo, walk
 from handprep.folder.sole import sole_run
-from handprep.folder.writing import make_folders, write_whole
 from handprep.manifest import STATUSES, Row
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.report import DetectionTable, detection_table
+from handprep.writing import make_folders, write_whole
 
 JOURNAL = ".handprep.jsonl"  # a file and no folder, which torchvision's ImageFolder would take for a class
 MANIFEST, DETECTION_CSV, DETECTION_MARKDOWN = "manifest.csv", "detection.csv", "detection.md"

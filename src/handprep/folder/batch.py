@@ -17,11 +17,11 @@ from handprep.errors import HandprepError, MissingExtraError, ModelError, Output
 from handprep.folder.journal import Entry, Journal, Stamp
 from handprep.folder.outputs import same_name
 from handprep.folder.photos import Photo
-from handprep.folder.writing import below, is_hopeless, remove, write_whole
 from handprep.images.encoding import encode
 from handprep.manifest import Row, told_of
 from handprep.pipeline import Pipeline
 from handprep.threads import ordered_map
+from handprep.writing import below, is_hopeless, remove, write_whole
 
 Progress: TypeAlias = Callable[[int, int], object]  # takes how many photos are done, and how many there are
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from handprep.errors import HandprepError, OutputError
-from handprep.folder.writing import output_error, write_whole
 from handprep.manifest import Row
 from handprep.names import printable
+from handprep.writing import output_error, write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handprep.errors import OutputError
-from handprep.folder.writing import make_folder, output_error
 from handprep.names import printable
+from handprep.writing import make_folder, output_error
 
 LOCK = ".handprep.lock"
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 
-from handprep.errors import InputError, OutputError
+from handprep.errors import InputError
 from handprep.images import arrays
 from handprep.names import printable
 from handprep.sample import Sample
+from handprep.writing import write_whole
 
 FORMATS_BY_SUFFIX = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -91,27 +90,4 @@ def write(
     if format is None:
         known = ", ".join(FORMATS_BY_SUFFIX)
         raise InputError(f"{printable(str(path))} ends in none of {known}: name it so, or give the format")
-    content = encode(sample, format, quality=quality)
-    temporary = path.parent / f".handprep-{os.getpid()}-{uuid.uuid4().hex}.tmp"
-    try:
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        raise OutputError(f"{printable(str(path))} cannot be written: {_write_problem(error)}") from error
-
-
-def _write_problem(error: OSError | ValueError) -> str:
-    remedies = {
-        errno.ENOENT: "there is no such folder. Create it first",
-        errno.EACCES: "no permission. Allow this user to write in that folder, or choose another",
-        errno.EROFS: "that disk is read-only. Choose another folder",
-        errno.ENOSPC: "the disk is full. Make room, or choose another",
-        errno.EDQUOT: "the disk quota is used up. Make room, or choose another disk",
-        errno.EFBIG: "it is larger than files may be here. Raise that limit (ulimit -f)",
-        errno.ENOTDIR: "what should be its folder is a file. Choose another folder",
-        errno.EISDIR: "that is a folder. Choose another name",
-    }
-    return remedies.get(getattr(error, "errno", None) or 0, f"{getattr(error, 'strerror', None) or error}")
+    write_whole(path, encode(sample, format, quality=quality))

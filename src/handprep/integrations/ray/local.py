@@ -11,9 +11,9 @@ from handprep.errors import InputError
 from handprep.folder.journal import Stamp
 from handprep.folder.photos import Listing, listing
 from handprep.folder.sole import sole_run
-from handprep.folder.writing import below, make_folders, remove, write_whole
 from handprep.integrations.ray.place import Place
 from handprep.names import printable
+from handprep.writing import below, make_folders, remove, write_whole
 
 
 class LocalPlace:

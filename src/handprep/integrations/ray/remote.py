@@ -14,9 +14,9 @@ from handprep.errors import ImageError, InputError
 from handprep.folder.journal import Stamp
 from handprep.folder.outputs import same_name
 from handprep.folder.photos import Listing, is_hidden, photos_among
-from handprep.folder.writing import TEMPORARY, output_error
 from handprep.integrations.ray.place import Place
 from handprep.names import printable
+from handprep.writing import TEMPORARY, output_error
 
 WHOLE_ON_CLOSE = {"s3", "gcs", "abfs"}  # stores in which a file is there, whole, once its stream is closed
 

@@ -14,17 +14,17 @@ from handprep.names import printable
 TEMPORARY = ".handprep-*.tmp"  # what an interrupted write leaves behind
 HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV, errno.ESTALE}
 REMEDIES = {
-    errno.ENOENT: "there is no such folder. Was it removed meanwhile?",
+    errno.ENOENT: "there is no such folder. Create it first",
     errno.EACCES: "no permission. Allow this user to write there, or choose another folder",
     errno.EPERM: "no permission. Allow this user to write there, or choose another folder",
     errno.EROFS: "that disk is read-only. Choose another folder",
     errno.ENOSPC: "the disk is full. Make room, or choose another",
     errno.EDQUOT: "the disk quota is used up. Make room, or choose another disk",
     errno.EFBIG: "it is larger than files may be here. Raise that limit (ulimit -f)",
-    errno.ENOTDIR: "what should be its folder is a file. Move it away",
+    errno.ENOTDIR: "what should be its folder is a file. Move it away, or choose another folder",
     errno.EEXIST: "what should be a folder is a file. Move it away",
-    errno.EISDIR: "there is a folder of that name. Move it away",
-    errno.ENAMETOOLONG: "the name is too long. Shorten the photo's name",
+    errno.EISDIR: "that is a folder. Move it away, or choose another name",
+    errno.ENAMETOOLONG: "the name is too long. Shorten it, or that of the photo",
 }
 
 
@@ -46,7 +46,7 @@ def write_whole(
     Raises
     ------
     OutputError
-        If the file cannot be written; its cause is the `OSError`.
+        If the file cannot be written; its cause is the `OSError`, or a `ValueError` for a null byte.
     """
     temporary = path.parent / TEMPORARY.replace("*", f"{os.getpid()}-{uuid.uuid4().hex}")
     try:
@@ -57,7 +57,7 @@ def write_whole(
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise output_error(path, error) from error
 
 
@@ -141,9 +141,10 @@ def below(root: Path, relative: str) -> Path | None:
     return root.joinpath(*parts)
 
 
-def output_error(path: Path | str, error: OSError) -> OutputError:
+def output_error(path: Path | str, error: OSError | ValueError) -> OutputError:
     """Return the error that says why a path could not be written and what helps."""
-    problem = REMEDIES.get(error.errno or 0, error.strerror or str(error))
+    number, text = getattr(error, "errno", None), getattr(error, "strerror", None)
+    problem = REMEDIES.get(number or 0, text or str(error))
     return OutputError(f"{printable(str(path))} cannot be written: {problem}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from handprep.errors import OutputError
-from handprep.folder.writing import below, is_hopeless, make_folder, remove, write_whole
+from handprep.writing import below, is_hopeless, make_folder, remove, write_whole
 
 
 def names_in(folder: Path) -> list[str]:
@@ -64,7 +64,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 def test_a_folder_in_the_way_is_told_and_left(tmp_path: Path) -> None:
     (tmp_path / "a.png").mkdir()
 
-    with pytest.raises(OutputError, match=r"a\.png cannot be written: there is a folder of that name"):
+    with pytest.raises(OutputError, match=r"a\.png cannot be written: that is a folder"):
         write_whole(tmp_path / "a.png", b"new")
 
     assert names_in(tmp_path) == ["a.png"]
