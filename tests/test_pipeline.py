@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -10,9 +11,12 @@ import PIL.Image
 import pytest
 
 from handprep import geometry, images, models
+from handprep.configurable import Configurable
 from handprep.detection.litert import LiteRTDetector
 from handprep.errors import HandNotFoundError, ImageError, InputError, ModelError
 from handprep.pipeline import Pipeline, study_pipeline
+from handprep.segmentation.matte import HandMatte
+from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
@@ -44,6 +48,24 @@ def test_pipelines_nest():
     np.testing.assert_array_equal(nested(PHOTO.path), flat(PHOTO.path))
     assert nested.output_size == (64, 64)
     assert nested.model_files == flat.model_files
+
+
+def test_only_the_first_that_looks_needs_its_detectors_files():
+    network, detector = HandMatte().model_files, LiteRTDetector().model_files
+    own = HandCropper(detector=Nobody(), search=False)
+
+    assert Pipeline([own, BackgroundRemover()]).model_files == network
+    assert Pipeline([ResizePad(64), BackgroundRemover(), HandCropper()]).model_files == network | detector
+    assert Pipeline([Pipeline([own]), Pipeline([BackgroundRemover()])]).model_files == network
+    assert Pipeline([own, BackgroundRemover(on_missing="skip"), HandCropper()]).model_files == network
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody(Configurable):
+    """A detector that finds nothing, and needs no file for it."""
+
+    def detect(self, image):
+        return ()
 
 
 def test_landmarks_lie_on_the_hand_in_the_output_and_lead_back_to_the_photo():

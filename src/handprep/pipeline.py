@@ -71,6 +71,24 @@ class Pipeline(Transform):
         sizes = [transform.output_size for transform in self.transforms]
         return next((size for size in reversed(sizes) if size), None)
 
+    @property
+    def looks(self) -> bool:
+        """Whether one of the transforms looks for hands."""
+        return any(transform.looks for transform in self.transforms)
+
+    @property
+    def model_files(self) -> frozenset[str]:
+        """Those of the transforms, but for detectors that are never asked, as one before has looked."""
+        return self.model_files_after(looked=False)
+
+    def model_files_after(self, looked: bool) -> frozenset[str]:
+        """Return the model files of the transforms where somebody has looked before, or nobody has."""
+        needed: frozenset[str] = frozenset()
+        for transform in self.transforms:
+            needed |= transform.model_files_after(looked)
+            looked = looked or transform.looks
+        return needed
+
     def apply(self, sample: Sample) -> Sample:
         """Return the sample after all transforms."""
         for transform in self.transforms:

@@ -96,6 +96,15 @@ class BackgroundRemover(Transform):
         """Those of the detector and of the segmenter."""
         return model_files_of((self.finder(), self.segmenter()))
 
+    @property
+    def looks(self) -> bool:
+        """True."""
+        return True
+
+    def model_files_after(self, looked: bool) -> frozenset[str]:
+        """Return those of both, or the segmenter's alone where the hands are known."""
+        return model_files_of(self.segmenter()) if looked else self.model_files
+
     def apply(self, sample: Sample) -> Sample:
         """Return the sample with alpha, and with another background."""
         image = sample.rgb

@@ -34,6 +34,15 @@ class Transform(Configurable):
         """Height and width of every result, where this transform fixes them; else None."""
         return None
 
+    @property
+    def looks(self) -> bool:
+        """Whether it looks for hands where nobody has."""
+        return False
+
+    def model_files_after(self, looked: bool) -> frozenset[str]:
+        """Return the model files that it needs where somebody has looked for hands before, or nobody has."""
+        return self.model_files
+
     def apply(self, sample: Sample) -> Sample:
         """Return the transformed sample."""
         raise NotImplementedError(f"{type(self).__name__} must define apply(sample)")

@@ -98,6 +98,15 @@ class HandCropper(Transform):
         """Those of the detector."""
         return model_files_of(self.finder())
 
+    @property
+    def looks(self) -> bool:
+        """True."""
+        return True
+
+    def model_files_after(self, looked: bool) -> frozenset[str]:
+        """Return the detector's, or none where the hands are known."""
+        return frozenset() if looked else self.model_files
+
     def apply(self, sample: Sample) -> Sample:
         """Return the sample, cropped, with the chosen hand first."""
         hands = sample.hands if sample.hands is not None else self.finder().detect(sample.rgb)
