@@ -12,6 +12,7 @@ from handprep.detection import DETECTORS
 from handprep.detection.base import HandDetector, LandmarkDetector
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.mediapipe import MediaPipeDetector
+from handprep.detection.openvino import OpenVINODetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.views import View
 from handprep.detection.yolo import YoloDetector
@@ -57,6 +58,7 @@ __all__ = [
     "MediaPipeDetector",
     "MissingExtraError",
     "ModelError",
+    "OpenVINODetector",
     "OutputError",
     "Pipeline",
     "RembgSegmenter",

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from handprep.detection.base import HandDetector
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.mediapipe import MediaPipeDetector
+from handprep.detection.openvino import OpenVINODetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.yolo import YoloDetector
 from handprep.errors import InputError
 
-__all__ = ["DETECTORS", "YoloDetector", "detector_named"]
+__all__ = ["DETECTORS", "OpenVINODetector", "YoloDetector", "detector_named"]
 
-DETECTORS: dict[str, Callable[..., HandDetector]] = {"litert": LiteRTDetector, "mediapipe": MediaPipeDetector}
+DETECTORS: dict[str, Callable[..., HandDetector]] = {
+    "litert": LiteRTDetector,
+    "openvino-f32": partial(OpenVINODetector, precision="f32"),
+    "openvino-bf16": partial(OpenVINODetector, precision="bf16"),
+    "mediapipe": MediaPipeDetector,
+}
 
 
 def detector_named(detector: str | HandDetector, *, confidence: float, search: bool) -> HandDetector:

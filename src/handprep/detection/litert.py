@@ -1,23 +1,18 @@
-"""MediaPipe Hands' own two networks on LiteRT, with MediaPipe's classic graph around them."""
+"""MediaPipe Hands' own two networks on LiteRT."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handprep import geometry, models
-from handprep.configurable import Configurable, check_range, check_whole
-from handprep.detection import palm
-from handprep.detection.region import Cutter, Region, shrunk
+from handprep import models
+from handprep.detection.graph import LANDMARK_SIZE, UNIT, HandGraph  # noqa: F401 - the size for who has it from here
+from handprep.detection.region import Cutter, Region
 from handprep.opened import per_thread
-from handprep.sample import LANDMARKS, Hand, Image
-
-LANDMARK_SIZE = 224  # pixels on a side of the landmark network's input
-LONGEST_SIDE = 2048  # pixels; a larger picture is averaged down to it first
+from handprep.sample import Image
 
 
 class _Network:
@@ -42,11 +37,8 @@ class _Network:
         return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
 
 
-UNIT = np.float32(1 / 255)  # both networks take pixels in [0, 1]
-
-
 @dataclass(frozen=True, slots=True)
-class LiteRTDetector(Configurable):
+class LiteRTDetector(HandGraph):
     """MediaPipe Hands' palm and landmark networks on LiteRT, joined as MediaPipe's classic API joins them.
 
     On 72 reference pictures the landmarks are those of ``mediapipe.solutions.hands`` (0.10.21) to a
@@ -81,66 +73,8 @@ class LiteRTDetector(Configurable):
     ()
     """
 
-    confidence: float = 0.1
-    presence: float | None = None
-    max_hands: int = 2
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        check_range("confidence", self.confidence, 0, 1)
-        if self.presence is not None:
-            check_range("presence", self.presence, 0, 1)
-        check_whole("max_hands", self.max_hands, 1, 100)
-        check_whole("threads", self.threads, 1, 1024)
-
-    @property
-    def model_files(self) -> frozenset[str]:
-        """The palm and the landmark network."""
-        return frozenset({"palm_detection_full", "hand_landmark_full"})
-
-    @property
-    def least_presence(self) -> float:
-        """The presence from which something is taken for a hand, 0 to 1."""
-        return self.confidence if self.presence is None else self.presence
-
-    def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB picture, the best palm's first."""
-        given = image
-        image, to_given = shrunk(given, LONGEST_SIDE)
-        letterbox = Region.around(image)
-        raw, logits = self._open("palm_detection_full", palm.SIZE, cv2.BORDER_CONSTANT)(image, letterbox)
-        palms = palm.suppress(*palm.decode(raw, logits[:, 0], self.confidence))[: self.max_hands]
-        hands = [self._hand(image, palm.hand_region(p, letterbox), p.score) for p in palms]
-        found = tuple(hand for hand in hands if hand.score >= self.least_presence)
-        return found if image is given else tuple(hand.moved(to_given) for hand in found)
-
-    def look(self, image: Image, region: Region) -> Hand:
-        """Return the hand that the landmark network sees in a region, however little present.
-
-        Parameters
-        ----------
-        image
-            uint8 ``(H, W, 3)`` RGB.
-        region
-            Where the hand would lie, its fingers up.
-        """
-        return self._hand(image, region, palm_score=0.0)
-
     def _open(self, name: str, size: int, border: int) -> _Network:
         return per_thread(
             (name, self.threads),
             lambda: _Network(models.fetch(name), Cutter(size, border), self.threads),
-        )
-
-    def _hand(self, image: Image, region: Region, palm_score: float) -> Hand:
-        network = self._open("hand_landmark_full", LANDMARK_SIZE, cv2.BORDER_REPLICATE)
-        flat, presence, right, world = network(image, region)
-        landmarks = region.points(flat.reshape(LANDMARKS, 3)[:, :2] * (1 / LANDMARK_SIZE))
-        return Hand(
-            landmarks=landmarks.astype(np.float32),
-            box=geometry.enclosing_box(landmarks),
-            score=float(presence[0]),
-            palm_score=palm_score,
-            handedness="Right" if right[0] > 0.5 else "Left",
-            world=world.reshape(LANDMARKS, 3),
         )

@@ -34,7 +34,8 @@ class HandCropper(Transform):
     Parameters
     ----------
     detector
-        ``"litert"`` (MediaPipe's networks on LiteRT), ``"mediapipe"`` (Google's package, the extra
+        ``"litert"`` (MediaPipe's networks on LiteRT), ``"openvino-f32"`` or ``"openvino-bf16"`` (the same on
+        OpenVINO, the extra ``handprep[openvino]``), ``"mediapipe"`` (Google's package, the extra
         ``handprep[mediapipe]``), or any `HandDetector`.
     confidence
         Least score of a palm and of a hand, 0 to 1, for a detector given by name.

@@ -1,0 +1,98 @@
+"""MediaPipe's classic graph around its palm and landmark networks, whatever these run on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handprep import geometry
+from handprep.configurable import Configurable, check_range, check_whole
+from handprep.detection import palm
+from handprep.detection.region import Region, shrunk
+from handprep.sample import LANDMARKS, Hand, Image
+
+LANDMARK_SIZE = 224  # pixels on a side of the landmark network's input
+LONGEST_SIDE = 2048  # pixels; a larger picture is averaged down to it first
+UNIT = np.float32(1 / 255)  # both networks take pixels in [0, 1]
+
+# Gives a network's outputs, without their batch axis, for a region of a uint8 RGB picture.
+Network: TypeAlias = Callable[[Image, Region], list[NDArray[np.float32]]]
+
+
+@dataclass(frozen=True, slots=True)
+class HandGraph(Configurable, ABC):
+    """Base of the detectors that run MediaPipe's two networks: a subclass says on what.
+
+    Parameters
+    ----------
+    confidence, presence, max_hands, threads
+        As for `LiteRTDetector`.
+    """
+
+    confidence: float = 0.1
+    presence: float | None = None
+    max_hands: int = 2
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_range("confidence", self.confidence, 0, 1)
+        if self.presence is not None:
+            check_range("presence", self.presence, 0, 1)
+        check_whole("max_hands", self.max_hands, 1, 100)
+        check_whole("threads", self.threads, 1, 1024)
+
+    @property
+    def model_files(self) -> frozenset[str]:
+        """The palm and the landmark network."""
+        return frozenset({"palm_detection_full", "hand_landmark_full"})
+
+    @property
+    def least_presence(self) -> float:
+        """The presence from which something is taken for a hand, 0 to 1."""
+        return self.confidence if self.presence is None else self.presence
+
+    def detect(self, image: Image) -> tuple[Hand, ...]:
+        """Return the hands in a uint8 ``(H, W, 3)`` RGB picture, the best palm's first."""
+        given = image
+        image, to_given = shrunk(given, LONGEST_SIDE)
+        letterbox = Region.around(image)
+        raw, logits = self._open("palm_detection_full", palm.SIZE, cv2.BORDER_CONSTANT)(image, letterbox)
+        palms = palm.suppress(*palm.decode(raw, logits[:, 0], self.confidence))[: self.max_hands]
+        hands = [self._hand(image, palm.hand_region(p, letterbox), p.score) for p in palms]
+        found = tuple(hand for hand in hands if hand.score >= self.least_presence)
+        return found if image is given else tuple(hand.moved(to_given) for hand in found)
+
+    def look(self, image: Image, region: Region) -> Hand:
+        """Return the hand that the landmark network sees in a region, however little present.
+
+        Parameters
+        ----------
+        image
+            uint8 ``(H, W, 3)`` RGB.
+        region
+            Where the hand would lie, its fingers up.
+        """
+        return self._hand(image, region, palm_score=0.0)
+
+    @abstractmethod
+    def _open(self, name: str, size: int, border: int) -> Network:
+        """Return this thread's network of a model file, with a `Cutter` of that size and border."""
+
+    def _hand(self, image: Image, region: Region, palm_score: float) -> Hand:
+        network = self._open("hand_landmark_full", LANDMARK_SIZE, cv2.BORDER_REPLICATE)
+        flat, presence, right, world = network(image, region)
+        landmarks = region.points(flat.reshape(LANDMARKS, 3)[:, :2] * (1 / LANDMARK_SIZE))
+        return Hand(
+            landmarks=landmarks.astype(np.float32),
+            box=geometry.enclosing_box(landmarks),
+            score=float(presence[0]),
+            palm_score=palm_score,
+            handedness="Right" if right[0] > 0.5 else "Left",
+            world=world.reshape(LANDMARKS, 3),
+        )
