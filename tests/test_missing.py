@@ -35,9 +35,18 @@ def test_an_opencv_without_its_libraries_is_explained(tmp_path: Path) -> None:
     assert said_by_handprep(f"raise ImportError({IN_A_SLIM_CONTAINER!r})", tmp_path) == [
         "MissingExtraError OpenCV is installed but needs the system library libxcb.so.1, which is not. "
         "Install the libraries (Debian, Ubuntu):",
-        "  apt-get install libgl1 libegl1 libgles2 libglib2.0-0",
+        "  apt-get update && apt-get install --no-install-recommends libgl1 libegl1 libgles2 libglib2.0-0",
         'or do without them: detector="litert" needs none, and neither does OpenCV\'s headless build:',
         "  pip install --force-reinstall --no-deps opencv-python-headless",
+    ]
+
+
+def test_a_library_of_another_package_is_not_said_to_come_with_those() -> None:
+    error = ImportError("libgomp.so.1: cannot open shared object file: No such file or directory")
+    assert str(unusable("OpenCV", error)).splitlines()[:2] == [
+        "OpenCV is installed but needs the system library libgomp.so.1, which is not. "
+        "Find its package and install that (Debian, Ubuntu):",
+        "  apt-file search libgomp.so.1",
     ]
 
 

@@ -11,6 +11,8 @@ _NOT_THERE = re.compile(r"([^\s:/]+\.so[.\d]*): cannot open shared object file")
 # Tried in a minimal Debian 12. mediapipe brings the GUI build of OpenCV, which needs libxcb.so.1,
 # libGL.so.1 and libgthread-2.0.so.0; its own library needs libEGL.so.1 and libGLESv2.so.2.
 _DEBIAN_PACKAGES = "libgl1 libegl1 libgles2 libglib2.0-0"
+_BROUGHT_BY_THEM = ("libxcb.", "libX11.", "libXext.", "libGL", "libEGL", "libglib-2", "libgthread-2")
+_INSTALL = "apt-get update && apt-get install --no-install-recommends"
 _HEADLESS = "pip install --force-reinstall --no-deps opencv-python-headless"
 
 
@@ -62,10 +64,12 @@ def unusable(package: str, error: ImportError | OSError) -> MissingExtraError:
 
 
 def _without_library(package: str, library: str) -> str:
+    if library.startswith(_BROUGHT_BY_THEM):
+        remedy = f"Install the libraries (Debian, Ubuntu):\n  {_INSTALL} {_DEBIAN_PACKAGES}"
+    else:
+        remedy = f"Find its package and install that (Debian, Ubuntu):\n  apt-file search {library}"
     return (
-        f"{package} is installed but needs the system library {library}, which is not. "
-        "Install the libraries (Debian, Ubuntu):\n"
-        f"  apt-get install {_DEBIAN_PACKAGES}\n"
+        f"{package} is installed but needs the system library {library}, which is not. {remedy}\n"
         'or do without them: detector="litert" needs none, and neither does OpenCV\'s headless build:\n'
         f"  {_HEADLESS}"
     )

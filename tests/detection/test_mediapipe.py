@@ -329,7 +329,7 @@ except ImportError as error:
     assert printed == [
         f"MissingExtraError mediapipe is installed but needs the system library {library}, which is not. "
         "Install the libraries (Debian, Ubuntu):",
-        "  apt-get install libgl1 libegl1 libgles2 libglib2.0-0",
+        "  apt-get update && apt-get install --no-install-recommends libgl1 libegl1 libgles2 libglib2.0-0",
         'or do without them: detector="litert" needs none, and neither does OpenCV\'s headless build:',
         "  pip install --force-reinstall --no-deps opencv-python-headless",
     ]

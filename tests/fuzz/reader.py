@@ -12,6 +12,7 @@ from random import Random
 
 import numpy as np
 
+import handprep
 from handprep import images
 from handprep.errors import HandprepError, ImageError
 from handprep.pipeline import Pipeline
@@ -24,6 +25,7 @@ from tests.fuzz.mutation import mutated
 from tests.fuzz.seeds import seeds
 
 NAME = "a photo.jpg"  # what each picture is called, and what errors must call it
+OUR_LINES = Path(handprep.__file__).parent
 SMALL = Pipeline([ResizePad(32), Greyscale()])
 CROP = Pipeline([HandCropper(search=False, upright=True), ResizePad(32), Greyscale()])
 SEARCH = Pipeline([HandCropper(on_missing="raise"), ResizePad(32)])
@@ -91,8 +93,8 @@ def _cause(error: HandprepError) -> str:
     if cause is None:
         return ""
     if not isinstance(cause, HandprepError | MemoryError):
-        where = traceback.extract_tb(cause.__traceback__)[-1].filename
-        assert "handprep" not in Path(where).parts, f"{cause!r} was raised in {where}"
+        where = Path(traceback.extract_tb(cause.__traceback__)[-1].filename)
+        assert not where.is_relative_to(OUR_LINES), f"{cause!r} was raised in {where}"
     return f" ({type(cause).__name__})"
 
 

@@ -17,7 +17,7 @@ from handprep.errors import InputError, ModelError
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.rembg import RembgSegmenter
 from tests.rendered import photos
-from tests.segmentation.cases import cropped, iou, one
+from tests.segmentation.cases import cropped, iou, needs_rembg_that_trusts_its_files, one
 
 SMALL = RembgSegmenter(model="u2netp")
 
@@ -74,6 +74,7 @@ def test_an_unknown_model_is_refused_with_the_names_that_are_known():
         RembgSegmenter(model="u3net").segment(sample.image, sample.hands)
 
 
+@needs_rembg_that_trusts_its_files
 def test_a_non_commercial_model_is_opened_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     # its file is 1 GB, so that a damaged one stands in for it: the warning comes first
     folder = tmp_path / "models" / "bria-rmbg"

@@ -11,6 +11,7 @@ from PIL import Image
 from handprep import models
 from handprep.errors import InputError, ModelError
 from handprep.segmentation.rembg_session import rembg_session
+from tests.segmentation.cases import needs_rembg_that_trusts_its_files
 
 
 @pytest.fixture
@@ -35,12 +36,11 @@ def test_a_known_model_is_opened_from_the_checked_file(no_rembg_home: Path) -> N
     assert Path(session.download_models()) == models.fetch("u2netp")
 
 
+@needs_rembg_that_trusts_its_files
 def test_a_damaged_file_of_rembgs_own_is_an_error(no_rembg_home: Path) -> None:
     folder = no_rembg_home / "rembg" / "models" / "silueta"
     folder.mkdir(parents=True)
     (folder / "silueta.onnx").write_bytes(b"no network")
-    (no_rembg_home / "data" / ".u2net").mkdir(parents=True)
-    (no_rembg_home / "data" / ".u2net" / "silueta.onnx").write_bytes(b"no network")  # for older rembg
     with pytest.raises(ModelError, match="could not open its model 'silueta'"):
         rembg_session("silueta")
 
