@@ -44,7 +44,7 @@ OF_OTHERS = {
     *("--force-reinstall", "--no-deps", "--no-cache-dir", "--no-install-recommends", "--hand-free"),
     *("--quick", "--data", "--out", "--arms", "--seeds", "--origin-seeds", "--epochs", "--device", "--jobs"),
     *("--white", "--green", "--backgrounds", "--count", "--tones", "--seed"),
-    *("--paired", "--scenes", "--by", "--light", "--blur"),
+    *("--paired", "--scenes", "--by", "--light", "--blur", "--classic", "--photos"),
 }
 LINK = re.compile(r"(?:\]\(|src=\")([^)#\"]+)")
 

@@ -42,6 +42,16 @@ def test_a_pipeline_is_its_transforms_in_turn():
     np.testing.assert_array_equal(Pipeline(parts)(PHOTO.path), sample.image)
 
 
+@pytest.mark.parametrize("transform", [Pipeline([]), BackgroundRemover(), ResizePad(24)])
+def test_a_call_neither_changes_the_given_array_nor_gives_it_back(transform):
+    given = np.full((24, 24, 3), 77, np.uint8)
+    result = transform(given)
+    assert not np.shares_memory(result, given)
+    result[:] = 0
+    assert given.flags.writeable
+    assert (given == 77).all()
+
+
 def test_pipelines_nest():
     nested = Pipeline([HandCropper(), Pipeline([ResizePad(64), Greyscale()])])
     flat = Pipeline([HandCropper(), ResizePad(64), Greyscale()])

@@ -48,9 +48,14 @@ def compose(*maps: Affine) -> Affine:
     """Return one map that applies the given ones (at least one) in turn, the first one first."""
     total, *others = maps
     for matrix in others:
-        product = matrix[:, :2] @ total
-        product[:, 2] += matrix[:, 2]
-        total = product
+        (a, b, x), (c, d, y) = total.tolist()
+        (p, q, u), (r, s, v) = matrix.tolist()  # written out for the same reason as in `invert`
+        total = np.array(
+            [
+                [p * a + q * c, p * b + q * d, p * x + q * y + u],
+                [r * a + s * c, r * b + s * d, r * x + s * y + v],
+            ]
+        )
     return total
 
 

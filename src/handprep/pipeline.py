@@ -106,7 +106,7 @@ class Pipeline(Transform):
             What to call bytes or a binary file, in messages and as `Sample.source`.
         """
         encoded = isinstance(picture, str | bytes | os.PathLike)  # and can be read a second time
-        if self.output_size is None or not encoded:
+        if not encoded or self.output_size is None:
             return self.apply(images.read(picture, name=name))
         return self._run_reduced(picture, name, max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(self.output_size)))
 

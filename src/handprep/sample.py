@@ -24,6 +24,8 @@ OTHER_HAND = {"Left": "Right", "Right": "Left"}
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    if not array.flags.writeable:
+        return array
     view = array.view()  # a view, so that the caller's own array stays writable
     view.flags.writeable = False
     return view

@@ -1,141 +1,128 @@
-"""What stands between a pipeline and the limit, the networks alone; all in one run, as ratios.
+"""What stands between a pipeline and the limit, its networks alone, beside MediaPipe's own APIs.
 
-    python -m tests.benchmarks.speed [PHOTO]
-
-Rounds alternate between the contestants, so that a busy machine slows all of them; medians are compared.
-MediaPipe's own package takes part where it is installed.
+`python -m tests.benchmarks` runs it, with the other tables.
 """
 
 from __future__ import annotations
 
-import argparse
+import io
 import statistics
-import tempfile
+import sys
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import PIL.Image
 
 from handprep import images
-from handprep.detection.litert import LANDMARK_SIZE, LiteRTDetector
+from handprep.detection.graph import LANDMARK_SIZE
+from handprep.detection.litert import LiteRTDetector
 from handprep.detection.palm import SIZE as PALM_SIZE
-from handprep.errors import MissingExtraError
-from handprep.pipeline import Pipeline, study_pipeline
+from handprep.pipeline import Pipeline
+from handprep.sample import Image
 from handprep.threads import ordered_map
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
-from tests.rendered import photos
+from tests.benchmarks import peers
+from tests.benchmarks.timing import Contestant, table, take_turns
 
-ROUNDS = 150
-PHOTOS = 240
-Key = TypeVar("Key")
-
-
-def medians(contestants: dict[Key, Callable[[], object]], rounds: int = ROUNDS) -> dict[Key, float]:
-    """Return the median milliseconds of each contestant, called in turn."""
-    times: dict[Key, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, call in contestants.items():
-            start = perf_counter()
-            call()
-            times[name].append(perf_counter() - start)
-    return {name: 1000 * statistics.median(seconds) for name, seconds in times.items()}
+WIDTH, HEIGHT = 300, 200  # of the study's photos
+PIPELINE = Pipeline([HandCropper(search=False), ResizePad(64), Greyscale()])
+LIMIT = "the two networks alone (the limit)"
 
 
-def show(title: str, figures: dict[str, float], reference: str) -> None:
-    """Print milliseconds and ratios to one of the contestants."""
-    print(f"\n{title}")
-    for name, ms in figures.items():
-        print(f"  {name:52}{ms:9.2f} ms{ms / figures[reference]:8.3f} ×")
+def one_hand_pictures(photos: list[Path], count: int) -> list[Image]:
+    """Return photos scaled to 300×200 in which one hand is found, so that each network runs once for each."""
+    found: list[Image] = []
+    for path in photos:
+        image = np.asarray(
+            cv2.resize(images.read(path).image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8
+        )
+        if len(found) < count and len(LiteRTDetector().detect(image)) == 1:
+            found.append(image)
+    if not found:
+        sys.exit("in none of the photos one hand is found at 300×200, so that each network would run once")
+    return found
 
 
-def networks_alone() -> Callable[[], object]:
+def networks_alone() -> Contestant:
     """Return a call that runs palm and landmark network once, on whatever lies in their input."""
     detector = LiteRTDetector()
     palm = detector._open("palm_detection_full", PALM_SIZE, cv2.BORDER_CONSTANT)
     landmark = detector._open("hand_landmark_full", LANDMARK_SIZE, cv2.BORDER_REPLICATE)
-    return lambda: (palm._interpreter.invoke(), landmark._interpreter.invoke())
+    return lambda _: (palm._interpreter.invoke(), landmark._interpreter.invoke())
 
 
-def one_thread(photo: Path) -> None:
-    """Detect + crop + resize + grey of a decoded 300×200 photo, beside its networks and MediaPipe's Tasks."""
-    image = cv2.resize(images.read(photo).image, (300, 200), interpolation=cv2.INTER_AREA)
-    pipeline = study_pipeline()
-    hands = LiteRTDetector().detect(image)
-    assert len(hands) == 1, f"the speed of one hand needs a photo of one hand, not {len(hands)}"
-    contestants: dict[str, Callable[[], object]] = {
-        "networks alone": networks_alone(),
-        "LiteRTDetector.detect": lambda: LiteRTDetector().detect(image),
-        "detect + crop + resize + grey": lambda: pipeline(image),
+def hands(pictures: list[Image], *, rounds: int, python: Path | None) -> str:
+    """Return the table of finding a hand, and of all that the study did, in decoded 300×200 photos."""
+    detector = LiteRTDetector()
+    known = [replace(images.read(picture), hands=detector.detect(picture)) for picture in pictures]
+    encoded = [_jpeg(picture) for picture in pictures]
+    contestants: dict[str, Contestant] = {
+        LIMIT: networks_alone(),
+        "detect": lambda number: detector.detect(pictures[number]),
+        "detect + crop + resize to 64 + grey": lambda number: PIPELINE(pictures[number]),
+        "the same, from a JPEG": lambda number: PIPELINE(encoded[number]),
+        "crop + resize to 64 + grey of a hand that is known": lambda number: PIPELINE.run(known[number]),
     }
-    try:
-        from handprep.detection.mediapipe import MediaPipeDetector
+    skipped = []
+    with ExitStack() as stack:
+        for name, peer in {
+            "MediaPipe Tasks, call alone": lambda: peers.tasks(pictures),
+            "MediaPipe's classic API, call alone": lambda: stack.enter_context(
+                peers.classic(python, pictures)
+            ),
+        }.items():
+            try:
+                contestants[name] = peer()
+            except peers.PeerMissingError as reason:
+                skipped.append(f"\nSkipped: {name} ({reason}).")
+        timings = take_turns(contestants, pictures=len(pictures), rounds=rounds)
+    return table(timings, limit=LIMIT) + "\n" + "".join(skipped)
 
-        MediaPipeDetector().detect(image)
-        contestants["MediaPipe Tasks, call alone"] = lambda: MediaPipeDetector().detect(image)
-    except MissingExtraError:
-        print("(MediaPipe's package is not installed: pip install 'handprep[mediapipe]')")
-    show("one thread, decoded 300×200 photo", medians(contestants), "networks alone")
+
+def _jpeg(picture: Image) -> bytes:
+    stream = io.BytesIO()
+    PIL.Image.fromarray(picture).save(stream, "JPEG", quality=90)
+    return stream.getvalue()
 
 
-def two_threads(photo: Path) -> None:
-    """Photos a second of two threads over one, for the pipeline and for its networks alone."""
-    image = cv2.resize(images.read(photo).image, (300, 200), interpolation=cv2.INTER_AREA)
-    pipeline = study_pipeline()
-    calls = {"networks alone": lambda _: networks_alone()(), "detect + crop + resize + grey": pipeline.run}
-    print(f"\none and two threads, {PHOTOS} photos a round (a new thread opens networks of its own)")
+def two_threads(picture: Image, *, photos: int, rounds: int) -> str:
+    """Return photos a second of two threads over one, for the pipeline and for its networks alone."""
+    calls: dict[str, Callable[[Image], object]] = {
+        LIMIT: lambda _: networks_alone()(0),
+        "detect + crop + resize to 64 + grey": PIPELINE.run,
+    }
+    lines = ["| | 1 thread, photos/s | 2 threads, photos/s | ratio |", "|---|---|---|---|"]
     for name, call in calls.items():
-        one, two = medians(
-            {n: lambda n=n, call=call: list(ordered_map(call, [image] * PHOTOS, workers=n)) for n in (1, 2)},
-            rounds=3,
-        ).values()
-        rates = f"{1000 * PHOTOS / one:.1f} and {1000 * PHOTOS / two:.1f} photos/s"
-        print(f"  {name:52}{rates}: {one / two:.2f} ×")
+        seconds: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(rounds):
+            for workers, taken in seconds.items():
+                start = perf_counter()
+                list(ordered_map(call, [picture] * photos, workers=workers))
+                taken.append(perf_counter() - start)
+        one, two = (photos / statistics.median(taken) for taken in seconds.values())
+        lines.append(f"| {name} | {one:.1f} | {two:.1f} | {two / one:.2f} |")
+    return "\n".join(lines)
 
 
-def twelve_megapixels(photo: Path) -> None:
-    """A 12-megapixel JPEG to 300×300: reduced decoding beside full decoding."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "large.jpg"
-        with PIL.Image.open(photo) as picture:
-            large = np.asarray(picture.resize((4000, 3000), PIL.Image.Resampling.BICUBIC)).astype(np.int16)
-        grain = np.random.default_rng(0).normal(
-            0, 4, large.shape
-        )  # a sensor's, without which a JPEG is too easy
-        PIL.Image.fromarray(np.clip(large + grain, 0, 255).astype(np.uint8)).save(path, quality=90)
-        pipeline = Pipeline([HandCropper(), ResizePad(300), Greyscale()])
-        content = path.read_bytes()
-        print(f"\n12-megapixel JPEG of {len(content) / 1e6:.1f} MB")
-        figures = medians(
-            {
-                "reduced decode, whole pipeline": lambda: pipeline.run(path),
-                "full decode, whole pipeline": lambda: pipeline.apply(images.read(path)),
-                "reduced decode alone": lambda: images.read(path, at_least=900),
-                "full decode alone": lambda: images.read(path),
-            },
-            rounds=9,
-        )
-        show("12 megapixels to 300×300", figures, "reduced decode, whole pipeline")
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("photo", type=Path, nargs="?", default=photos()[1].path)
-    photo = parser.parse_args().photo
-    cv2.setNumThreads(1)
-    print(f"OpenCV {cv2.__version__}, numpy {np.__version__}, {photo.name}")
-    one_thread(photo)
-    two_threads(photo)
-    twelve_megapixels(photo)
-
-
-if __name__ == "__main__":
-    main()
+def twelve_megapixels(photo: Path, *, rounds: int) -> str:
+    """Return the table of a 12-megapixel JPEG to 300×300: decoded reduced beside decoded fully."""
+    with PIL.Image.open(photo) as picture:
+        large = np.asarray(picture.resize((4000, 3000), PIL.Image.Resampling.BICUBIC)).astype(np.int16)
+    # A sensor's grain, without which a JPEG is too easy to decode.
+    grain = np.random.default_rng(0).normal(0, 4, large.shape)
+    content = _jpeg(np.clip(large + grain, 0, 255).astype(np.uint8))
+    pipeline = Pipeline([HandCropper(), ResizePad(300), Greyscale()])
+    contestants: dict[str, Contestant] = {
+        "read as small as is enough, whole pipeline": lambda _: pipeline.run(content),
+        "read fully, whole pipeline": lambda _: pipeline.apply(images.read(content)),
+        "read as small as is enough": lambda _: images.read(content, at_least=900),
+        "read fully": lambda _: images.read(content),
+    }
+    return table(take_turns(contestants, rounds=rounds), limit="read as small as is enough, whole pipeline")

@@ -67,3 +67,18 @@ def test_the_region_of_landmarks_holds_them_all_with_the_fingers_up(photo):
     shares = (photo.landmarks - corners[0]) @ axes.T / region.side
     assert ((shares > -0.1) & (shares < 1.1)).all()
     assert shares[9, 1] < shares[0, 1]
+
+
+@pytest.mark.parametrize("shapes", [((40, 60), (60, 40)), ((60, 40), (60, 60)), ((7, 90), (40, 60))])
+def test_a_letterbox_is_black_outside_of_each_picture_and_the_same_as_a_fresh_one(shapes):
+    cut = Cutter(32, cv2.BORDER_CONSTANT)
+    for height, width in shapes:
+        image = np.full((height, width, 3), 200, np.uint8)
+        region = Region.around(image)
+        shown = cut(image, region).copy()
+        padded = np.zeros((3 * max(image.shape), 3 * max(image.shape), 3), np.uint8)
+        top, left = max(image.shape), max(image.shape)
+        padded[top : top + height, left : left + width] = image
+        within = Region(region.x + left, region.y + top, region.side)
+        np.testing.assert_array_equal(shown, Cutter(32, cv2.BORDER_REPLICATE)(padded, within))
+        assert shown.min() == (0 if height != width else 200)

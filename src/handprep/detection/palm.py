@@ -21,7 +21,6 @@ KEYPOINTS = 7
 WRIST, MIDDLE_KNUCKLE = 0, 2  # among the seven key points
 GRIDS = ((24, 2), (12, 6))  # cells on a side, anchors a cell: stride 8 twice, stride 16 six times
 OVERLAP = 0.3  # IoU from which two boxes are one palm
-LOGIT_LIMIT = 100.0  # TensorsToDetectionsCalculator clips there before the sigmoid
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +77,24 @@ def decode(
         ``(N,)`` scores.
     """
     kept = np.flatnonzero(logits >= _logit(confidence))
-    kept = kept[np.argsort(-logits[kept], kind="stable")]
+    negated = -logits[kept]
+    order = negated.argsort(kind="stable")
+    kept = kept[order]
     points: NDArray[np.float32] = (raw[kept] / np.float32(SIZE) + OFFSETS[kept]).reshape(-1, 2 + KEYPOINTS, 2)
     halves = points[:, 1] / 2
     points[:, 1] = points[:, 0] + halves
     points[:, 0] -= halves
-    scores: NDArray[np.float32] = np.reciprocal(1 + np.exp(-np.clip(logits[kept], -LOGIT_LIMIT, LOGIT_LIMIT)))
+    # MediaPipe clips to ±100 first, where the sigmoid has been 0 and 1 in float32 for long.
+    scores: NDArray[np.float32] = np.reciprocal(1 + np.exp(negated[order]))
     return points, scores
 
 
 def overlaps(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the IoU of one box ``(2, 2)``, its two corners, with each of ``(N, 2, 2)``."""
-    shared = np.clip(np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0]), 0, None).prod(axis=1)
-    united = (box[1] - box[0]).prod() + (boxes[:, 1] - boxes[:, 0]).prod(axis=1) - shared
+    shared_sides = np.maximum(np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0]), 0)
+    own_sides, sides = box[1] - box[0], boxes[:, 1] - boxes[:, 0]
+    shared = shared_sides[:, 0] * shared_sides[:, 1]
+    united = own_sides[0] * own_sides[1] + sides[:, 0] * sides[:, 1] - shared
     ratio: NDArray[np.float32] = shared / np.maximum(united, 1e-12)
     return ratio
 

@@ -71,6 +71,7 @@ class Region:
         return geometry.apply(self.to_picture(), shares)
 
 
+EVERYWHERE = slice(None), slice(None)
 MOST_COPIED = 8  # times the pixels of the result; beyond that, copying costs more than it saves
 
 
@@ -100,16 +101,24 @@ class Cutter:
         self._whole = np.empty((size, size, 2), np.int16)
         self._part = np.empty((size, size), np.uint16)
         self._picture = np.empty((size, size, 3), np.uint8)
-        self._region: Region | None = None
+        self._made_for: tuple[Region, tuple[int, ...]] | None = None
+        self._within: tuple[slice, slice] = EVERYWHERE
 
     def __call__(self, image: Image, region: Region) -> Image:
         """Return the region of a uint8 ``(H, W, 3)`` picture of at most 32,767 pixels on a side."""
         if self._border == cv2.BORDER_REPLICATE:
             image, region = self._continued(image, region)
-        if region != self._region:  # pictures of one size share their letterbox
+        if self._made_for != (region, image.shape):  # pictures of one size share their letterbox
             self._make_maps(region)
+            self._within = self._rows_and_columns(image, region)
+            self._made_for = region, image.shape
         cv2.remap(
-            image, self._whole, self._part, cv2.INTER_LINEAR, dst=self._picture, borderMode=self._border
+            image,
+            self._whole[self._within],
+            self._part[self._within],
+            cv2.INTER_LINEAR,
+            dst=self._picture[self._within],
+            borderMode=self._border,
         )
         return self._picture
 
@@ -137,7 +146,22 @@ class Cutter:
         for (right, down, start), axis in zip(region.to_picture().tolist(), self._maps, strict=True):
             np.add(right * self._steps, (down * self._steps + start)[:, None], out=axis)
         cv2.convertMaps(self._maps[0], self._maps[1], cv2.CV_16SC2, self._whole, self._part)
-        self._region = region
+
+    def _rows_and_columns(self, image: Image, region: Region) -> tuple[slice, slice]:
+        """Return where in the result the picture shows; of a letterbox the rest is made black, for good."""
+        if self._border != cv2.BORDER_CONSTANT or region.angle:
+            return EVERYWHERE
+        (height, width), (x, y) = image.shape[:2], (self._maps[0, 0], self._maps[1, :, 0])
+        rows, columns = (y > -1) & (y < height), (x > -1) & (x < width)
+        if not rows.any() or not columns.any():
+            return EVERYWHERE
+        self._picture.fill(0)
+        return _from_first_to_last(rows), _from_first_to_last(columns)
+
+
+def _from_first_to_last(true: NDArray[np.bool_]) -> slice:
+    first, last = np.flatnonzero(true)[[0, -1]]
+    return slice(first, last + 1)
 
 
 def region_of_landmarks(landmarks: Points) -> Region:

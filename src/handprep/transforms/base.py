@@ -67,7 +67,7 @@ class Transform(Configurable):
             results must be of one size to make one again.
         """
         if not images.is_batch(picture):
-            return images.like(self.run(picture), picture)
+            return images.like(self.run(images.lent(picture)), picture)
         samples = []
         for index, one in enumerate(images.split(picture)):
             try:

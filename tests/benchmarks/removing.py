@@ -1,0 +1,41 @@
+"""Finding the hand's pixels: handprep's segmenters beside rembg's own call, on the same crops.
+
+How good the masks are is measured by `tests.benchmarks.background`.
+"""
+
+from __future__ import annotations
+
+from handprep.sample import Image, Sample
+from handprep.segmentation.base import Segmenter
+from handprep.segmentation.grabcut import GrabCut
+from handprep.segmentation.matte import HandMatte
+from handprep.transforms.crop import HandCropper
+from tests.benchmarks import peers
+from tests.benchmarks.timing import Contestant, table, take_turns
+
+OURS = "HandMatte"
+RIVALS = ("u2netp", "u2net")
+
+
+def compare(pictures: list[Image], *, rounds: int) -> str:
+    """Return the table of segmenters, one thread each, on the crops of hands."""
+    crops = [HandCropper(search=False).run(picture) for picture in pictures]
+    contestants: dict[str, Contestant] = {
+        OURS: _segmenting(HandMatte(), crops),
+        "GrabCut": _segmenting(GrabCut(), crops),
+    }
+    skipped = []
+    for model in RIVALS:
+        try:
+            contestants |= peers.rembg(model, crops)
+        except peers.PeerMissingError as reason:
+            skipped.append(f"\nSkipped: rembg's {model} ({reason}).")
+    return (
+        table(take_turns(contestants, pictures=len(crops), rounds=rounds), limit=OURS)
+        + "\n"
+        + "".join(skipped)
+    )
+
+
+def _segmenting(segmenter: Segmenter, crops: list[Sample]) -> Contestant:
+    return lambda number: segmenter.segment(crops[number].image, crops[number].hands or ())
