@@ -25,7 +25,7 @@ UNIT = np.float32(1 / 255)  # both networks take pixels in [0, 1]
 Network: TypeAlias = Callable[[Image, Region], list[NDArray[np.float32]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandGraph(Configurable, ABC):
     """Base of the detectors that run MediaPipe's two networks: a subclass says on what.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import models
-from handprep.detection.graph import LANDMARK_SIZE, UNIT, HandGraph  # noqa: F401 - the size for who has it from here
+from handprep.detection.graph import UNIT, HandGraph
 from handprep.detection.region import Cutter, Region
 from handprep.opened import per_thread
 from handprep.sample import Image
@@ -37,7 +37,7 @@ class _Network:
         return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiteRTDetector(HandGraph):
     """MediaPipe Hands' palm and landmark networks on LiteRT, joined as MediaPipe's classic API joins them.
 

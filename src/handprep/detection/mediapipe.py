@@ -20,7 +20,7 @@ from handprep.opened import per_thread
 from handprep.sample import Hand, Image
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MediaPipeDetector(Configurable):
     """The hand landmarker of Google's ``mediapipe`` package, for the extra ``handprep[mediapipe]``.
 

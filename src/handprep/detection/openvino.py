@@ -24,7 +24,7 @@ from handprep.sample import Image
 DEVICE = "CPU"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenVINODetector(HandGraph):
     """What `LiteRTDetector` is, on Intel's OpenVINO, for the extra ``handprep[openvino]``.
 

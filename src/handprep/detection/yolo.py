@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -78,6 +78,7 @@ class YoloDetector(Configurable):
     """
 
     model: str
+    _: KW_ONLY
     confidence: float = 0.25
     iou: float = 0.45
     classes: Sequence[int | str] | None = None
