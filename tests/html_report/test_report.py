@@ -261,7 +261,7 @@ class TestPrepare:
         src, dst = copied(tmp_path / "photos", HANDS[:1]), tmp_path / "prepared"
         (dst / "report.html").mkdir(parents=True)
 
-        with pytest.raises(OutputError, match=r"report\.html cannot be written: there is a folder"):
+        with pytest.raises(OutputError, match=r"report\.html cannot be written: that is a folder"):
             prepare(src, dst, RESIZE, report=True)
 
         assert (dst / "manifest.csv").exists()
