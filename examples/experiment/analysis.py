@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiment.arms import ARMS, BASELINE
+from experiment.arms import ARMS, BASELINE, STEPS
 from experiment.data import Layout, part_of
 from experiment.preparation import Pictures
 from experiment.runs import HELD_OUT
@@ -93,6 +93,17 @@ def analyse(
     compared = [name for name in answers if name != BASELINE and BASELINE in answers]
     told = {name: _compared(answers[BASELINE], answers[name], layout) for name in compared}
     _adjust(list(told.values()), layout)
+    steps = [
+        {
+            "step": step,
+            "arm": arm,
+            "without": other,
+            "sets": _differences(answers[arm], answers[other], layout),
+        }
+        for step, arm, other in STEPS
+        if arm in answers and other in answers
+    ]
+    _adjust(steps, layout)
     return {
         "rendered": layout.rendered,
         "classes": list(layout.classes),
@@ -100,6 +111,7 @@ def analyse(
         "photos": _counts(first, np.ones(len(first.labels), bool), layout),
         "arms": {name: _told(of, ARMS[name].title, costs[name], layout) for name, of in answers.items()},
         "compared_with_raw": told,
+        "steps": steps,
     }
 
 
@@ -152,26 +164,33 @@ def _counts(pictures: Pictures, chosen: NDArray[np.bool_], layout: Layout) -> di
 
 def _compared(raw: Answers, arm: Answers, layout: Layout) -> dict[str, Any]:
     """Return how an arm differs from raw pictures."""
-    assert (raw.pictures.sources == arm.pictures.sources).all(), "all arms have the same photos"
-    labels, parts = raw.pictures.labels[raw.asked], raw.pictures.parts[raw.asked]
-    together = [vote(of.probabilities) == labels for of in (raw, arm)]
-    told: dict[str, Any] = {"sets": {}, "without_hand": {}}
-    for name in layout.sets:
-        if name == "train":
-            continue
-        mask = parts == name
-        differences = [own - other for own, other in zip(arm.final(name), raw.final(name), strict=True)]
-        told["sets"][name] = {
-            "difference": _with_values(differences),
-            "mcnemar": asdict(mcnemar(together[1][mask], together[0][mask])),
-            "mcnemar_p_by_seed": [
-                mcnemar(own[mask], other[mask]).p for own, other in zip(arm.right, raw.right, strict=True)
-            ],
-        }
-        told["without_hand"][name] = _without_hand(raw, arm, mask)
+    parts = raw.pictures.parts[raw.asked]
     ours, theirs = arm.by_source(), raw.by_source()
     sources = {source: ours[source] - theirs[source] for source in ours if source in theirs}
-    told["sources"] = {"differences": sources, **asdict(over_sources(list(sources.values())))}
+    return {
+        "sets": _differences(arm, raw, layout),
+        "without_hand": {name: _without_hand(raw, arm, parts == name) for name in layout.sets[1:]},
+        "sources": {"differences": sources, **asdict(over_sources(list(sources.values())))},
+    }
+
+
+def _differences(arm: Answers, other: Answers, layout: Layout) -> dict[str, Any]:
+    """Return how the answers of two arms differ on each set but train, which comes first."""
+    assert (arm.pictures.sources == other.pictures.sources).all(), "all arms have the same photos"
+    labels, parts = arm.pictures.labels[arm.asked], arm.pictures.parts[arm.asked]
+    ours, theirs = (vote(of.probabilities) == labels for of in (arm, other))
+    told = {}
+    for name in layout.sets[1:]:
+        mask = parts == name
+        told[name] = {
+            "difference": _with_values(
+                [a - b for a, b in zip(arm.final(name), other.final(name), strict=True)]
+            ),
+            "mcnemar": asdict(mcnemar(ours[mask], theirs[mask])),
+            "mcnemar_p_by_seed": [
+                mcnemar(a[mask], b[mask]).p for a, b in zip(arm.right, other.right, strict=True)
+            ],
+        }
     return told
 
 

@@ -65,4 +65,10 @@ ARMS = {  # those that tell most come first, as a long run may be looked at befo
         _arm("rembg", "background removed by rembg only", REMBG),
     )
 }
+STEPS = (  # pairs of arms that one step makes the difference between: with it, without it
+    ("the search", "searched", "cropped"),
+    ("turning upright and mirroring", "upright", "searched"),
+    ("removing the background", "background", "searched"),
+    ("removing it of hands turned upright", "all", "upright"),
+)
 QUICK = tuple(name for name in ARMS if name != "rembg")  # whose network is 176 MB and takes 0.6 s a picture

@@ -18,6 +18,7 @@ STUDY = {
     "train/hands": ({"rock": 726, "paper": 712, "scissors": 750}, 96.6),
 }
 STUDYS_ARM = "cropped"
+INTERVAL, TEST = "95 % interval", ("McNemar", "adjusted")
 
 
 def write(results: dict[str, Any], figures: dict[str, list[Path]], folder: Path) -> None:
@@ -91,17 +92,20 @@ def _accuracy(results: dict[str, Any]) -> list[Block]:
         for name, told in results["compared_with_raw"].items()
         for which in told["sets"]
     ]
-    head = [
-        "arm",
-        "set",
-        "points above raw",
-        "95 % interval",
-        "only arm right",
-        "only raw right",
-        "McNemar",
-        "adjusted",
+    if rows:
+        head = ["arm", "set", "points above raw", INTERVAL, "only arm right", "only raw right", *TEST]
+        blocks += [Heading("Difference to raw pictures", 3), Table(head, rows)]
+    rows = [
+        [told["step"], which, *_comparison(compared)]
+        for told in results["steps"]
+        for which, compared in told["sets"].items()
     ]
-    return [*blocks, Heading("Difference to raw pictures", 3), Table(head, rows)] if rows else blocks
+    if rows:
+        head = ["step", "set", "points above", INTERVAL, "only right with it", "only without", *TEST]
+        arms = "; ".join(f"{told['step']}: {told['arm']} and {told['without']}" for told in results["steps"])
+        text = f"The same between two arms of which one has one step more. {arms[0].upper()}{arms[1:]}."
+        blocks += [Heading("What each step adds", 3), Paragraph(text), Table(head, rows)]
+    return blocks
 
 
 def _comparison(told: dict[str, Any]) -> list[str]:

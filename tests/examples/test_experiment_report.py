@@ -15,7 +15,7 @@ from handprep.errors import InputError
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
 from experiment import findings
-from experiment.arms import ARMS, QUICK
+from experiment.arms import ARMS, QUICK, STEPS
 from experiment.data import EMBEDDED, layout_of
 from experiment.document import Figure, Heading, Items, Paragraph, Table, as_html, markdown
 
@@ -85,6 +85,13 @@ def test_an_arm_is_a_pipeline_that_json_brings_back(arm):
 
 def test_arms_that_are_quick_need_no_large_model():
     assert all("u2net" not in name for arm in QUICK for name in ARMS[arm].pipeline.model_files)
+
+
+@pytest.mark.parametrize(("arm", "without"), [step[1:] for step in STEPS])
+def test_between_the_arms_of_a_step_one_transform_makes_the_difference(arm: str, without: str):
+    ours, theirs = (set(ARMS[name].pipeline.transforms) for name in (arm, without))
+    assert len(ours - theirs) == 1
+    assert len(theirs - ours) <= 1  # the same with other parameters
 
 
 def on_test(mean: float, low: float | None, high: float | None, p: float) -> dict[str, Any]:
