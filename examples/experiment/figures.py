@@ -46,11 +46,10 @@ def sources(results: dict[str, Any], folder: Path) -> list[Path]:
     if not compared:
         return []
     figure, axes = _figure("Sources no network has learned from", "percentage points above raw", "")
-    first, *others = (told["sources"]["differences"] for told in compared.values())
-    names = [name for name in first if all(name in other for other in others)]
+    names = list(dict.fromkeys(name for told in compared.values() for name in told["sources"]["differences"]))
     for number, (arm, told) in enumerate(compared.items(), start=1):
         found, place = told["sources"], np.arange(len(names)) + 0.1 * (number - len(compared) / 2)
-        values = [100 * found["differences"][name] for name in names]
+        values = [100 * found["differences"].get(name, np.nan) for name in names]  # nothing where not run
         axes.plot(
             values,
             place,
