@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 Array = np.ndarray[Any, Any]
 
@@ -56,20 +58,25 @@ def gap_iou(alpha: Array, truth: Array) -> float | None:
 
 
 def tone(image: Array, truth: Array) -> str:
-    """Return ``"light"``, ``"medium"`` or ``"dark"``: the hand's skin as it looks in the picture.
+    """Return ``"light"``, ``"medium"`` or ``"dark"``: the hand's skin as it looks in the picture."""
+    skin = image[truth > 250]
+    if not len(skin):
+        return "dark"
+    return tone_of(np.median(skin, axis=0), TONES)
+
+
+def tone_of(colour: ArrayLike, tones: Mapping[str, float]) -> str:
+    """Return the name of an 8-bit RGB skin colour among tones and their least angles, lightest first.
 
     References
     ----------
     Chardon, Cretois and Hourseau, "Skin colour typology and suntanning pathways", International Journal
-    of Cosmetic Science 13 (4), 1991: the individual typology angle.
+    of Cosmetic Science 13 (4), 1991: the individual typology angle, and where its classes end.
     """
-    skin = image[truth > 250]
-    if not len(skin):
-        return "dark"
-    lab = cv2.cvtColor(np.median(skin, axis=0).astype(np.float32)[None, None] / 255, cv2.COLOR_RGB2LAB)
+    lab = cv2.cvtColor(np.array([[colour]], np.float32) / 255, cv2.COLOR_RGB2LAB)
     lightness, _, yellow = lab[0, 0]
     angle = np.degrees(np.arctan2(lightness - 50, max(float(yellow), 1e-3)))
-    return next(name for name, least in TONES.items() if angle >= least)
+    return next(name for name, least in tones.items() if angle >= least)
 
 
 def _border(alpha: Array) -> Array:

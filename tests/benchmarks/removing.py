@@ -11,7 +11,7 @@ from handprep.segmentation.grabcut import GrabCut
 from handprep.segmentation.matte import HandMatte
 from handprep.transforms.crop import HandCropper
 from tests.benchmarks import peers
-from tests.benchmarks.timing import Contestant, table, take_turns
+from tests.benchmarks.timing import Contestant, table, take_turns, with_skipped
 
 OURS = "HandMatte"
 RIVALS = ("u2netp", "u2net")
@@ -29,12 +29,9 @@ def compare(pictures: list[Image], *, rounds: int) -> str:
         try:
             contestants |= peers.rembg(model, crops)
         except peers.PeerMissingError as reason:
-            skipped.append(f"\nSkipped: rembg's {model} ({reason}).")
-    return (
-        table(take_turns(contestants, pictures=len(crops), rounds=rounds), limit=OURS)
-        + "\n"
-        + "".join(skipped)
-    )
+            skipped.append(f"rembg's {model} ({reason})")
+    timings = take_turns(contestants, pictures=len(crops), rounds=rounds)
+    return with_skipped(table(timings, limit=OURS), skipped)
 
 
 def _segmenting(segmenter: Segmenter, crops: list[Sample]) -> Contestant:

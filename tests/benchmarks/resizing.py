@@ -20,7 +20,7 @@ from handprep.sample import Image
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 from tests.benchmarks.peers import PeerMissingError
-from tests.benchmarks.timing import Contestant, Timing, grid, take_turns
+from tests.benchmarks.timing import Contestant, Timing, grid, take_turns, with_skipped
 from tests.images.any_torchvision import require_torchvision
 
 SIZES = ((300, 200), (640, 480), (4000, 3000))
@@ -53,7 +53,7 @@ def compare(picture: Image, *, rounds: int, sizes: tuple[tuple[int, int], ...] =
                 few = max(1, rounds // 10) if size[0] * size[1] > LARGE else rounds
                 rows[f"{step}, {size[0]}×{size[1]}{to}"] = take_turns(contestants, rounds=few)
     ours = {name: f"handprep, {kind}" for name, (kind, _) in makers.items()}
-    return grid(rows, list(makers), ours) + "\n" + "".join(f"\nSkipped: {reason}." for reason in skipped)
+    return with_skipped(grid(rows, list(makers), ours), skipped)
 
 
 def _contestant(call: Callable[[Any], object], picture: Any) -> Contestant:

@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import argparse
 import random
-import statistics
-from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter, process_time
 
-import cv2
 import numpy as np
 
 from handprep import images
-from handprep.detection import palm
-from handprep.detection.graph import LANDMARK_SIZE, HandGraph
+from handprep.detection.graph import HandGraph
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.openvino import OpenVINODetector
 from handprep.errors import ModelError
 from handprep.sample import Image
+from tests.benchmarks.speed import networks_alone
+from tests.benchmarks.timing import Contestant, Timing
 from tests.rendered import photos
 
 TURN = 4  # calls in a row, so that a network finds its weights where its last call left them
@@ -44,42 +42,28 @@ def detectors() -> dict[str, HandGraph]:
     return runnable
 
 
-def networks_alone(detector: HandGraph) -> Callable[[int], object]:
-    """Return a call that runs both networks once, on whatever lies in their input."""
-    palms = detector._open("palm_detection_full", palm.SIZE, cv2.BORDER_CONSTANT)
-    hand = detector._open("hand_landmark_full", LANDMARK_SIZE, cv2.BORDER_REPLICATE)
-    if isinstance(detector, OpenVINODetector):
-        requests = palms._request, hand._request
-        return lambda _: [request.infer(share_outputs=True) for request in requests]
-    return lambda _: (palms._interpreter.invoke(), hand._interpreter.invoke())
-
-
-def looking(detector: HandGraph, pictures: list[Image]) -> Callable[[int], object]:
+def looking(detector: HandGraph, pictures: list[Image]) -> Contestant:
     """Return a call that looks at the picture of a number."""
     return lambda number: detector.detect(pictures[number % len(pictures)])
 
 
-def race(title: str, contestants: dict[str, Callable[[int], object]]) -> None:
+def race(title: str, contestants: dict[str, Contestant]) -> None:
     """Print median milliseconds of each, on the wall and of the processor, and the first one's over it."""
-    wall: dict[str, list[float]] = {name: [] for name in contestants}
-    processor: dict[str, list[float]] = {name: [] for name in contestants}
+    timings = {name: Timing() for name in contestants}
     end, number = perf_counter() + SECONDS, 0
     while perf_counter() < end:
         for name, call in contestants.items():
             for turn in range(TURN):
                 start, worked = perf_counter(), process_time()
                 call(number + turn)
-                wall[name].append(perf_counter() - start)
-                processor[name].append(process_time() - worked)
+                timings[name].wall.append(perf_counter() - start)
+                timings[name].processor.append(process_time() - worked)
         number += TURN
     print(f"\n{title}, {number} calls\n{'':16}{'wall ms':>10}{'gain':>8}{'processor ms':>16}{'gain':>8}")
-    first = next(iter(contestants))
-    for name in contestants:
-        row = f"{name:16}"
-        for times, width in ((wall, 10), (processor, 16)):
-            ms = 1000 * statistics.median(times[name])
-            row += f"{ms:{width}.2f}{1000 * statistics.median(times[first]) / ms:8.2f}"
-        print(row)
+    first = next(iter(timings.values()))
+    for name, own in timings.items():
+        wall = f"{own.wall_ms:10.2f}{first.wall_ms / own.wall_ms:8.2f}"
+        print(f"{name:16}{wall}{own.processor_ms:16.2f}{first.processor_ms / own.processor_ms:8.2f}")
 
 
 def distances(pictures: list[Image], runnable: dict[str, HandGraph]) -> None:

@@ -19,8 +19,9 @@ import numpy as np
 import PIL.Image
 
 from handprep import images
-from handprep.detection.graph import LANDMARK_SIZE
+from handprep.detection.graph import LANDMARK_SIZE, HandGraph
 from handprep.detection.litert import LiteRTDetector
+from handprep.detection.openvino import OpenVINODetector
 from handprep.detection.palm import SIZE as PALM_SIZE
 from handprep.pipeline import Pipeline
 from handprep.sample import Image
@@ -29,7 +30,7 @@ from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 from tests.benchmarks import peers
-from tests.benchmarks.timing import Contestant, table, take_turns
+from tests.benchmarks.timing import Contestant, table, take_turns, with_skipped
 
 WIDTH, HEIGHT = 300, 200  # of the study's photos
 PIPELINE = Pipeline([HandCropper(search=False), ResizePad(64), Greyscale()])
@@ -50,11 +51,13 @@ def one_hand_pictures(photos: list[Path], count: int) -> list[Image]:
     return found
 
 
-def networks_alone() -> Contestant:
+def networks_alone(detector: HandGraph) -> Contestant:
     """Return a call that runs palm and landmark network once, on whatever lies in their input."""
-    detector = LiteRTDetector()
     palm = detector._open("palm_detection_full", PALM_SIZE, cv2.BORDER_CONSTANT)
     landmark = detector._open("hand_landmark_full", LANDMARK_SIZE, cv2.BORDER_REPLICATE)
+    if isinstance(detector, OpenVINODetector):
+        requests = palm._request, landmark._request
+        return lambda _: [request.infer(share_outputs=True) for request in requests]
     return lambda _: (palm._interpreter.invoke(), landmark._interpreter.invoke())
 
 
@@ -64,7 +67,7 @@ def hands(pictures: list[Image], *, rounds: int, python: Path | None) -> str:
     known = [replace(images.read(picture), hands=detector.detect(picture)) for picture in pictures]
     encoded = [_jpeg(picture) for picture in pictures]
     contestants: dict[str, Contestant] = {
-        LIMIT: networks_alone(),
+        LIMIT: networks_alone(detector),
         "detect": lambda number: detector.detect(pictures[number]),
         "detect + crop + resize to 64 + grey": lambda number: PIPELINE(pictures[number]),
         "the same, from a JPEG": lambda number: PIPELINE(encoded[number]),
@@ -81,9 +84,9 @@ def hands(pictures: list[Image], *, rounds: int, python: Path | None) -> str:
             try:
                 contestants[name] = peer()
             except peers.PeerMissingError as reason:
-                skipped.append(f"\nSkipped: {name} ({reason}).")
+                skipped.append(f"{name} ({reason})")
         timings = take_turns(contestants, pictures=len(pictures), rounds=rounds)
-    return table(timings, limit=LIMIT) + "\n" + "".join(skipped)
+    return with_skipped(table(timings, limit=LIMIT), skipped)
 
 
 def _jpeg(picture: Image) -> bytes:
@@ -95,7 +98,7 @@ def _jpeg(picture: Image) -> bytes:
 def two_threads(picture: Image, *, photos: int, rounds: int) -> str:
     """Return photos a second of two threads over one, for the pipeline and for its networks alone."""
     calls: dict[str, Callable[[Image], object]] = {
-        LIMIT: lambda _: networks_alone()(0),
+        LIMIT: lambda _: networks_alone(LiteRTDetector())(0),
         "detect + crop + resize to 64 + grey": PIPELINE.run,
     }
     lines = ["| | 1 thread, photos/s | 2 threads, photos/s | ratio |", "|---|---|---|---|"]

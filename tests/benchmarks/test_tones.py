@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from handprep import images
 from handprep.sample import Hand
 from tests.benchmarks import tones
+from tests.benchmarks.mask_scores import tone_of
 from tests.rendered import RENDERED
 
 ROW = tones.annotations(RENDERED)[3]
-
-
-def sample_of(row: tones.Row) -> tones.Sample:
-    mask = np.ascontiguousarray(images.read(RENDERED / row["mask"]).image[..., 0])
-    return replace(images.read(RENDERED / row["file"]), alpha=mask)
 
 
 def hand_of(row: tones.Row, shift: float = 0.0) -> Hand:
@@ -36,11 +29,11 @@ def hand_of(row: tones.Row, shift: float = 0.0) -> Hand:
     ],
 )
 def test_the_renderer_s_tones_have_the_names_that_they_are_rendered_under(albedo, name):
-    assert tones.tone(albedo) == name
+    assert tone_of(albedo, tones.TONES) == name
 
 
 def test_the_true_hand_scores_in_full():
-    score = tones.score(sample_of(ROW), (hand_of(ROW),), ROW)
+    score = tones.score(tones.with_truth(RENDERED, ROW), (hand_of(ROW),), ROW)
 
     assert (score.found, score.there, score.side) == (True, True, True)
     assert score.error == pytest.approx(0, abs=1e-6)  # landmarks are float32
@@ -48,8 +41,10 @@ def test_the_true_hand_scores_in_full():
 
 
 def test_a_hand_elsewhere_is_found_but_not_there():
-    assert tones.score(sample_of(ROW), (hand_of(ROW, 300),), ROW) == tones.Score(found=True, there=False)
-    assert tones.score(sample_of(ROW), (), ROW) == tones.Score(found=False, there=False)
+    sample = tones.with_truth(RENDERED, ROW)
+
+    assert tones.score(sample, (hand_of(ROW, 300),), ROW) == tones.Score(found=True, there=False)
+    assert tones.score(sample, (), ROW) == tones.Score(found=False, there=False)
 
 
 def test_a_rendered_hand_is_found_by_both_looks():

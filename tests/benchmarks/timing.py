@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter, process_time
 from typing import TypeAlias
@@ -94,3 +94,8 @@ def grid(rows: Mapping[str, Mapping[str, Timing]], columns: Sequence[str], ours:
             cells.append(f"{timing:.2f}" if ours[name] == name else f"{timing:.2f} ({timing / own:.2f} ×)")
         lines.append(f"| {task} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def with_skipped(table: str, skipped: Iterable[str]) -> str:
+    """Return a table and below it the peers that took no part, each with the reason."""
+    return table + "\n" + "".join(f"\nSkipped: {peer}." for peer in skipped)

@@ -9,11 +9,6 @@ that are ``--paired`` are the same scenes in four tones, and are rendered first,
 
 ``--light 0.05`` leaves that share of the light, with the noise of a small sensor, and ``--blur 9`` moves the
 camera by 9 pixels. One look is `LiteRTDetector`, search what `HandCropper` does.
-
-References
-----------
-Chardon, Cretois and Hourseau, "Skin colour typology and suntanning pathways", International Journal of
-Cosmetic Science 13 (4), 1991: the individual typology angle, and where its classes end.
 """
 
 from __future__ import annotations
@@ -33,11 +28,12 @@ import numpy as np
 
 from handprep import images
 from handprep.detection.litert import LiteRTDetector
+from handprep.detection.palm import overlaps
 from handprep.detection.search import SearchingDetector
 from handprep.sample import Hand, Sample
 from handprep.segmentation import HandMatte
 from handprep.transforms.crop import HandCropper
-from tests.benchmarks.mask_scores import Array, iou
+from tests.benchmarks.mask_scores import Array, iou, tone_of
 
 Row: TypeAlias = dict[str, Any]  # one picture in annotations.json
 
@@ -103,12 +99,17 @@ def annotations(folder: Path) -> list[Row]:
 
 def look(folder: Path, row: Row, light: float = 1, blur: int = 0) -> dict[str, Score]:
     """Return each detector's score for one picture."""
-    sample = images.read(folder / row["file"])
-    mask = np.ascontiguousarray(images.read(folder / row["mask"]).image[..., 0])
+    sample = with_truth(folder, row)
     noise = np.random.default_rng(sample.image.size + len(row["file"]))
     image = darkened(blurred(sample.image, blur), light, noise)
-    sample = replace(sample, image=image, alpha=blurred(mask, blur))
+    sample = replace(sample, image=image, alpha=blurred(sample.alpha, blur))
     return {name: score(sample, detector.detect(image), row) for name, detector in DETECTORS.items()}
+
+
+def with_truth(folder: Path, row: Row) -> Sample:
+    """Return a picture with its true mask as alpha."""
+    mask = np.ascontiguousarray(images.read(folder / row["mask"]).image[..., 0])
+    return replace(images.read(folder / row["file"]), alpha=mask)
 
 
 def score(sample: Sample, hands: tuple[Hand, ...], row: Row) -> Score:
@@ -117,7 +118,8 @@ def score(sample: Sample, hands: tuple[Hand, ...], row: Row) -> Score:
         return Score(found=False, there=False)
     hand = max(hands, key=lambda hand: hand.score)
     truth = np.array(row["landmarks"])
-    if _box_overlap(hand.box, (*truth.min(0), *truth.max(0))) < THERE or hand.landmarks is None:
+    true_box = np.array([[truth.min(0), truth.max(0)]])
+    if overlaps(np.reshape(hand.box, (2, 2)), true_box)[0] < THERE or hand.landmarks is None:
         return Score(found=True, there=False)
     length = np.linalg.norm(truth[:, None] - truth, axis=2).max()
     cropped = HandCropper().apply(replace(sample, hands=(hand,)))
@@ -180,14 +182,6 @@ def render_pairs(folder: Path, scenes: int, assets: Path | None) -> None:
     skin.tone = between
 
 
-def tone(albedo: Iterable[int]) -> str:
-    """Return the name of an 8-bit RGB skin colour."""
-    lab = cv2.cvtColor(np.array([[albedo]], np.float32) / 255, cv2.COLOR_RGB2LAB)
-    lightness, _, yellow = lab[0, 0]
-    angle = np.degrees(np.arctan2(lightness - 50, max(float(yellow), 1e-3)))
-    return next(name for name, least in TONES.items() if angle >= least)
-
-
 def _size(case: tuple[Path, Row]) -> str:
     x0, y0, x1, y1 = case[1]["box"]
     share = max(x1 - x0, y1 - y0) / max(case[1]["size"])
@@ -195,17 +189,11 @@ def _size(case: tuple[Path, Row]) -> str:
 
 
 GROUPS: dict[str, Callable[[tuple[Path, Row]], str]] = {
-    "tone": lambda case: tone(case[1]["skin_albedo"]),
+    "tone": lambda case: tone_of(case[1]["skin_albedo"], TONES),
     "folder": lambda case: case[0].name,
     "size": _size,
     **{key: lambda case, key=key: str(case[1][key]) for key in ("class", "side", "background", "handedness")},
 }
-
-
-def _box_overlap(a: Iterable[float], b: Iterable[float]) -> float:
-    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = a, b
-    common = max(0.0, min(ax1, bx1) - max(ax0, bx0)) * max(0.0, min(ay1, by1) - max(ay0, by0))
-    return common / ((ax1 - ax0) * (ay1 - ay0) + (bx1 - bx0) * (by1 - by0) - common)
 
 
 def _mean(values: Iterable[float]) -> float:
