@@ -71,4 +71,4 @@ STEPS = (  # pairs of arms that one step makes the difference between: with it, 
     ("removing the background", "background", "searched"),
     ("removing it of hands turned upright", "all", "upright"),
 )
-QUICK = tuple(name for name in ARMS if name != "rembg")  # whose network is 176 MB and takes 0.6 s a picture
+QUICK = tuple(name for name in ARMS if name != "rembg")  # whose network is 176 MB and takes 1.4 s a picture

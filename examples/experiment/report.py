@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -258,7 +259,7 @@ def _span(told: dict[str, Any]) -> str:
     return f"{percent(told['mean'])} ({_bounds(told, lambda value: f'{100 * value:.1f}')})"
 
 
-def _bounds(told: dict[str, Any], shown: Any) -> str:
+def _bounds(told: dict[str, Any], shown: Callable[[float], str]) -> str:
     return "–" if told["low"] is None else f"{shown(told['low'])} to {shown(told['high'])}"
 
 

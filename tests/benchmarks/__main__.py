@@ -22,7 +22,7 @@ from tests.benchmarks import machine, removing, resizing, speed, stages
 from tests.rendered import RENDERED
 
 QUICK = 5  # times fewer rounds
-SEGMENTED = 3  # pictures: u2net takes more than half a second for each
+SEGMENTED = 3  # pictures: u2net takes more than a second for each
 
 
 def main() -> None:

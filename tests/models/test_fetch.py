@@ -44,7 +44,7 @@ def server() -> Iterator[ModelServer]:
 
 def know(monkeypatch: pytest.MonkeyPatch, *known: ModelFile) -> None:
     """Let handprep know these model files and no others."""
-    monkeypatch.setattr(models, "MODELS", {model.name: model for model in known})
+    monkeypatch.setattr(models.table, "MODELS", {model.name: model for model in known})
 
 
 def files_in(home: Path) -> set[str]:
@@ -272,7 +272,7 @@ FETCHER = """
 import sys
 from handprep import models
 from tests.models.sources import make_model
-models.MODELS = {"m": make_model("m", url=sys.argv[1])}
+models.table.MODELS = {"m": make_model("m", url=sys.argv[1])}
 print(models.fetch("m"), flush=True)
 """
 
@@ -323,7 +323,7 @@ def test_the_real_hand_networks_come_through_the_package_index(
 ) -> None:
     monkeypatch.setenv(models.HOME_VARIABLE, str(tmp_path))
     cut_off = {name: dataclasses.replace(model, url=REFUSED) for name, model in models.MODELS.items()}
-    monkeypatch.setattr(models, "MODELS", cut_off)
+    monkeypatch.setattr(models.table, "MODELS", cut_off)
 
     task = models.fetch("hand_landmarker")  # is rebuilt from the two networks
 
