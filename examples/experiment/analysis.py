@@ -99,6 +99,7 @@ def analyse(
             "arm": arm,
             "without": other,
             "sets": _differences(answers[arm], answers[other], layout),
+            "sources": _source_differences(answers[arm], answers[other]),
         }
         for step, arm, other in STEPS
         if arm in answers and other in answers
@@ -165,13 +166,18 @@ def _counts(pictures: Pictures, chosen: NDArray[np.bool_], layout: Layout) -> di
 def _compared(raw: Answers, arm: Answers, layout: Layout) -> dict[str, Any]:
     """Return how an arm differs from raw pictures."""
     parts = raw.pictures.parts[raw.asked]
-    ours, theirs = arm.by_source(), raw.by_source()
-    sources = {source: ours[source] - theirs[source] for source in ours if source in theirs}
     return {
         "sets": _differences(arm, raw, layout),
         "without_hand": {name: _without_hand(raw, arm, parts == name) for name in layout.sets[1:]},
-        "sources": {"differences": sources, **asdict(over_sources(list(sources.values())))},
+        "sources": _source_differences(arm, raw),
     }
+
+
+def _source_differences(arm: Answers, other: Answers) -> dict[str, Any]:
+    """Return how two arms differ in each source that both were asked about, and on the mean source."""
+    ours, theirs = arm.by_source(), other.by_source()
+    differences = {source: ours[source] - theirs[source] for source in ours if source in theirs}
+    return {"differences": differences, **asdict(over_sources(list(differences.values())))}
 
 
 def _differences(arm: Answers, other: Answers, layout: Layout) -> dict[str, Any]:

@@ -80,18 +80,25 @@ def _verdict(on_test: dict[str, Any]) -> str:
 
 def beyond(results: dict[str, Any]) -> list[str]:
     """Return a sentence for each arm on how far its effect holds from source to source."""
-    said = []
-    for name, told in results["compared_with_raw"].items():
-        sources, title = told["sources"], results["arms"][name]["title"]
-        better = sum(value > 0 for value in sources["differences"].values())
-        count = len(sources["differences"])
-        span = f"{points(sources['mean'])} points"
-        if sources["low"] is not None:
-            span += f" ({points(sources['low'])} to {points(sources['high'])})"
-            sure = sources["low"] > 0 or sources["high"] < 0
-            span += ", which excludes zero" if sure else ", which includes zero"
-        said.append(f"**{title}**: better in {better} of {count} sources; on the mean source {span}.")
-    return said
+    return [
+        f"**{results['arms'][name]['title']}**: {_from_source_to_source(told['sources'])}"
+        for name, told in results["compared_with_raw"].items()
+    ]
+
+
+def steps_beyond(results: dict[str, Any]) -> list[str]:
+    """Return the same for each step."""
+    return [f"**{told['step']}**: {_from_source_to_source(told['sources'])}" for told in results["steps"]]
+
+
+def _from_source_to_source(sources: dict[str, Any]) -> str:
+    better = sum(value > 0 for value in sources["differences"].values())
+    span = f"{points(sources['mean'])} points"
+    if sources["low"] is not None:
+        span += f" ({points(sources['low'])} to {points(sources['high'])})"
+        sure = sources["low"] > 0 or sources["high"] < 0
+        span += ", which excludes zero" if sure else ", which includes zero"
+    return f"better in {better} of {len(sources['differences'])} sources; on the mean source {span}."
 
 
 def limits(results: dict[str, Any]) -> list[str]:

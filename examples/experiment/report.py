@@ -141,6 +141,9 @@ def _sources(results: dict[str, Any], figures: list[Path]) -> list[Block]:
             "bootstrap over sources."
         )
         blocks += [Paragraph(text), Items(said)]
+    steps = findings.steps_beyond(results)
+    if steps:
+        blocks += [Paragraph("What each step adds in the same sources:"), Items(steps)]
     return [*blocks, *(Figure(path, "Percentage points above raw, by source") for path in figures)]
 
 

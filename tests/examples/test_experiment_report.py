@@ -137,6 +137,15 @@ def test_the_effect_from_source_to_source_is_told():
     assert "+4.0 points (−2.0 to +10.0), which includes zero" in said
 
 
+def test_so_is_that_of_a_step():
+    sources = {"differences": {"a": 0.1, "b": 0.02}, "mean": 0.06, "low": 0.02, "high": 0.1}
+    (said,) = findings.steps_beyond({"steps": [{"step": "the search", "sources": sources}]})
+    assert said == (
+        "**the search**: better in 2 of 2 sources; on the mean source +6.0 points (+2.0 to +10.0), which "
+        "excludes zero."
+    )
+
+
 def test_renderings_and_quick_runs_come_with_a_warning():
     quick = {"quick": True, "seeds": 2, "epochs": 30}
     said = " ".join(findings.warnings(results({}, rendered=True, settings=quick)))
