@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from experiment.statistics import Interval
+
 SIGNIFICANT = 0.05
 
 HYPOTHESIS = (
@@ -44,10 +46,10 @@ def p_value(p: float) -> str:
 
 def is_rejected(on_test: dict[str, Any]) -> bool | None:
     """Tell whether H0 is rejected for an arm; None where one seed alone cannot tell."""
-    low, high = on_test["difference"]["low"], on_test["difference"]["high"]
-    if low is None:
+    difference = _interval(on_test["difference"])
+    if difference.low is None:
         return None
-    return bool((low > 0 or high < 0) and on_test["mcnemar"]["p_adjusted"] < SIGNIFICANT)
+    return bool(difference.excludes_zero and on_test["mcnemar"]["p_adjusted"] < SIGNIFICANT)
 
 
 def verdicts(results: dict[str, Any]) -> list[str]:
@@ -95,10 +97,13 @@ def _from_source_to_source(sources: dict[str, Any]) -> str:
     better = sum(value > 0 for value in sources["differences"].values())
     span = f"{points(sources['mean'])} points"
     if sources["low"] is not None:
-        span += f" ({points(sources['low'])} to {points(sources['high'])})"
-        sure = sources["low"] > 0 or sources["high"] < 0
-        span += ", which excludes zero" if sure else ", which includes zero"
+        span += f" ({points(sources['low'])} to {points(sources['high'])}), which "
+        span += "excludes zero" if _interval(sources).excludes_zero else "includes zero"
     return f"better in {better} of {len(sources['differences'])} sources; on the mean source {span}."
+
+
+def _interval(told: dict[str, Any]) -> Interval:
+    return Interval(mean=told["mean"], low=told["low"], high=told["high"])
 
 
 def limits(results: dict[str, Any]) -> list[str]:

@@ -32,7 +32,7 @@ def tasks(pictures: list[Image]) -> Contestant:
     try:
         detector.detect(pictures[0])
     except MissingExtraError as error:
-        raise PeerMissingError(" ".join(str(error).split())) from error
+        raise PeerMissingError(str(error)) from error
     return lambda number: detector.detect(pictures[number])
 
 
@@ -87,7 +87,7 @@ def rembg(model: str, samples: list[Sample]) -> dict[str, Contestant]:
     try:
         session = rembg_session(model, options)
     except ModelError as error:
-        raise PeerMissingError(" ".join(str(error).split())) from error
+        raise PeerMissingError(str(error)) from error
     pictures = [PIL.Image.fromarray(sample.image) for sample in samples]
     ours = RembgSegmenter(model=model)
     return {

@@ -97,5 +97,5 @@ def grid(rows: Mapping[str, Mapping[str, Timing]], columns: Sequence[str], ours:
 
 
 def with_skipped(table: str, skipped: Iterable[str]) -> str:
-    """Return a table and below it the peers that took no part, each with the reason."""
-    return table + "\n" + "".join(f"\nSkipped: {peer}." for peer in skipped)
+    """Return a table and below it, each in a line, the peers that took no part, with the reason."""
+    return table + "\n" + "".join(f"\nSkipped: {' '.join(peer.split())}." for peer in skipped)

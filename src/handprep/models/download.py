@@ -15,6 +15,9 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from pooch import HTTPDownloader
 
 from handprep.errors import ModelError
 
@@ -60,8 +63,6 @@ def from_url(url: str, target: Path, *, size: int, progress: bool = False) -> No
         If the server cannot be reached within a few seconds, falls silent, or sends something else
         than ``size`` bytes.
     """
-    from pooch import HTTPDownloader  # noqa: PLC0415 - takes 0.1 s to import
-
     fetch = HTTPDownloader(
         progressbar=progress, chunk_size=_CHUNK, timeout=(CONNECT_SECONDS, SILENCE_SECONDS)
     )
@@ -100,8 +101,6 @@ def _check_reachable(url: str) -> None:
 
 def _peer(url: str) -> tuple[str, int]:
     """Return whom a request for `url` really connects to: its host, or the proxy before that."""
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - 20 ms of every import handprep
-
     target = urlsplit(url)
     host = target.hostname or ""
     proxies = {} if proxy_bypass(host) else getproxies()

