@@ -59,5 +59,22 @@ def test_the_scale_of_a_map_is_the_geometric_mean_of_both_axes(x, y):
     assert geometry.scale_of(geometry.scaling(x, y)) == pytest.approx(abs(x * y) ** 0.5)
 
 
+@given(st.floats(-3, 3), st.booleans(), st.floats(0.1, 10), points)
+def test_the_nearest_turn_of_a_similarity_is_its_turn(radians, mirrored, size, xy):
+    mirroring = geometry.mirroring(0) if mirrored else geometry.identity()
+    turned = geometry.compose(mirroring, geometry.rotation(radians))
+    similarity = geometry.compose(turned, geometry.scaling(size, size), geometry.translation(3, 4))
+    np.testing.assert_allclose(
+        xy @ geometry.nearest_turn(similarity).T, geometry.apply(turned, xy), atol=1e-6
+    )
+
+
+@given(affines())
+def test_the_nearest_turn_of_any_map_keeps_lengths_and_the_side(affine):
+    turn = geometry.nearest_turn(affine)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(2), atol=1e-9)
+    assert (np.linalg.det(turn) < 0) == geometry.mirrors(affine)
+
+
 def test_pixel_centres_of_a_doubled_picture_lie_a_quarter_off():
     np.testing.assert_allclose(geometry.in_pixel_centres(geometry.scaling(2, 2)), [[2, 0, 0.5], [0, 2, 0.5]])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handprep.sample import MIDDLE_MCP, WRIST
+from handprep.landmarks import HandLandmark
 
 Array = NDArray[np.float32]  # colours 0 … 255 (H, W, 3), or a weight 0 … 1 (H, W)
 Rng = np.random.Generator
@@ -145,11 +145,11 @@ def watch(landmarks: Array, side: int, rng: Rng) -> Array:
 
 def _arm(landmarks: Array, side: int) -> tuple[Array, Array, float]:
     """Return how far from the wrist, along the arm and across it, each pixel is, and the palm's length."""
-    down = landmarks[WRIST] - landmarks[MIDDLE_MCP]
+    down = landmarks[HandLandmark.WRIST] - landmarks[HandLandmark.MIDDLE_FINGER_MCP]
     length = max(float(np.hypot(*down)), 0.12 * side)
     down = down / max(float(np.hypot(*down)), 1e-3)
     y, x = np.mgrid[:side, :side].astype(np.float32) + 0.5
-    x, y = x - landmarks[WRIST, 0], y - landmarks[WRIST, 1]
+    x, y = x - landmarks[HandLandmark.WRIST, 0], y - landmarks[HandLandmark.WRIST, 1]
     return x * down[0] + y * down[1], x * down[1] - y * down[0], length
 
 

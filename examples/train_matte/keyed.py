@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from handprep import images
 from handprep.detection import detector_named
-from handprep.sample import MIDDLE_MCP, WRIST, Hand
+from handprep.landmarks import HandLandmark
+from handprep.sample import Hand
 from train_matte import cutouts
 
 SHARD = 250
@@ -132,7 +133,7 @@ def leaves_once(mask: Mask) -> bool:
 
 def bare(image: Image, mask: Mask, hand: Hand) -> bool:
     """Tell whether what is below the wrist has the hand's colour: no sleeve."""
-    wrist, knuckle = hand.landmarks[WRIST], hand.landmarks[MIDDLE_MCP]
+    wrist, knuckle = hand.landmarks[HandLandmark.WRIST], hand.landmarks[HandLandmark.MIDDLE_FINGER_MCP]
     length = np.hypot(*(knuckle - wrist))
     y, x = np.nonzero(mask)
     along = (np.stack([x, y], axis=-1) - wrist) @ ((wrist - knuckle) / max(length, 1.0))

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from handprep import geometry
 from handprep.errors import InputError
 from handprep.geometry import Affine, Box, Points
+from handprep.landmarks import HandLandmark
 from handprep.names import printable
 
 Image: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W) once grey
 Alpha: TypeAlias = NDArray[np.uint8]  # (H, W): 0 background … 255 hand
 
-LANDMARKS = 21
-WRIST, THUMB_TIP, INDEX_MCP, MIDDLE_MCP, RING_MCP, PINKY_MCP = 0, 4, 5, 9, 13, 17
+LANDMARKS = len(HandLandmark)
 OTHER_HAND = {"Left": "Right", "Right": "Left"}
 
 
@@ -31,9 +31,15 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
+# Shapes of a Hand's arrays, all float32.
+HAND_ARRAYS = {"landmarks": (LANDMARKS, 2), "depth": (LANDMARKS,), "world": (LANDMARKS, 3)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Hand:
-    """One hand, in continuous pixel coordinates of the picture it belongs to.
+    """One hand, in continuous pixel coordinates of the image it belongs to.
+
+    Every transform that moves the image moves all of it: turned, mirrored and scaled.
 
     Attributes
     ----------
@@ -42,61 +48,84 @@ class Hand:
     score
         Presence of a hand, 0 to 1.
     palm_score
-        What the palm network said, 0 to 1.
+        Score of the palm network, 0 to 1; 0 where none ran.
     landmarks
-        ``(21, 2)`` float32 pixels in MediaPipe's order (wrist, thumb, index … little finger, each from
-        its root to its tip); None when the detector gives boxes only.
+        ``(21, 2)`` float32 pixels in MediaPipe's order, `HandLandmark`; None for detectors that give boxes
+        only.
+    depth
+        ``(21,)`` float32 pixels of the image, or None: the z of MediaPipe's landmarks. About 0 at the wrist;
+        smaller is nearer to the camera.
     handedness
-        ``"Left"`` or ``"Right"``: which hand it is if the picture is not mirrored, as MediaPipe's Tasks
-        API has it. Labels of its classic API assume a mirrored (selfie) picture: the other way round.
+        ``"Left"`` or ``"Right"``: which hand it is if the image is not mirrored, as in MediaPipe's Tasks
+        API. Labels of its classic API assume a mirrored (selfie) image and are the other way round.
+    handedness_score
+        How sure the network is of `handedness`, 0.5 to 1, or None.
     world
-        ``(21, 3)`` float32 metres about the hand's centre, as the detector gave them: they do not
-        move with the picture.
+        ``(21, 3)`` float32 metres about the hand's centre, or None. The axes are the image's: x to the right,
+        y down, z away from the camera.
     view
-        Which view of the picture the hand was found in, such as ``"as-is"``.
+        Which view of the image the hand was found in, such as ``"as-is"``.
 
     Raises
     ------
     InputError
         If an array has the wrong shape or a number is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hand = Hand(box=(0, 0, 20, 10), score=0.9, handedness="Left")
+    >>> hand.moved(np.array([[-1.0, 0, 100], [0, 1, 0]])).handedness  # mirrored
+    'Right'
     """
 
     box: Box
     score: float
     palm_score: float = 0.0
     landmarks: Points | None = None
+    depth: NDArray[np.float32] | None = None
     handedness: str | None = None
+    handedness_score: float | None = None
     world: NDArray[np.float32] | None = None
     view: str = "as-is"
 
     def __post_init__(self) -> None:
-        if len(self.box) != 4 or not all(map(math.isfinite, (*self.box, self.score))):
-            raise InputError(
-                f"a hand needs four finite box numbers and a score, not {self.box}, {self.score}"
-            )
-        for name, columns in (("landmarks", 2), ("world", 3)):
+        numbers = (*self.box, self.score, self.palm_score, self.handedness_score or 0.0)
+        if len(self.box) != 4 or not all(map(math.isfinite, numbers)):
+            raise InputError(f"a hand needs four finite box numbers and finite scores, not {numbers}")
+        for name, shape in HAND_ARRAYS.items():
             array = getattr(self, name)
             if array is None:
                 continue
             array = np.asarray(array, dtype=np.float32)
-            if array.shape != (LANDMARKS, columns):
-                raise InputError(f"{name} must have shape ({LANDMARKS}, {columns}), not {array.shape}")
+            if array.shape != shape or not np.isfinite(array).all():
+                raise InputError(f"{name} must be finite numbers of shape {shape}, not {array.shape}")
             object.__setattr__(self, name, _read_only(array))
 
     def moved(self, forward: Affine) -> Hand:
-        """Return the hand as it lies after the picture was moved by a (2, 3) affine map."""
-        handedness = self.handedness
+        """Return the hand as it lies after the image was moved by a ``(2, 3)`` affine map.
+
+        A map that scales both axes differently scales `depth` by their geometric mean, and turns `world` by
+        the nearest rotation.
+        """
+        handedness, landmarks = self.handedness, self.landmarks
         if handedness is not None and geometry.mirrors(forward):
             handedness = OTHER_HAND[handedness]
-        if self.landmarks is None:
-            return replace(self, box=geometry.apply_to_box(forward, self.box), handedness=handedness)
-        landmarks = geometry.apply(forward, self.landmarks)
+        moved = replace(self, handedness=handedness, world=self._turned_world(forward))
+        if landmarks is None:
+            return replace(moved, box=geometry.apply_to_box(forward, self.box))
+        points = geometry.apply(forward, landmarks)
+        depth = None if self.depth is None else self.depth * np.float32(geometry.scale_of(forward))
         return replace(
-            self,
-            landmarks=landmarks.astype(np.float32),
-            box=geometry.enclosing_box(landmarks),
-            handedness=handedness,
+            moved, landmarks=points.astype(np.float32), depth=depth, box=geometry.enclosing_box(points)
         )
+
+    def _turned_world(self, forward: Affine) -> NDArray[np.float32] | None:
+        if self.world is None or geometry.keeps_directions(forward):
+            return self.world
+        turned = self.world.copy()
+        turned[:, :2] = self.world[:, :2] @ geometry.nearest_turn(forward).T.astype(np.float32)
+        return turned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

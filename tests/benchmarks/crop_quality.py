@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from handprep import geometry, images
-from handprep.sample import MIDDLE_MCP, WRIST
+from handprep.landmarks import HandLandmark
 from handprep.threads import ordered_map
 from handprep.transforms.crop import HandCropper
 
@@ -37,7 +37,9 @@ def share_inside(path: Path, cropper: HandCropper) -> float | None:
     done = cropper.run(image)
     if done.hand is None or done.hand.landmarks is None:
         return None
-    wrist, knuckle = geometry.apply(done.to_source, done.hand.landmarks[[WRIST, MIDDLE_MCP]])
+    wrist, knuckle = geometry.apply(
+        done.to_source, done.hand.landmarks[[HandLandmark.WRIST, HandLandmark.MIDDLE_FINGER_MCP]]
+    )
     rows, columns = np.nonzero(keyed(image))
     centres = np.stack([columns, rows], axis=1) + 0.5
     hand = centres[(centres - wrist) @ (knuckle - wrist) > 0]

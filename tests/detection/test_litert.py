@@ -45,6 +45,31 @@ def test_the_hands_are_those_of_the_classic_api():
     assert max(distances) <= 1  # measured 0.05
 
 
+@pytest.mark.golden
+@pytest.mark.skipif(not GOLDEN.is_dir(), reason="the reference pictures do not ship with the project")
+def test_world_landmarks_depth_and_the_score_of_the_side_are_those_of_the_classic_api():
+    recorded = json.loads((GOLDEN / "mediapipe-hands-0.10.21-world.json").read_text())["images"]
+    world, depth, score = [], [], []
+    for name, expected in recorded.items():
+        image = images.read(GOLDEN / "images" / name).image
+        for hand, wanted in zip(LiteRTDetector().detect(image), expected, strict=True):
+            world.append(np.linalg.norm(hand.world - wanted["world"], axis=1).max())
+            z = np.array(wanted["landmarks"])[:, 2] * image.shape[1]  # as shares of the width
+            depth.append(np.abs(hand.depth - z).max())
+            score.append(abs(hand.handedness_score - wanted["score"]))
+    assert np.median(world) <= 0.0002  # metres; measured 0.00001
+    assert max(world) <= 0.0005  # measured 0.0001
+    assert np.median(depth) <= 0.1  # pixels; measured 0.005
+    assert max(depth) <= 1  # measured 0.05
+    assert max(score) <= 0.001  # measured 0.0001
+
+
+def test_one_hand_is_reported_once():
+    for photo in photos():
+        hands = LiteRTDetector(max_hands=20).detect(images.read(photo.path).image)
+        assert len(hands) <= 1, photo.path.name  # each shows one hand; scissors-026 was two
+
+
 def test_nearly_all_rendered_hands_are_found_where_they_are(detected):
     close = []
     for photo, hands in detected:

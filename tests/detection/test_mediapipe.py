@@ -46,6 +46,7 @@ def picture(name: str) -> np.ndarray:
 def same(one: tuple[Hand, ...], other: tuple[Hand, ...]) -> bool:
     return len(one) == len(other) and all(
         np.array_equal(a.landmarks, b.landmarks)
+        and np.array_equal(a.depth, b.depth)
         and np.array_equal(a.world, b.world)
         and (a.box, a.score, a.palm_score, a.handedness, a.view)
         == (b.box, b.score, b.palm_score, b.handedness, b.view)

@@ -16,7 +16,8 @@ import pytest
 
 from handprep import HandCropper, Pipeline, ResizePad, images
 from handprep.detection.base import HandDetector, LandmarkDetector
-from handprep.detection.boxed import landmarks_in_box, shared
+from handprep.detection.boxed import landmarks_in_box
+from handprep.detection.duplicates import iou
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.yolo import YoloDetector
@@ -44,7 +45,7 @@ def refined(pictures):
 
 def test_the_tiny_network_finds_the_rendered_hands_it_was_not_trained_on(detected):
     overlaps = [
-        shared(hands[0].box, photo.box) if hands else 0.0
+        iou(hands[0].box, photo.box) if hands else 0.0
         for hands, photo in zip(detected, photos(), strict=True)
     ]
     assert np.sum(np.array(overlaps) >= 0.5) >= LEAST_FOUND
@@ -92,7 +93,7 @@ def test_a_large_picture_gives_the_box_of_its_small_self(pictures, detected):
 def test_a_picture_stretched_to_the_input_gives_boxes_of_the_picture(pictures):
     stretching = YoloDetector(tiny_yolo.PATH, fit="stretch")
     overlaps = [
-        shared(hands[0].box, photo.box) if (hands := stretching.detect(image)) else 0.0
+        iou(hands[0].box, photo.box) if (hands := stretching.detect(image)) else 0.0
         for image, photo in zip(pictures, photos(), strict=True)
     ]
     assert np.median(overlaps) >= 0.6  # it was trained with the aspect kept
@@ -125,7 +126,7 @@ def test_a_refined_hand_has_the_box_of_its_landmarks_and_keeps_the_boxs_score(re
         assert after.palm_score == before.score
         assert after.handedness in ("Left", "Right")
         assert after.world.shape == (21, 3)
-        assert shared(after.box, before.box) >= 0.25
+        assert iou(after.box, before.box) >= 0.25
 
 
 def test_a_box_without_a_hand_gets_no_landmarks():

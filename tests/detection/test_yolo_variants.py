@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handprep import images
-from handprep.detection.boxed import shared
+from handprep.detection.duplicates import iou
 from handprep.detection.yolo import YoloDetector
 from handprep.errors import ModelError
 from tests.detection import tiny_yolo
@@ -73,7 +73,7 @@ def test_a_network_of_open_size_takes_any(pictures, tmp_path, size):
     overlaps = []
     for image, photo in zip(pictures, photos()[::3], strict=True):
         hands = detector.detect(image)
-        overlaps.append(shared(hands[0].box, photo.box) if hands else 0.0)
+        overlaps.append(iou(hands[0].box, photo.box) if hands else 0.0)
     assert np.median(overlaps) >= 0.6
 
 

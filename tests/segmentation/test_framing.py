@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from handprep import geometry
-from handprep.sample import MIDDLE_MCP, WRIST, Hand
+from handprep.landmarks import HandLandmark
+from handprep.sample import Hand
 from handprep.segmentation import framing, prior
 from tests.segmentation.cases import one
 
@@ -27,7 +28,7 @@ def test_the_window_holds_the_hand_with_its_fingers_up(label, turn):
 def test_the_window_has_room_for_a_forearm():
     hand = one("paper").hand
     seen = hand.moved(framing.window(hand, SIDE))
-    below = SIDE - seen.landmarks[WRIST, 1]
+    below = SIDE - seen.landmarks[HandLandmark.WRIST, 1]
     assert below > framing.FOREARM * prior.palm_length(seen)
 
 
@@ -50,7 +51,7 @@ def test_bones_are_drawn_where_the_landmarks_are():
     hand = one("paper").hand
     seen = hand.moved(framing.window(hand, SIDE))
     drawn = framing.drawing(seen, SIDE)
-    x, y = seen.landmarks[: MIDDLE_MCP + 1].astype(int).T
+    x, y = seen.landmarks[: HandLandmark.MIDDLE_FINGER_MCP + 1].astype(int).T
     assert (drawn[y, x] > 100).all()
     assert drawn[0].max() == 0
 
@@ -68,5 +69,5 @@ def test_landmarks_that_coincide_have_a_direction():
 def test_the_wrist_line_parts_fingers_and_arm():
     landmarks = one("paper").hand.landmarks
     down, offset = framing.wrist_line(landmarks, 100.0, 0.2)
-    assert landmarks[WRIST] @ down == pytest.approx(offset - 20, abs=0.01)
+    assert landmarks[HandLandmark.WRIST] @ down == pytest.approx(offset - 20, abs=0.01)
     assert (landmarks @ down < offset).all()

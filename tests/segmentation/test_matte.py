@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from handprep import geometry
 from handprep.configurable import Configurable
 from handprep.errors import InputError, ModelError
+from handprep.landmarks import PALM
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand
 from handprep.segmentation import framing, matte, prior
@@ -49,7 +50,7 @@ def test_gaps_between_fingers_stay_open():
 def test_the_palm_has_no_holes():
     for photo in photos():
         sample = cropped(photo)
-        points = sample.hand.landmarks[prior.PALM].round().astype(np.int32)
+        points = sample.hand.landmarks[PALM].round().astype(np.int32)
         palm = cv2.fillPoly(np.zeros(sample.image.shape[:2], np.uint8), [points], 1)
         inside = found(sample)[(palm > 0) & (sample.alpha > 127)]
         assert np.mean(inside > 127) > 0.97

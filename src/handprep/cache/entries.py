@@ -17,12 +17,11 @@ from PIL.PngImagePlugin import PngImageFile
 
 from handprep.errors import HandprepError
 from handprep.images.encoding import encode
-from handprep.sample import Hand, Sample
+from handprep.sample import HAND_ARRAYS, Hand, Sample
 
 # PNG's rules for names of chunks: small h, need not be understood; small a, private; small d would be "safe
 # to copy", but hands lie right on these very pixels only, hence the large one.
 _CHUNK = b"haND"
-_ARRAYS = {"landmarks": 2, "world": 3}  # fields of a Hand that hold float32 of so many columns
 _HEADER = 8 + 4 + 4 + 13 + 4  # the signature and IHDR, which comes first: length, name, content, CRC
 
 
@@ -110,14 +109,14 @@ def _hands(content: bytes) -> tuple[Hand, ...] | None:
 
 
 def _hand(plain: dict[str, Any]) -> Hand:
-    arrays = {name: _array(plain[name], columns) for name, columns in _ARRAYS.items()}
+    arrays = {name: _array(plain[name], shape) for name, shape in HAND_ARRAYS.items()}
     return Hand(**{**plain, **arrays, "box": tuple(plain["box"])})
 
 
-def _array(plain: str | None, columns: int) -> NDArray[np.float32] | None:
+def _array(plain: str | None, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     if plain is None:
         return None
-    return np.frombuffer(base64.b64decode(plain), "<f4").reshape(-1, columns)
+    return np.frombuffer(base64.b64decode(plain), "<f4").reshape(shape)
 
 
 def _plain(hand: Hand) -> dict[str, Any]:

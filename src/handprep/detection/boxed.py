@@ -8,6 +8,7 @@ import numpy as np
 
 from handprep import geometry
 from handprep.detection.base import LandmarkDetector
+from handprep.detection.duplicates import iou
 from handprep.detection.region import Region, region_of_landmarks, shrunk
 from handprep.geometry import Box
 from handprep.sample import Hand, Image
@@ -55,7 +56,7 @@ def landmarks_in_box(detector: LandmarkDetector, image: Image, box: Box) -> Hand
         hand = detector.look(there, region)
     hand = hand.moved(to_image)
     clear = hand.score >= max(PRESENT, detector.least_presence)
-    return hand if clear and shared(hand.box, box) >= SHARED else None
+    return hand if clear and iou(hand.box, box) >= SHARED else None
 
 
 def _surroundings(image: Image, box: Box) -> tuple[Image, geometry.Affine]:
@@ -67,12 +68,3 @@ def _surroundings(image: Image, box: Box) -> tuple[Image, geometry.Affine]:
     cut = image[top : math.ceil(y + reach), left : math.ceil(x + reach)]
     small, to_cut = shrunk(np.ascontiguousarray(cut), ENOUGH)
     return small, geometry.compose(to_cut, geometry.translation(left, top))
-
-
-def shared(box: Box, other: Box) -> float:
-    """Return the IoU of two boxes, 0 to 1."""
-    width = min(box[2], other[2]) - max(box[0], other[0])
-    height = min(box[3], other[3]) - max(box[1], other[1])
-    both = max(0.0, width) * max(0.0, height)
-    areas = sum((b[2] - b[0]) * (b[3] - b[1]) for b in (box, other))
-    return both / (areas - both) if both else 0.0

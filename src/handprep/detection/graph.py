@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from handprep import geometry
 from handprep.configurable import Configurable, check_range, check_whole
 from handprep.detection import palm
+from handprep.detection.duplicates import without_duplicates
 from handprep.detection.region import Region, shrunk
 from handprep.sample import LANDMARKS, Hand, Image
 
 LANDMARK_SIZE = 224  # pixels on a side of the landmark network's input
 LONGEST_SIDE = 2048  # pixels; a larger picture is averaged down to it first
+NORMALIZE_Z = 0.4  # TensorsToLandmarksCalculator divides z by it: hand_landmark_cpu.pbtxt
 UNIT = np.float32(1 / 255)  # both networks take pixels in [0, 1]
 
 # Gives a network's outputs, without their batch axis, for a region of a uint8 RGB picture.
@@ -65,7 +67,7 @@ class HandGraph(Configurable, ABC):
         raw, logits = self._open("palm_detection_full", palm.SIZE, cv2.BORDER_CONSTANT)(image, letterbox)
         palms = palm.suppress(*palm.decode(raw, logits[:, 0], self.confidence))[: self.max_hands]
         hands = [self._hand(image, palm.hand_region(p, letterbox), p.score) for p in palms]
-        found = tuple(hand for hand in hands if hand.score >= self.least_presence)
+        found = without_duplicates(hand for hand in hands if hand.score >= self.least_presence)
         return found if image is given else tuple(hand.moved(to_given) for hand in found)
 
     def look(self, image: Image, region: Region) -> Hand:
@@ -87,12 +89,17 @@ class HandGraph(Configurable, ABC):
     def _hand(self, image: Image, region: Region, palm_score: float) -> Hand:
         network = self._open("hand_landmark_full", LANDMARK_SIZE, cv2.BORDER_REPLICATE)
         flat, presence, right, world = network(image, region)
-        landmarks = region.points(flat.reshape(LANDMARKS, 3)[:, :2] * (1 / LANDMARK_SIZE))
+        seen = flat.reshape(LANDMARKS, 3) * np.float32(1 / LANDMARK_SIZE)
+        landmarks = region.points(seen[:, :2])
+        metres = world.reshape(LANDMARKS, 3)
+        metres[:, :2] = metres[:, :2] @ geometry.rotation(region.angle)[:, :2].T.astype(np.float32)
         return Hand(
             landmarks=landmarks.astype(np.float32),
+            depth=seen[:, 2] * np.float32(region.side / NORMALIZE_Z),
             box=geometry.enclosing_box(landmarks),
             score=float(presence[0]),
             palm_score=palm_score,
             handedness="Right" if right[0] > 0.5 else "Left",
-            world=world.reshape(LANDMARKS, 3),
+            handedness_score=float(max(right[0], 1 - right[0])),
+            world=metres,  # turned to the image's axes: WorldLandmarkProjectionCalculator
         )

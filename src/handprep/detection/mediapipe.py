@@ -96,9 +96,11 @@ def _hand(landmarks: Any, world: Any, categories: Any, image: Image) -> Hand:
     points = np.array([(point.x * width, point.y * height) for point in landmarks])
     return Hand(
         landmarks=points.astype(np.float32),
+        depth=np.array([point.z * width for point in landmarks], dtype=np.float32),
         box=geometry.enclosing_box(points),
         score=categories[0].score,
         handedness=categories[0].category_name,
+        handedness_score=categories[0].score,
         world=np.array([(point.x, point.y, point.z) for point in world], dtype=np.float32),
     )
 

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from handprep import geometry
 from handprep.geometry import Affine, Points
-from handprep.sample import INDEX_MCP, MIDDLE_MCP, RING_MCP, WRIST, Image
+from handprep.landmarks import HandLandmark
+from handprep.sample import Image
 
 Point: TypeAlias = tuple[float, float] | NDArray[np.floating]  # x, y
 
@@ -176,9 +177,9 @@ def region_of_landmarks(landmarks: Points) -> Region:
     landmarks
         ``(21, 2)`` pixels.
     """
-    knuckles = (landmarks[INDEX_MCP] + landmarks[RING_MCP]) / 2
-    knuckles = (knuckles + landmarks[MIDDLE_MCP]) / 2
-    turned = Region.upright(landmarks[WRIST], knuckles, centre=(0, 0), side=1.0)
+    knuckles = (landmarks[HandLandmark.INDEX_FINGER_MCP] + landmarks[HandLandmark.RING_FINGER_MCP]) / 2
+    knuckles = (knuckles + landmarks[HandLandmark.MIDDLE_FINGER_MCP]) / 2
+    turned = Region.upright(landmarks[HandLandmark.WRIST], knuckles, centre=(0, 0), side=1.0)
     back = geometry.rotation(-turned.angle)
     x0, y0, x1, y1 = geometry.enclosing_box(geometry.apply(back, landmarks[PALM_AND_FIRST_JOINTS]))
     x, y = geometry.apply(geometry.rotation(turned.angle), ((x0 + x1) / 2, (y0 + y1) / 2))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from handprep import geometry
 from handprep.geometry import Affine, Points
-from handprep.sample import MIDDLE_MCP, WRIST, Hand
-from handprep.segmentation.prior import FINGERS, KNUCKLES, PALM, palm_length
+from handprep.landmarks import FINGERS, KNUCKLES, PALM, HandLandmark
+from handprep.sample import Hand
+from handprep.segmentation.prior import palm_length
 
 # Lengths count in palm lengths, as in `prior`. Training depends on all of these: a network knows the
 # windows that it was trained on.
@@ -44,7 +45,7 @@ def window(hand: Hand, side: int) -> Affine:
     else:
         down = down_the_arm(hand.landmarks)
         upright = geometry.rotation(math.pi / 2 - math.atan2(down[1], down[0]))
-        elbow = hand.landmarks[WRIST] + FOREARM * length * down
+        elbow = hand.landmarks[HandLandmark.WRIST] + FOREARM * length * down
         points = geometry.apply(upright, np.vstack([hand.landmarks, elbow]))
         x0, y0, x1, y1 = geometry.enclosing_box(points)
         room = ROOM * length
@@ -55,7 +56,7 @@ def window(hand: Hand, side: int) -> Affine:
 
 def down_the_arm(landmarks: Points) -> NDArray[np.float64]:
     """Return the unit vector from the knuckles to the wrist, (0, 1) where they coincide."""
-    down = landmarks[WRIST].astype(np.float64) - landmarks[KNUCKLES].mean(0)
+    down = landmarks[HandLandmark.WRIST].astype(np.float64) - landmarks[KNUCKLES].mean(0)
     length = float(np.hypot(*down))
     return down / length if length > 1e-6 else np.array([0.0, 1.0])
 
@@ -81,9 +82,11 @@ def drawing(hand: Hand, side: int) -> NDArray[np.uint8]:
         return drawn
     length = palm_length(hand)
     width = max(1, round(BONE * length))
-    stub = hand.landmarks[WRIST] + STUB * length * down_the_arm(hand.landmarks)
+    stub = hand.landmarks[HandLandmark.WRIST] + STUB * length * down_the_arm(hand.landmarks)
     points = _fixed_point(np.vstack([hand.landmarks, stub]))
-    cv2.line(drawn, points[WRIST].tolist(), points[-1].tolist(), 128, 2 * width, cv2.LINE_8, BITS)
+    cv2.line(
+        drawn, points[HandLandmark.WRIST].tolist(), points[-1].tolist(), 128, 2 * width, cv2.LINE_8, BITS
+    )
     cv2.fillPoly(drawn, [points[PALM]], 255, cv2.LINE_8, BITS)
     cv2.polylines(drawn, [points[finger] for finger in FINGERS], False, 255, width, cv2.LINE_8, BITS)
     return np.asarray(cv2.GaussianBlur(drawn, (0, 0), SOFTNESS), np.uint8)
@@ -103,10 +106,10 @@ def wrist_line(landmarks: Points, length: float, below: float) -> tuple[NDArray[
     below
         How far below the wrist the line lies, in palm lengths.
     """
-    down = landmarks[WRIST].astype(np.float64) - landmarks[MIDDLE_MCP]
+    down = landmarks[HandLandmark.WRIST].astype(np.float64) - landmarks[HandLandmark.MIDDLE_FINGER_MCP]
     reach = float(np.hypot(*down))
     down = down / reach if reach > 1e-6 else np.array([0.0, 1.0])
-    return down, float(landmarks[WRIST] @ down + below * length)
+    return down, float(landmarks[HandLandmark.WRIST] @ down + below * length)
 
 
 def _fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:

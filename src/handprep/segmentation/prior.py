@@ -9,14 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep.geometry import Box, Points, enclosing_box
-from handprep.sample import INDEX_MCP, MIDDLE_MCP, PINKY_MCP, RING_MCP, WRIST, Hand
+from handprep.landmarks import FINGERS, KNUCKLES, PALM, HandLandmark
+from handprep.sample import Hand
 
 LogOdds: TypeAlias = NDArray[np.float32]  # (H, W): log of P(hand) / P(background)
 
-THUMB_CMC = 1
-KNUCKLES = [INDEX_MCP, MIDDLE_MCP, RING_MCP, PINKY_MCP]
-PALM = [WRIST, THUMB_CMC, *KNUCKLES]
-FINGERS = [[root, root + 1, root + 2, root + 3] for root in (THUMB_CMC, *KNUCKLES)]
 
 # Lengths count in palm lengths, wrist to middle knuckle: about 10 cm. Fitted to rendered hands and to
 # keyed photos with the landmarks that a detector finds, so that its errors are accounted for.
@@ -43,8 +40,13 @@ def palm_length(hand: Hand) -> float:
         x0, y0, x1, y1 = hand.box
         return max(1.0, 0.5 * max(x1 - x0, y1 - y0))
     points = hand.landmarks.astype(np.float64)
-    lengths = np.hypot(*(points[[INDEX_MCP, MIDDLE_MCP, PINKY_MCP]] - points[WRIST]).T)
-    across = np.hypot(*(points[INDEX_MCP] - points[PINKY_MCP]))
+    lengths = np.hypot(
+        *(
+            points[[HandLandmark.INDEX_FINGER_MCP, HandLandmark.MIDDLE_FINGER_MCP, HandLandmark.PINKY_MCP]]
+            - points[HandLandmark.WRIST]
+        ).T
+    )
+    across = np.hypot(*(points[HandLandmark.INDEX_FINGER_MCP] - points[HandLandmark.PINKY_MCP]))
     extent = np.ptp(points, axis=0).max()
     return float(max(1.0, *lengths, 1.3 * across, 0.4 * extent))
 
@@ -54,7 +56,7 @@ def reach(hand: Hand) -> Box:
     length = palm_length(hand)
     x0, y0, x1, y1 = hand.box
     if hand.landmarks is not None:
-        elbow = hand.landmarks[WRIST] + FOREARM_LENGTH * length * _down_the_arm(hand.landmarks)
+        elbow = hand.landmarks[HandLandmark.WRIST] + FOREARM_LENGTH * length * _down_the_arm(hand.landmarks)
         x0, y0, x1, y1 = enclosing_box([*hand.landmarks, elbow])
     room = ROOM * length
     return x0 - room, y0 - room, x1 + room, y1 + room
@@ -112,14 +114,14 @@ def _fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:
 
 
 def _down_the_arm(landmarks: Points) -> NDArray[np.float64]:
-    down = landmarks[WRIST].astype(np.float64) - landmarks[KNUCKLES].mean(0)
+    down = landmarks[HandLandmark.WRIST].astype(np.float64) - landmarks[KNUCKLES].mean(0)
     return np.asarray(down / max(1e-6, float(np.hypot(*down))))
 
 
 def _log_odds_of_forearm(x: LogOdds, y: LogOdds, hand: Hand) -> LogOdds:
     assert hand.landmarks is not None
     dx, dy = _down_the_arm(hand.landmarks).astype(np.float32)
-    x, y = (x - hand.landmarks[WRIST, 0]), (y - hand.landmarks[WRIST, 1])
+    x, y = (x - hand.landmarks[HandLandmark.WRIST, 0]), (y - hand.landmarks[HandLandmark.WRIST, 1])
     length = np.float32(palm_length(hand))
     along, across = (dx * x + dy * y) / length, np.abs(dy * x - dx * y) / length
     beyond = np.maximum(0, -along) + np.maximum(0, along - FOREARM_LENGTH)

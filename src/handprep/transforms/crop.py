@@ -16,7 +16,8 @@ from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
 from handprep.geometry import Affine, Box
 from handprep.images import MAX_PIXELS
-from handprep.sample import MIDDLE_MCP, WRIST, Hand, Sample
+from handprep.landmarks import HandLandmark
+from handprep.sample import Hand, Sample
 from handprep.transforms.base import Transform
 
 SCORES = {
@@ -151,7 +152,7 @@ class HandCropper(Transform):
 
     def _turned_crop(self, sample: Sample, hand: Hand) -> Sample:
         assert hand.landmarks is not None
-        dx, dy = hand.landmarks[MIDDLE_MCP] - hand.landmarks[WRIST]
+        dx, dy = hand.landmarks[HandLandmark.MIDDLE_FINGER_MCP] - hand.landmarks[HandLandmark.WRIST]
         turn = geometry.rotation(-math.atan2(dx, -dy))
         x0, y0, x1, y1 = self._widened(geometry.enclosing_box(geometry.apply(turn, hand.landmarks)))
         width, height = max(1, math.ceil(x1 - x0)), max(1, math.ceil(y1 - y0))
