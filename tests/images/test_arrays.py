@@ -156,3 +156,26 @@ def test_numbers_do_not_depend_on_pil() -> None:
     np.testing.assert_array_equal(
         images.read(LEVELS).image, np.asarray(PIL.Image.fromarray(LEVELS).convert("RGB"))
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.zeros((4, 6, 3), np.float32), r"not float32 \(4, 6, 3\); convert it with handprep\.images\.read"),
+        (np.zeros((4, 6, 3), np.uint16), r"not uint16 \(4, 6, 3\); convert"),
+        (np.zeros((4, 6, 4), np.uint8), r"not uint8 \(4, 6, 4\); convert"),
+        (np.zeros((4, 6), np.uint8), r"not uint8 \(4, 6\); convert"),
+        (np.zeros((3, 40, 60), np.uint8), r"Channels first\?"),
+        (np.zeros((2, 4, 6, 3), np.uint8), r"one picture at a time"),
+        (np.zeros((0, 6, 3), np.uint8), r"at least one pixel"),
+        (PIL.Image.new("RGB", (6, 4)), r"not Image; convert"),
+        (None, r"not NoneType; convert"),
+    ],
+)
+def test_what_a_detector_cannot_take_is_named_with_its_remedy(given: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        images.check_rgb(given)
+
+
+def test_a_detector_takes_rgb_of_any_memory_layout() -> None:
+    images.check_rgb(np.zeros((8, 12, 3), np.uint8)[::2, ::-1])

@@ -14,13 +14,13 @@ import PIL.Image
 
 from handprep.errors import ImageError, InputError
 from handprep.images import arrays, decoding, tensors
-from handprep.images.arrays import Colour
+from handprep.images.arrays import Colour, check_rgb
 from handprep.images.decoding import MAX_PIXELS
 from handprep.images.encoding import encode, write
 from handprep.names import printable
 from handprep.sample import Sample
 
-__all__ = ["MAX_PIXELS", "encode", "like", "read", "write"]
+__all__ = ["MAX_PIXELS", "check_rgb", "encode", "like", "read", "write"]
 
 WHITE: Colour = (255, 255, 255)
 GIVEN_BYTES = "the given bytes"

@@ -48,6 +48,30 @@ def rgb_from_array(array: NDArray[Any], background: Colour) -> Image:
     return np.array(pixels, dtype=np.uint8, order="C")
 
 
+def check_rgb(array: Any) -> None:
+    """Raise InputError unless this is what detectors take: a uint8 ``(H, W, 3)`` RGB array.
+
+    It need not be contiguous. The message says what was given and how to convert it.
+
+    Examples
+    --------
+    >>> check_rgb(np.zeros((2, 4), np.float32))
+    Traceback (most recent call last):
+    handprep.errors.InputError: expected a uint8 (H, W, 3) RGB array, not float32 (2, 4); \
+convert it with handprep.images.read(array).image
+    """
+    given = type(array).__name__
+    if isinstance(array, np.ndarray):
+        _check_shape(array.shape)
+        if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3:
+            return
+        given = f"{array.dtype} {array.shape}"
+    raise InputError(
+        f"expected a uint8 (H, W, 3) RGB array, not {given}; "
+        "convert it with handprep.images.read(array).image"
+    )
+
+
 def _check_shape(shape: tuple[int, ...]) -> None:
     if 0 in shape:
         raise InputError(f"a picture needs at least one pixel, but this array has shape {shape}")
