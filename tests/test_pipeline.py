@@ -15,6 +15,7 @@ from handprep.configurable import Configurable
 from handprep.detection.litert import LiteRTDetector
 from handprep.errors import HandNotFoundError, ImageError, InputError, ModelError
 from handprep.pipeline import Pipeline, study_pipeline
+from handprep.sample import Hand
 from handprep.segmentation.matte import HandMatte
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
@@ -83,6 +84,53 @@ def test_landmarks_lie_on_the_hand_in_the_output_and_lead_back_to_the_photo():
     hand = LiteRTDetector().detect(images.read(PHOTO.path).image)[0]
     np.testing.assert_allclose(geometry.apply(done.to_source, done.hand.landmarks), hand.landmarks, atol=0.01)
     assert ((done.hand.landmarks > 0) & (done.hand.landmarks < 128)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Two(Configurable):
+    """A detector that finds two hands and counts how often it is asked."""
+
+    asked: list
+
+    def detect(self, image):
+        self.asked.append(image.shape)
+        small = Hand(box=(10, 10, 30, 40), score=0.9, handedness="Left")
+        return (small, Hand(box=(40, 20, 110, 80), score=0.5, handedness="Right"))
+
+
+@pytest.mark.parametrize(
+    ("hand", "scores"), [("best", [0.9, 0.5]), ("largest", [0.5, 0.9]), ("left", [0.9]), ("right", [0.5])]
+)
+def test_each_hand_of_a_photo_becomes_a_sample_and_hands_are_detected_once(hand, scores):
+    asked = []
+    cropper = HandCropper(detector=Two(asked), search=False, hand=hand, margin=0)
+    pipeline = Pipeline([Pipeline([cropper]), ResizePad(64)])
+    samples = list(pipeline.each(np.zeros((90, 120, 3), np.uint8)))
+    assert [sample.hand.score for sample in samples] == scores
+    assert len(asked) == 1
+    for sample in samples:
+        assert len(sample.hands) == 2
+        assert sample.size == (64, 64)
+        x0, y0, x1, y1 = sample.hand.box
+        assert max(x1 - x0, y1 - y0) == pytest.approx(64, abs=0.1)
+
+
+def test_each_sees_what_run_sees_where_there_is_one_hand(large):
+    pipeline = Pipeline([HandCropper(), ResizePad(512)])
+    (only,) = pipeline.each(large)
+    np.testing.assert_array_equal(only.image, pipeline.run(large).image)  # decoded finer, too
+
+
+@pytest.mark.parametrize(("on_missing", "count"), [("keep", 1), ("skip", 0)])
+def test_each_treats_a_photo_without_a_hand_as_run_does(on_missing, count):
+    pipeline = Pipeline([HandCropper(detector=Nobody(), search=False, on_missing=on_missing)])
+    assert len(list(pipeline.each(np.zeros((9, 9, 3), np.uint8)))) == count
+
+
+@pytest.mark.parametrize("pipeline", [Pipeline([ResizePad(64)]), Pipeline([HandCropper(hand="all")])])
+def test_each_needs_a_transform_that_crops_to_one_hand(pipeline):
+    with pytest.raises(InputError, match="HandCropper"):
+        next(pipeline.each(np.zeros((9, 9, 3), np.uint8)))
 
 
 def test_every_step_is_on_record():

@@ -24,7 +24,7 @@ from handprep.transforms.resize import ResizePad
 
 _log = logging.getLogger(__name__)
 
-ENOUGH_TO_FIND = 640  # pixels on the long side: no detector here looks at more than 224 × 224 at once
+ENOUGH_TO_FIND = 960  # pixels on the long side: a ninth of the photo then has more than the palm network sees
 NO_PICTURES_FAULT = (ModelError, MissingExtraError)  # these would only come again at the next picture
 ROOM_TO_CROP = 3  # a hand often fills a third of a photo: so much longer is what is read than is asked for
 
@@ -105,19 +105,63 @@ class Pipeline(Transform):
         name
             What to call bytes or a binary file, in messages and as `Sample.source`.
         """
-        encoded = isinstance(picture, str | bytes | os.PathLike)  # and can be read a second time
-        if not encoded or self.output_size is None:
-            return self.apply(images.read(picture, name=name))
-        return self._run_reduced(picture, name, max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(self.output_size)))
+        photo = _Photo(picture, name, self.output_size)
+        return self._finished(photo, photo.sample)
 
-    def _run_reduced(self, picture: Any, name: str | None, at_least: int) -> Sample:
-        reduced = images.read(picture, at_least=at_least, name=name)
-        done = self.apply(reduced)
-        reduction = geometry.scale_of(reduced.to_source)
-        lost = reduction / geometry.scale_of(done.to_source)  # decoded pixels are so much coarser
-        if reduction <= 1 or lost <= 1:
+    def each(self, picture: Any, *, name: str | None = None) -> Iterator[Sample]:
+        """Yield one finished sample for every hand of a photo, whose hands are detected once.
+
+        The hands come in the order of `HandCropper.hand`, the best or the largest first; with ``"left"`` or
+        ``"right"`` only those of that side. `HandCropper.max_hands` says how many are looked for. In each
+        sample its hand is `Sample.hand`, and the others follow. A photo without a hand gives what `run`
+        gives, or nothing if it is skipped.
+
+        Parameters
+        ----------
+        picture, name
+            As for `run`.
+
+        Raises
+        ------
+        InputError
+            If no transform is a `HandCropper`, or it crops around ``"all"`` hands.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> pipeline = Pipeline([HandCropper(max_hands=10, on_missing="skip"), ResizePad(64)])
+        >>> [sample.size for sample in pipeline.each(np.zeros((90, 120, 3), np.uint8))]
+        []
+        """
+        cropper = next((part for part in self.parts if isinstance(part, HandCropper)), None)
+        if cropper is None or cropper.hand == "all":
+            raise InputError("Pipeline.each needs a HandCropper with another hand than 'all'")
+        photo = _Photo(picture, name, self.output_size)
+        before = Pipeline(self.parts[: self.parts.index(cropper)])
+        detected = cropper.detect(before.apply(photo.sample))
+        eligible = cropper.eligible(detected.hands or ())
+        after = Pipeline(self.parts[self.parts.index(cropper) :])
+        try:
+            for hand in eligible:
+                yield self._finished(photo, detected.with_first(hand), after)
+            if not eligible:
+                yield after.apply(detected)
+        except SampleSkipped:
+            return
+
+    @property
+    def parts(self) -> tuple[Transform, ...]:
+        """The transforms, those of pipelines within it one by one."""
+        nested = (part.parts if isinstance(part, Pipeline) else (part,) for part in self.transforms)
+        return tuple(part for parts in nested for part in parts)
+
+    def _finished(self, photo: _Photo, sample: Sample, remaining: Pipeline | None = None) -> Sample:
+        """Return a photo's sample after the remaining transforms, or all, decoded finer if needed."""
+        done = (remaining or self).apply(sample)
+        lost = geometry.scale_of(photo.sample.to_source) / geometry.scale_of(done.to_source)
+        finer = photo.finer(lost)
+        if finer is None:
             return done
-        finer = images.read(picture, at_least=int(max(reduced.size) * min(lost, reduction)), name=name)
         if done.hands is not None:  # found already: need not be looked for again
             back = geometry.compose(done.to_source, geometry.invert(finer.to_source))
             finer = replace(finer, hands=tuple(hand.moved(back) for hand in done.hands))
@@ -220,6 +264,26 @@ class Pipeline(Transform):
             "models": sorted(map(models.fingerprint, self.model_files)),  # names may hold a machine's paths
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class _Photo:
+    """A photo that is decoded at a reduced size first where a pipeline ends at a size of its own."""
+
+    def __init__(self, picture: Any, name: str | None, output_size: tuple[int, int] | None) -> None:
+        self._picture, self._name = picture, name
+        encoded = isinstance(picture, str | bytes | os.PathLike)  # and can be read a second time
+        reduced = max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(output_size)) if encoded and output_size else None
+        self.sample = self._finest = images.read(picture, at_least=reduced, name=name)
+
+    def finer(self, lost: float) -> Sample | None:
+        """Return the photo decoded as much finer as was lost, or None if nothing was lost that it has."""
+        reduction = geometry.scale_of(self.sample.to_source)
+        if reduction <= 1 or lost <= 1:
+            return None
+        at_least = int(max(self.sample.size) * min(lost, reduction))
+        if max(self._finest.size) < at_least:  # kept for further hands of the photo
+            self._finest = images.read(self._picture, at_least=at_least, name=self._name)
+        return self._finest
 
 
 def study_pipeline(size: int = 300) -> Pipeline:

@@ -244,6 +244,11 @@ class Sample:
             frames=(*self.frames, Frame(size=self.size, to_source=self.to_source)),
         )
 
+    def with_first(self, hand: Hand) -> Sample:
+        """Return the sample with one of its hands first, as the hand that the image is about."""
+        others = (other for other in self.hands or () if other is not hand)
+        return replace(self, hands=(hand, *others))
+
     def noted(self, name: str, **decided: Any) -> Sample:
         """Return the sample with one more step on record."""
         return replace(self, steps=(*self.steps, Step(name=name, decided=decided)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 
 from handprep import geometry, images
 from handprep.detection.litert import LiteRTDetector
-from handprep.detection.search import VIEWS, SearchingDetector, convincing
+from handprep.detection.search import VIEWS, SearchingDetector, confirmed
 from handprep.detection.views import View
 from handprep.errors import InputError
 from handprep.sample import Hand
@@ -64,9 +64,10 @@ def test_a_hand_that_the_first_look_sees_is_given_as_it_is():
 
 @dataclass(frozen=True)
 class BlindTo:
-    """The real detector, but for pictures of one shape, which it does not look at."""
+    """The real detector, but for images of one shape, in which it sees no palm."""
 
     shape: tuple[int, ...]
+    best: float = 0.0
 
     @property
     def least_presence(self):
@@ -75,59 +76,135 @@ class BlindTo:
     def detect(self, image):
         return () if image.shape == self.shape else SINGLE.detect(image)
 
+    def propose(self, image, confidence=None):
+        seen = SINGLE.propose(image, confidence)
+        return (replace(seen[0], score=self.best),) if image.shape == self.shape else seen
+
+    def hands_at(self, image, proposals):
+        return () if image.shape == self.shape else SINGLE.hands_at(image, proposals)
+
     def look(self, image, region):
         return SINGLE.look(image, region)
 
 
+TURNED = View(light="smoothed", pad=0.3, turn=90)
+
+
 @pytest.mark.parametrize(
-    "view",
+    "views",
     [
-        View(pad=0.4),
-        View(light="smoothed", pad=0.2),
-        View(pad=0.3, turn=90),
-        View(pad=0.3, mirror=True),
-        View(turn=45),
+        (View(pad=0.4),),
+        (View(light="smoothed", pad=0.2),),
+        (View(pad=0.3, turn=90),),
+        (View(turn=45),),
+        ((View(light="skin-toned", turn=180), TURNED, View(pad=1.0, turn=180)),),
+        ((*[View(light="swapped", turn=180)] * 8, TURNED),),
     ],
-    ids=lambda view: view.name,
+    ids=lambda views: f"{views}"[:60],
 )
-def test_what_a_view_shows_is_mapped_back_to_the_photo(view):
+def test_what_a_view_shows_is_mapped_back_to_the_photo(views):
     for photo in CLEAR[:3]:
         image = images.read(photo.path).image
         (expected,) = SINGLE.detect(image)
-        (hand,) = SearchingDetector(BlindTo(image.shape), views=(view,)).detect(image)
-        assert hand.view == view.name
+        (hand,) = SearchingDetector(BlindTo(image.shape), views=views).detect(image)
+        assert hand.view != "as-is"
         assert hand.handedness == expected.handedness
         size = np.linalg.norm(np.ptp(expected.landmarks, axis=0))
         assert np.linalg.norm(hand.landmarks - expected.landmarks, axis=1).mean() < 0.05 * size
 
 
-def test_the_whole_picture_taken_for_the_hand_needs_no_palm():
+def test_a_detector_of_ones_own_is_shown_each_view_by_itself():
+    photo = CLEAR[0]
+    image = images.read(photo.path).image
+    (expected,) = SINGLE.detect(image)
+    (hand,) = SearchingDetector(Plain(image.shape), views=((View(pad=0.4), View(turn=180)),)).detect(image)
+    size = np.linalg.norm(np.ptp(expected.landmarks, axis=0))
+    assert np.linalg.norm(hand.landmarks - expected.landmarks, axis=1).mean() < 0.05 * size
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A detector that only detects, and sees nothing in images of one shape."""
+
+    shape: tuple[int, ...]
+
+    def detect(self, image):
+        return () if image.shape == self.shape else SINGLE.detect(image)
+
+
+def test_the_whole_image_taken_for_the_hand_needs_no_palm():
     photo = CLEAR[0]
     x0, y0, x1, y1 = (int(n) for n in photo.box)
     image = images.read(photo.path).image[max(0, y0 - 20) : y1 + 20, max(0, x0 - 20) : x1 + 20]
     turns = tuple(View(whole=True, turn=turn) for turn in range(0, 360, 45))
     (hand,) = SearchingDetector(BlindTo(image.shape), views=turns).detect(image)
-    assert "whole picture" in hand.view
+    assert "whole image" in hand.view
     moved = geometry.apply(geometry.translation(max(0, x0 - 20), max(0, y0 - 20)), hand.landmarks)
     assert np.linalg.norm(moved - photo.landmarks, axis=1).mean() < 0.12 * max(x1 - x0, y1 - y0)
 
 
-def test_a_picture_larger_than_a_view_gives_the_same_hand():
+def test_an_image_larger_than_a_view_gives_the_same_hand():
     photo = CLEAR[0]
     image = cv2.resize(images.read(photo.path).image, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     (hand,) = SearchingDetector(BlindTo(image.shape), views=(View(light="smoothed"),)).detect(image)
     assert np.linalg.norm(hand.landmarks / 3 - photo.landmarks, axis=1).mean() < 30
 
 
+def scene_of(*places):
+    """Return a scene of 1600 x 1200 with rendered hands, each so many pixels wide at (x, y)."""
+    scene = np.full((1200, 1600, 3), 120, np.uint8)
+    for photo, (x, y, wide) in zip(CLEAR, places, strict=False):
+        small = cv2.resize(images.read(photo.path).image, (wide, wide * 3 // 4), interpolation=cv2.INTER_AREA)
+        scene[y : y + wide * 3 // 4, x : x + wide] = small
+    return scene
+
+
+def test_a_small_hand_in_a_large_image_is_found_in_a_tile_if_some_palm_was_promising():
+    scene = scene_of((1200, 850, 200))
+    for best, found in ((0.3, 0), (0.6, 1)):
+        hands = SearchingDetector(BlindTo(scene.shape, best), views=((),)).detect(scene)
+        assert len(hands) == found
+        for hand in hands:
+            assert "tiles" in hand.view
+            assert 1200 < hand.box[0] < hand.box[2] < 1400
+
+
+def test_small_hands_beside_a_large_one_are_found_if_many_are_asked_for():
+    scene = scene_of((60, 300, 700), (1300, 60, 220), (1250, 900, 220))
+    counts = {most: len(SearchingDetector(LiteRTDetector(max_hands=most)).detect(scene)) for most in (2, 10)}
+    assert counts[10] == 3
+    assert counts[2] < 3
+
+
+def test_a_hand_free_image_costs_few_looks():
+    """As a single look at one is one run of the palm network, so many runs are the price of a search."""
+    calls = []
+
+    @dataclass(frozen=True)
+    class Counting(BlindTo):
+        def propose(self, image, confidence=None):
+            calls.append("palm")
+            return super().propose(image, confidence)
+
+        def look(self, image, region):
+            calls.append("landmarks")
+            return super().look(image, region)
+
+    image = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (240, 320, 3), np.uint8), (0, 0), 9)
+    assert SearchingDetector(Counting(image.shape)).detect(image) == ()
+    assert calls.count("palm") == 4
+    assert calls.count("landmarks") <= 4
+
+
 def test_a_real_hand_convinces_and_a_made_up_one_does_not():
     photo = CLEAR[0]
     image = images.read(photo.path).image
     (hand,) = SINGLE.detect(image)
-    assert convincing(SINGLE, image, hand, 0.7) is not None
+    assert confirmed(SINGLE, image, hand, 0.7) is not None
     elsewhere = hand.moved(geometry.translation(-hand.box[0], 360 - hand.box[1]))
-    assert convincing(SINGLE, image, elsewhere, 0.7) is None
+    assert confirmed(SINGLE, image, elsewhere, 0.7) is None
     point = Hand(landmarks=np.full((21, 2), 50.0), box=(50, 50, 50, 50), score=1.0)
-    assert convincing(SINGLE, image, point, 0.0) is None
+    assert confirmed(SINGLE, image, point, 0.0) is None
 
 
 def test_pictures_without_hands_show_none():
@@ -144,7 +221,7 @@ def test_pictures_without_hands_show_none():
 
 @dataclass(frozen=True)
 class Boxes:
-    """A detector that knows boxes only, and sees one where the picture is padded."""
+    """A detector that knows boxes only, and sees one where the image is padded."""
 
     score: float
 
@@ -160,8 +237,27 @@ def test_a_hand_without_landmarks_is_believed_by_its_score():
     assert SearchingDetector(Boxes(0.5), views=views).detect(image) == ()
 
 
+@pytest.mark.parametrize("detector", [SINGLE, SEARCH], ids=["single", "search"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((9, 9, 3), np.float32),
+        np.zeros((9, 9, 4), np.uint8),
+        np.zeros((9, 9), np.uint8),
+        np.zeros((9, 9, 3), np.uint16),
+        None,
+        "hand.jpg",
+    ],
+    ids=lambda wrong: f"{getattr(wrong, 'dtype', wrong)}{getattr(wrong, 'shape', '')}",
+)
+def test_what_is_no_rgb_array_is_refused_and_not_taken_for_an_image_without_hands(detector, wrong):
+    with pytest.raises(InputError, match="uint8"):
+        detector.detect(wrong)
+
+
 def test_the_views_have_names_of_their_own():
-    assert len({view.name for view in VIEWS}) == len(VIEWS)
+    names = [view.name for sheet in VIEWS for view in sheet]
+    assert len(set(names)) == len(names)
 
 
 def test_something_else_than_a_detector_or_a_view_is_refused():

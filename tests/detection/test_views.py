@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handprep import geometry
-from handprep.detection.views import LIGHTS, View
+from handprep.detection.views import LIGHTS, View, tile_sides
 from handprep.errors import InputError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
 
 
-@given(st.floats(0, 1), st.integers(-360, 360), st.booleans())
+@given(st.floats(0, 1), st.integers(-360, 360), st.integers(16, 200))
 @settings(deadline=None)
-def test_the_whole_picture_is_in_the_view(pad, turn, mirror):
-    shown, forward = View(pad=pad, turn=turn, mirror=mirror).show(IMAGE)
-    x0, y0, x1, y1 = geometry.apply_to_box(forward, (0, 0, 80, 60))
-    height, width = shown.shape[:2]
-    assert min(x0, y0) >= -1  # whole pixels
-    assert x1 <= width + 1
-    assert y1 <= height + 1
+def test_the_whole_image_is_in_the_view(pad, turn, side):
+    shown, forward = View(pad=pad, turn=turn).show(IMAGE, side)
+    assert shown.shape == (side, side, 3)
+    box = geometry.apply_to_box(forward, (0, 0, 80, 60))
+    assert min(box) >= -1  # whole pixels
+    assert max(box) <= side + 1
 
 
 @pytest.mark.parametrize("turn", [0, 90, 180, 270, -90])
-@pytest.mark.parametrize("mirror", [False, True])
-def test_right_angles_move_pixels_without_changing_them(turn, mirror):
-    shown, _ = View(turn=turn, mirror=mirror).show(IMAGE)
-    expected = np.rot90(IMAGE, -turn // 90)
-    np.testing.assert_array_equal(shown, expected[:, ::-1] if mirror else expected)
+def test_right_angles_move_pixels_without_changing_them(turn):
+    square = np.ascontiguousarray(IMAGE[:, :60])
+    shown, forward = View(turn=turn).show(square, 60)
+    np.testing.assert_array_equal(shown, np.rot90(square, -turn // 90))
+    x, y = geometry.apply(forward, (10.5, 20.5))
+    np.testing.assert_array_equal(shown[int(y), int(x)], square[20, 10])
 
 
 def test_padding_continues_the_edge():
-    shown, forward = View(pad=0.5).show(IMAGE)
-    assert shown.shape == (140, 160, 3)
-    np.testing.assert_array_equal(forward, geometry.translation(40, 40))
-    np.testing.assert_array_equal(shown[40:100, 40:120], IMAGE)
+    shown, forward = View(pad=0.5).show(IMAGE, 160)
+    np.testing.assert_array_equal(forward, geometry.translation(40, 50))
+    np.testing.assert_array_equal(shown[50:110, 40:120], IMAGE)
     np.testing.assert_array_equal(shown[0, 40:120], IMAGE[0])
+
+
+def test_a_smaller_view_averages_what_it_cannot_show():
+    checkered = np.indices((64, 64)).sum(0) % 2 * np.uint8(255)
+    shown, _ = View().show(np.repeat(checkered[..., None], 3, axis=2).astype(np.uint8), 16)
+    assert np.ptp(shown.astype(int)) <= 2  # grey, where sampling would show black or white
+
+
+@given(st.integers(1, 3000), st.sampled_from([2, 3]))
+def test_tiles_cover_an_image_and_overlap(length, count):
+    tiles = tile_sides(length, count)
+    assert (tiles[0][0], tiles[-1][1]) == (0, length)
+    for (start, end), (next_start, next_end) in pairwise(tiles):
+        assert start <= next_start < end <= next_end
+        assert end - next_start >= 0.29 * (end - start) - 1
 
 
 @pytest.mark.parametrize("light", LIGHTS)

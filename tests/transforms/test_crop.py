@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handprep import geometry, images
+from handprep.detection.duplicates import iou
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.search import SearchingDetector
 from handprep.errors import HandNotFoundError, InputError, SampleSkipped
@@ -87,8 +91,18 @@ def test_mirror_shows_every_hand_as_the_same_hand(side):
 
 def test_square_crops_are_square():
     for photo in HANDS:
-        width, height = HandCropper(square=True).run(photo.path).size
-        assert abs(width - height) <= 1  # rounding to whole pixels
+        for upright in (False, True):
+            width, height = HandCropper(square=True, upright=upright).run(photo.path).size
+            assert width == height
+
+
+@given(st.floats(0, 150), st.floats(0, 150), st.floats(2, 120), st.floats(2, 120), st.floats(0, 0.5))
+def test_a_square_crop_is_square_wherever_the_hand_lies_as_far_as_the_image_reaches(x, y, wide, high, margin):
+    sample = Sample(image=np.zeros((200, 260, 3), np.uint8), hands=(hand_at(x, y, x + wide, y + high),))
+    width, height = HandCropper(square=True, margin=margin).apply(sample).size
+    side = math.ceil(max(wide, high) * (1 + 2 * margin) - 1e-6)
+    assert abs(width - min(side, 260)) <= 1
+    assert height == min(width, 200)
 
 
 def test_the_margin_is_a_share_of_the_boxs_long_side():
@@ -102,13 +116,90 @@ def test_a_crop_ends_where_the_photo_ends():
     assert HandCropper(margin=0.1).apply(sample).size == (47, 27)
 
 
-def test_best_and_largest_choose_among_the_hands_and_put_the_chosen_first():
-    small, large = hand_at(0, 0, 10, 10, score=0.9), hand_at(50, 50, 90, 90, score=0.4)
-    sample = Sample(image=np.zeros((100, 100, 3), np.uint8), hands=(small, large))
-    assert HandCropper(hand="best", margin=0).apply(sample).size == (10, 10)
-    done = HandCropper(hand="largest", margin=0).apply(sample)
-    assert done.size == (40, 40)
-    assert [hand.score for hand in done.hands] == [0.4, 0.9]
+@dataclass(frozen=True)
+class Fixed:
+    """A detector that finds what it was given."""
+
+    hands: tuple[Hand, ...]
+
+    def detect(self, image):
+        return self.hands
+
+
+SMALL = hand_at(0, 0, 10, 10, score=0.9, handedness="Left")
+LARGE = hand_at(50, 50, 90, 90, score=0.4, handedness="Right")
+TWO = Fixed((SMALL, LARGE))
+PICTURE = np.zeros((100, 100, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("hand", "size", "scores"),
+    [
+        ("best", (10, 10), [0.9, 0.4]),
+        ("largest", (40, 40), [0.4, 0.9]),
+        ("left", (10, 10), [0.9, 0.4]),
+        ("right", (40, 40), [0.4, 0.9]),
+        ("all", (90, 90), [0.9, 0.4]),
+    ],
+)
+@pytest.mark.parametrize("detector", [TWO, Fixed(TWO.hands[::-1])])
+def test_each_choice_of_hand_crops_to_it_and_puts_it_first(hand, size, scores, detector):
+    done = HandCropper(detector=detector, search=False, hand=hand, margin=0).run(PICTURE)
+    assert done.size == size
+    assert [hand.score for hand in done.hands] == scores
+
+
+def test_a_photo_without_a_hand_of_the_wanted_side_is_one_without_a_hand():
+    cropper = HandCropper(detector=Fixed((SMALL,)), search=False, hand="right", on_missing="raise")
+    with pytest.raises(HandNotFoundError, match="right hand"):
+        cropper.run(PICTURE)
+    kept = replace(cropper, on_missing="keep").run(PICTURE)
+    assert kept.size == (100, 100)
+    assert kept.hands == (SMALL,)  # it is known, but it is not the one that was wanted
+
+
+def test_known_hands_keep_their_order():
+    for hands in (TWO.hands, TWO.hands[::-1]):
+        sample = Sample(image=PICTURE, hands=hands)
+        for choice in ("best", "largest"):
+            assert HandCropper(hand=choice).apply(sample).hand.score == hands[0].score
+
+
+def test_all_hands_lie_in_an_upright_crop():
+    pair = [replace(hand, handedness=None) for hand in TWO.hands]
+    points = np.random.default_rng(0).uniform(0, 1, (21, 2)).astype(np.float32)
+    pair = tuple(
+        Hand(landmarks=points * 30 + corner, box=geometry.enclosing_box(points * 30 + corner), score=0.9)
+        for corner in (5, 60)
+    )
+    done = HandCropper(hand="all", upright=True).apply(Sample(image=PICTURE, hands=pair))
+    landmarks = np.concatenate([hand.landmarks for hand in done.hands])
+    assert ((landmarks > 0) & (landmarks < done.size)).all()
+
+
+def test_the_largest_hand_is_found_among_many():
+    """The large hand's palm is not among the two that score best, which is all that MediaPipe looks at."""
+    photo = photos()[1]
+    image = images.read(photo.path).image
+    small = cv2.resize(image, (240, 180), interpolation=cv2.INTER_AREA)
+    scene = np.hstack([cv2.GaussianBlur(image, (0, 0), 3), np.tile(small, (2, 2, 1))])
+    palms = LiteRTDetector().propose(scene)
+    assert all(place.palm[0] > 480 for place in palms[:2])
+    done = HandCropper(hand="largest", search=False).run(scene)
+    assert iou(geometry.apply_to_box(done.to_source, done.hand.box), photo.box) > 0.6
+    assert HandCropper(hand="best", search=False).run(scene).to_source[0, 2] > 400
+
+
+def test_an_array_in_bgr_is_pointed_out():
+    photo = next(photo for photo in photos() if swapped_only(images.read(photo.path).image))
+    image = images.read(photo.path).image
+    with pytest.warns(UserWarning, match="BGR"):
+        HandCropper().run(np.ascontiguousarray(image[..., ::-1]))
+
+
+def swapped_only(image):
+    found = SearchingDetector(LiteRTDetector()).detect(np.ascontiguousarray(image[..., ::-1]))
+    return bool(found) and "swapped" in found[0].view
 
 
 def test_a_hand_without_landmarks_is_cropped_but_not_turned():
@@ -189,6 +280,8 @@ def test_detectors_by_name_search_and_confidence():
         {"confidence": 2},
         {"margin": -0.1},
         {"hand": "first"},
+        {"max_hands": 0},
+        {"max_hands": 2.0},
         {"mirror": "up"},
         {"on_missing": "ignore"},
     ],
@@ -196,6 +289,12 @@ def test_detectors_by_name_search_and_confidence():
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         HandCropper(**wrong)
+
+
+@pytest.mark.parametrize("ignored", [{"confidence": 0.5}, {"max_hands": 5}])
+def test_a_parameter_that_a_given_detector_would_ignore_is_refused(ignored):
+    with pytest.raises(InputError, match="detector given by name"):
+        HandCropper(detector=LiteRTDetector(), **ignored)
 
 
 def test_replacing_a_parameter_makes_another_cropper():

@@ -23,8 +23,26 @@ DETECTORS: dict[str, Callable[..., HandDetector]] = {
 }
 
 
-def detector_named(detector: str | HandDetector, *, confidence: float, search: bool) -> HandDetector:
+def detector_named(
+    detector: str | HandDetector,
+    *,
+    confidence: float,
+    search: bool,
+    max_hands: int = 2,
+    beside: bool | None = None,
+) -> HandDetector:
     """Return a detector by its name, or the given one, searching other views if asked for.
+
+    Parameters
+    ----------
+    detector
+        A name among `DETECTORS`, or a detector, to which `confidence` and `max_hands` do not apply.
+    confidence, max_hands
+        Parameters of a detector by name.
+    search
+        Whether it is made a `SearchingDetector`.
+    beside
+        As for that.
 
     Raises
     ------
@@ -34,7 +52,9 @@ def detector_named(detector: str | HandDetector, *, confidence: float, search: b
     if isinstance(detector, str):
         if detector not in DETECTORS:
             raise InputError(f"detector must be one of {', '.join(map(repr, DETECTORS))}, not {detector!r}")
-        single: HandDetector = DETECTORS[detector](confidence=confidence)
+        single: HandDetector = DETECTORS[detector](confidence=confidence, max_hands=max_hands)
     else:
         single = detector
-    return SearchingDetector(single) if search and not isinstance(single, SearchingDetector) else single
+    if not search or isinstance(single, SearchingDetector):
+        return single
+    return SearchingDetector(single, beside=beside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from handprep import geometry
 from handprep.configurable import Configurable, check_range, check_whole
 from handprep.detection import palm
+from handprep.detection.base import Proposal
 from handprep.detection.duplicates import without_duplicates
 from handprep.detection.region import Region, shrunk
+from handprep.images import check_rgb
 from handprep.sample import LANDMARKS, Hand, Image
 
 LANDMARK_SIZE = 224  # pixels on a side of the landmark network's input
@@ -60,15 +62,58 @@ class HandGraph(Configurable, ABC):
         return self.confidence if self.presence is None else self.presence
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB picture, the best palm's first."""
-        given = image
-        image, to_given = shrunk(given, LONGEST_SIDE)
+        """Return the hands in a uint8 ``(H, W, 3)`` RGB image, the best palm's first.
+
+        Raises
+        ------
+        InputError
+            If the image is no such array; the message says how to convert it.
+        """
+        check_rgb(image)
+        shown, to_given = shrunk(image, LONGEST_SIDE)
+        found = self.hands_at(shown, self.propose(shown))
+        return found if shown is image else tuple(hand.moved(to_given) for hand in found)
+
+    def propose(self, image: Image, confidence: float | None = None) -> tuple[Proposal, ...]:
+        """Return where the palm network sees palms, best first, and the best one however low its score.
+
+        Parameters
+        ----------
+        image
+            uint8 ``(H, W, 3)`` RGB of at most 32,767 pixels on a side.
+        confidence
+            Least score of the others, 0 to 1; None means the detector's own.
+        """
         letterbox = Region.around(image)
         raw, logits = self._open("palm_detection_full", palm.SIZE, cv2.BORDER_CONSTANT)(image, letterbox)
-        palms = palm.suppress(*palm.decode(raw, logits[:, 0], self.confidence))[: self.max_hands]
-        hands = [self._hand(image, palm.hand_region(p, letterbox), p.score) for p in palms]
-        found = without_duplicates(hand for hand in hands if hand.score >= self.least_presence)
-        return found if image is given else tuple(hand.moved(to_given) for hand in found)
+        least = self.confidence if confidence is None else confidence
+        palms = palm.suppress(*palm.decode(raw, logits[:, 0], least))
+        corner, side = (letterbox.x - letterbox.side / 2, letterbox.y - letterbox.side / 2), letterbox.side
+        return tuple(
+            Proposal(
+                score=one.score,
+                palm=(
+                    corner[0] + side * (one.box[0] + one.box[2]) / 2,
+                    corner[1] + side * (one.box[1] + one.box[3]) / 2,
+                ),
+                region=palm.hand_region(one, letterbox),
+            )
+            for one in palms
+        )
+
+    def hands_at(self, image: Image, proposals: Iterable[Proposal]) -> tuple[Hand, ...]:
+        """Return the hands at the best `max_hands` proposals of a score that `confidence` allows.
+
+        Parameters
+        ----------
+        image
+            The image of the proposals.
+        proposals
+            As `propose` returns them.
+        """
+        allowed = [place for place in proposals if place.score >= self.confidence][: self.max_hands]
+        hands = [self._hand(image, place.region, place.score) for place in allowed]
+        return without_duplicates(hand for hand in hands if hand.score >= self.least_presence)
 
     def look(self, image: Image, region: Region) -> Hand:
         """Return the hand that the landmark network sees in a region, however little present.
@@ -76,7 +121,7 @@ class HandGraph(Configurable, ABC):
         Parameters
         ----------
         image
-            uint8 ``(H, W, 3)`` RGB.
+            uint8 ``(H, W, 3)`` RGB of at most 32,767 pixels on a side.
         region
             Where the hand would lie, its fingers up.
         """

@@ -15,6 +15,7 @@ import numpy as np
 from handprep import geometry, models
 from handprep.configurable import Configurable, check_range, check_whole
 from handprep.errors import ModelError
+from handprep.images import check_rgb
 from handprep.missing import unusable
 from handprep.opened import per_thread
 from handprep.sample import Hand, Image
@@ -81,11 +82,14 @@ class MediaPipeDetector(Configurable):
 
         Raises
         ------
+        InputError
+            If the image is no such array; the message says how to convert it.
         MissingExtraError
             If mediapipe or a system library that it needs is not installed.
         ModelError
             If the model file cannot be had or opened, or the program is ending.
         """
+        check_rgb(image)
         found = per_thread(self, lambda: _Landmarker(self)).detect(image)
         hands = zip(found.hand_landmarks, found.hand_world_landmarks, found.handedness, strict=True)
         return tuple(_hand(*hand, image) for hand in hands)

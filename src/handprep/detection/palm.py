@@ -61,6 +61,8 @@ def decode(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the palms in the network's output, best first, before any suppression.
 
+    The best is among them, however low its score: it tells how hopeless it is to search on.
+
     Parameters
     ----------
     raw
@@ -76,7 +78,7 @@ def decode(
         ``(N, 9, 2)``: top-left corner, bottom-right corner and key points as shares of the input's side;
         ``(N,)`` scores.
     """
-    kept = np.flatnonzero(logits >= _logit(confidence))
+    kept = np.flatnonzero(logits >= min(_logit(confidence), float(logits.max())))
     negated = -logits[kept]
     order = negated.argsort(kind="stable")
     kept = kept[order]

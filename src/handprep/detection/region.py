@@ -62,6 +62,13 @@ class Region:
         """Return the square turned about its centre."""
         return replace(self, angle=self.angle + radians)
 
+    def moved(self, forward: Affine) -> Self:
+        """Return the square as it lies after the picture was moved by a map that keeps angles."""
+        x, y = geometry.apply(forward, (self.x, self.y)).tolist()
+        right, down = forward[:, :2] @ (math.sin(self.angle), -math.cos(self.angle))  # where its top points
+        side = self.side * geometry.scale_of(forward)
+        return replace(self, x=x, y=y, side=side, angle=math.atan2(right, -down))
+
     def to_picture(self) -> Affine:
         """Return the map from shares of the square, 0 to 1, to pixels of the picture."""
         c, s = self.side * math.cos(self.angle), self.side * math.sin(self.angle)

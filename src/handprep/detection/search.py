@@ -1,79 +1,86 @@
-"""Looking again, in other views, where a single look finds no hand."""
+"""Searching other views of an image, and its parts, where the first look finds no hand."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from handprep import geometry
 from handprep.configurable import Configurable
-from handprep.detection.base import HandDetector, LandmarkDetector
+from handprep.detection.base import HandDetector, LandmarkDetector, Proposal
+from handprep.detection.duplicates import without_duplicates
 from handprep.detection.litert import LiteRTDetector
+from handprep.detection.palm import SIZE
 from handprep.detection.region import Region, region_of_landmarks, shrunk
-from handprep.detection.views import View, lit
+from handprep.detection.views import View, recolour, tile_sides
 from handprep.errors import InputError
+from handprep.geometry import Affine
+from handprep.images import check_rgb
 from handprep.sample import Hand, Image
 
-ENOUGH = 640  # pixels on the long side that a view has: the networks look at 192 and 224
+LARGEST = 2048  # pixels of the long side of what is looked at first, and cut into tiles
+THUMBNAIL, CONFIRMING = 256, 640  # of the copies that views are made of, and that hands are confirmed in
 
 TRACKED = 2  # looks at where the last look's landmarks lie
 TURN, LARGER, SMALLER = 0.3, 1.25, 0.87  # radians and factors of the looks around it
-# A hand of the first look that is less present than the first of these must convince, too, and one whose palm
-# was weak, if less present than the second: 2 % of real hands, but 13 of 14 false ones.
+# A hand of the first look that is less present than the first of these must be confirmed, too, and one whose
+# palm was weak, if less present than the second.
 SURE, SURE_OF_WEAK_PALM, WEAK_PALM = 0.75, 0.9, 0.5
+FIRST_LOOK_PRESENCE = 0.5  # what all looks at a doubtful hand of the first look must reach: MediaPipe's own
 
-FIRST_LOOK_PRESENCE = 0.3  # what all looks at a doubtful hand of the first look must reach
-
-# The presence that views must show, by what they do to the colours: its own, changed, or greys made skin. Of
-# 503 pictures without a hand, they let 9 pass, and the first look lets 4, where a single look lets 15.
-OWN, CHANGED, SKIN = 0.58, 0.7, 0.8
-
-VIEWS = (
-    View(light="smoothed", presence=OWN),
-    View(pad=0.4, presence=OWN),
-    View(light="balanced smoothed", pad=0.4, presence=CHANGED),
-    View(light="swapped smoothed", pad=0.4, presence=CHANGED),
-    View(light="smoothed", pad=0.4, presence=OWN),
-    View(light="balanced smoothed", pad=0.4, turn=-90, presence=CHANGED),
-    View(light="balanced smoothed", pad=0.4, turn=90, presence=CHANGED),
-    View(light="balanced smoothed", pad=0.4, turn=180, presence=CHANGED),
-    View(light="balanced smoothed", presence=CHANGED),
-    View(light="balanced swapped smoothed", presence=CHANGED),
-    View(light="balanced swapped smoothed", pad=0.4, presence=CHANGED),
-    View(light="equalised smoothed", pad=0.4, presence=CHANGED),
-    View(light="skin-toned smoothed", presence=SKIN),
-    View(light="skin-toned smoothed", pad=0.4, presence=SKIN),
-    View(light="swapped", presence=CHANGED),
-    View(light="brightened", pad=0.4, presence=CHANGED),
-    View(light="swapped smoothed", pad=0.4, turn=180, presence=CHANGED),
-    View(light="balanced swapped smoothed", pad=0.4, turn=180, presence=CHANGED),
-    View(pad=0.4, turn=45, presence=OWN),
-    View(pad=1.0, presence=OWN),
-    View(whole=True, presence=OWN),
-    View(whole=True, turn=-45, presence=OWN),
-    View(whole=True, turn=45, presence=OWN),
-    View(whole=True, turn=180, presence=OWN),
-    View(light="balanced smoothed", whole=True, presence=OWN),
-    View(light="swapped smoothed", whole=True, presence=OWN),
+OWN, CHANGED = 0.6, 0.7  # the presence that views must show: in the image's own colours, in changed ones
+# Each row is one sheet: views that share one run of the palm network. docs/explanation/search.md has what
+# each brings.
+VIEWS: tuple[tuple[View, ...], ...] = (
+    (
+        View(light="smoothed", pad=0.15, presence=OWN),
+        View(light="balanced smoothed", pad=0.15, presence=CHANGED),
+        View(light="swapped smoothed", pad=0.15, presence=CHANGED),
+        View(light="brightened smoothed", pad=0.15, presence=CHANGED),
+    ),
+    (
+        View(light="brightened smoothed", pad=0.4, presence=CHANGED),
+        View(light="balanced smoothed", pad=0.4, presence=CHANGED),
+        View(light="swapped smoothed", pad=0.4, presence=CHANGED),
+        View(light="smoothed", pad=0.15, turn=45, presence=OWN),
+        View(light="smoothed", pad=0.15, turn=-45, presence=OWN),
+        View(light="swapped balanced smoothed", pad=0.15, presence=CHANGED),
+        View(light="balanced smoothed", pad=0.15, turn=90, presence=CHANGED),
+        View(light="balanced smoothed", pad=0.15, turn=180, presence=CHANGED),
+        View(light="balanced smoothed", pad=0.15, turn=-90, presence=CHANGED),
+    ),
+    (View(light="smoothed", pad=0.4, presence=OWN),),
+    (View(light="balanced smoothed", whole=True, turn=-45, presence=CHANGED),),
 )
+LEAST_PALM, FIRST_SIGHT = 0.1, 0.2  # palm score and presence from which something is looked at again
+# Tiles a side; the palm score in any look so far that makes them worth their time; and the palm score from
+# which a tile's palms are looked at, as more tiles show more false ones.
+TILES = ((2, 0.4, 0.1), (3, 0.5, 0.5))
 
 
 @dataclass(frozen=True, slots=True)
 class SearchingDetector(Configurable):
-    """Look at a picture as it is, and where that shows no hand, at other views of it, in turn.
+    """Look at an image as it is and, if that shows no hand, at other views of it and at its parts.
 
-    More views find more hands, but also more that is none. So what another view shows must be
-    `convincing` to the landmark network when it looks again from all sides, and so must a doubtful hand
-    of the first look: together this finds fewer false hands than the single look does. Where the
-    detector is no `LandmarkDetector`, MediaPipe's landmark network on LiteRT looks in its place; hands
-    without landmarks are believed by their score alone.
+    More views find more hands but also more false positives, so each must be `confirmed` by the landmark
+    network from several crops, and so must a doubtful hand of the first look. Several views share one run of
+    the palm network, and parts of the image (tiles) are tried only if some palm score is promising. Where the
+    detector is no `LandmarkDetector`, each view is shown to it by itself, and MediaPipe's landmark network on
+    LiteRT confirms; hands without landmarks are believed by their score alone.
 
     Parameters
     ----------
     detector
         The detector to look with.
     views
-        The other views, in the order in which they are tried.
+        The other views, in the order in which they are tried; those in a tuple share one look. ``()`` tries
+        none, and no tiles.
+    beside
+        Whether tiles are searched for small hands beside those that are found. None: if the detector's
+        ``max_hands`` is above 2.
 
     Raises
     ------
@@ -83,18 +90,21 @@ class SearchingDetector(Configurable):
     Examples
     --------
     >>> from handprep.detection.litert import LiteRTDetector
-    >>> SearchingDetector(LiteRTDetector()).views[0].name
-    'smoothed'
+    >>> SearchingDetector(LiteRTDetector()).views[0][0].name
+    'smoothed, padded 0.15'
     """
 
     detector: HandDetector
-    views: tuple[View, ...] = field(default=VIEWS)
+    views: tuple[View | tuple[View, ...], ...] = field(default=VIEWS)
+    beside: bool | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.detector, HandDetector):
             raise InputError(f"detector must have a detect method, which {self.detector!r} lacks")
-        object.__setattr__(self, "views", tuple(self.views))
-        for view in self.views:
+        if self.beside not in (None, True, False):
+            raise InputError(f"beside must be True, False or None, not {self.beside!r}")
+        object.__setattr__(self, "views", tuple(v if isinstance(v, View) else tuple(v) for v in self.views))
+        for view in (one for entry in self.views for one in _together(entry)):
             if not isinstance(view, View):
                 raise InputError(f"views must be View objects, not {view!r}")
 
@@ -104,62 +114,174 @@ class SearchingDetector(Configurable):
         return super(SearchingDetector, self).model_files | LiteRTDetector().model_files
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB picture; `Hand.view` says in which view."""
-        hands = self.detector.detect(image)
-        sure = tuple(hand for hand in hands if not _doubtful(hand) or self._is_sure(image, hand))
-        return sure or self._search(image)
+        """Return the hands in a uint8 ``(H, W, 3)`` RGB image; `Hand.view` says in which view.
 
-    @property
-    def _looker(self) -> LandmarkDetector:
-        return self.detector if isinstance(self.detector, LandmarkDetector) else LiteRTDetector()
+        Raises
+        ------
+        InputError
+            If the image is no such array; the message says how to convert it.
+        """
+        check_rgb(image)
+        shown, to_given = shrunk(image, LARGEST)
+        search = _Search(self.detector, shown)
+        hands = search.first_look()
+        if not hands and self.views:
+            hands = search.in_views(self.views) or search.in_tiles()
+        beside = getattr(self.detector, "max_hands", 1) > 2 if self.beside is None else self.beside
+        if hands and beside:
+            hands += search.in_tiles(known=hands)
+        return hands if shown is image else tuple(hand.moved(to_given) for hand in hands)
 
-    def _is_sure(self, image: Image, hand: Hand) -> bool:
-        if hand.landmarks is None:
-            return True
-        small, to_given = shrunk(image, ENOUGH)
-        there = hand.moved(geometry.invert(to_given))
-        return convincing(self._looker, small, there, FIRST_LOOK_PRESENCE) is not None
 
-    def _search(self, image: Image) -> tuple[Hand, ...]:
-        small, to_given = shrunk(image, ENOUGH)
-        pictures: dict[str, Image] = {}  # several views share a light
-        for view in self.views:
-            if view.light not in pictures:
-                pictures[view.light] = lit(small, view.light)
-            if hands := self._seen(pictures[view.light], view):
-                return tuple(replace(hand.moved(to_given), view=view.name) for hand in hands)
+class _Search:
+    """A search in one image: the sizes and lights that looks share, and the best palm score they saw."""
+
+    def __init__(self, detector: HandDetector, image: Image) -> None:
+        self._detector, self._image = detector, image
+        self._palms = detector if isinstance(detector, LandmarkDetector) else None
+        self._looker: LandmarkDetector = self._palms or LiteRTDetector()
+        self._sizes = {size: shrunk(image, size) for size in (THUMBNAIL, CONFIRMING)}
+        self._lit: dict[tuple[str, int], Image] = {}
+        self._best_palm = 0.0
+
+    def first_look(self) -> tuple[Hand, ...]:
+        """Return the hands in the image as it is, doubtful ones only if they are confirmed."""
+        if self._palms is None:
+            hands = self._detector.detect(self._image)
+        else:
+            hands = self._palms.hands_at(self._image, self._seen(self._palms.propose(self._image)))
+        return tuple(hand for hand in hands if not _is_doubtful(hand) or self._is_sure(hand))
+
+    def _is_sure(self, hand: Hand) -> bool:
+        return hand.landmarks is None or bool(confirmed(self._looker, self._image, hand, FIRST_LOOK_PRESENCE))
+
+    def in_views(self, views: tuple[View | tuple[View, ...], ...]) -> tuple[Hand, ...]:
+        """Return the hands of the first view that shows some."""
+        for entry in views:
+            for view, candidates in self._candidates(_together(entry)):
+                if candidates and (hands := self._confirmed_in(view, candidates)):
+                    return hands
         return ()
 
-    def _seen(self, image: Image, view: View) -> tuple[Hand, ...]:
-        """Return the hands that a view shows convincingly, in pixels of the picture without the view."""
-        least = max(view.presence, self._looker.least_presence)
-        looks = (self._believed(image, hand, least) for hand in self._candidates(image, view))
-        return tuple(hand for hand in looks if hand is not None)
+    def _confirmed_in(self, view: View, candidates: list[Hand]) -> tuple[Hand, ...]:
+        lit, least = self._in_light(view.light, CONFIRMING), self._least(view.presence)
+        to_image = self._sizes[CONFIRMING][1]
+        from_image = geometry.invert(to_image)
+        believed = (self._believed(lit, hand.moved(from_image), least) for hand in candidates)
+        hands = without_duplicates(hand for hand in believed if hand is not None)
+        return tuple(replace(hand.moved(to_image), view=view.name) for hand in hands)
+
+    def in_tiles(self, known: tuple[Hand, ...] = ()) -> tuple[Hand, ...]:
+        """Return the hands that overlapping parts of the image show, of the fewest parts that show any.
+
+        Parts are looked at if a palm score so far is promising. If hands are known, all parts are searched
+        for others.
+        """
+        height, width = self._image.shape[:2]
+        found: tuple[Hand, ...] = ()
+        for count, promising, least_palm in TILES:
+            if not known and (found or self._best_palm < promising):
+                break
+            for top, bottom in tile_sides(height, count):
+                for left, right in tile_sides(width, count):
+                    tile = np.ascontiguousarray(self._image[top:bottom, left:right])
+                    to_image = geometry.translation(left, top)
+                    hands = self._in_tile(tile, to_image, least_palm)
+                    found += tuple(replace(hand, view=f"{count} x {count} tiles") for hand in hands)
+        return without_duplicates(sorted(found, key=lambda hand: -hand.score), known)
+
+    def _in_tile(self, tile: Image, to_image: Affine, least_palm: float) -> Iterator[Hand]:
+        if self._palms is None:
+            candidates = [hand.moved(to_image) for hand in self._detector.detect(tile)]
+        else:
+            places = [one for one in self._palms.propose(tile, least_palm) if one.score >= least_palm]
+            looks = (self._look(self._image, one.region.moved(to_image), one.score) for one in places)
+            candidates = [hand for hand in looks if hand.score >= FIRST_SIGHT]
+        for hand in candidates:
+            if (believed := self._believed(self._image, hand, self._least(CHANGED))) is not None:
+                yield believed
+
+    def _candidates(self, views: tuple[View, ...]) -> Iterator[tuple[View, list[Hand]]]:
+        """Yield views, the likeliest first, with the hands that they may show, in pixels of the image."""
+        for view in views:
+            if view.whole:
+                around = Region.around(self._sizes[THUMBNAIL][0]).turned(math.radians(view.turn))
+                yield view, self._at_first_sight(view, [Proposal(score=0.0, palm=(0, 0), region=around)])
+        views = tuple(view for view in views if not view.whole)
+        if self._palms is not None and views:
+            yield from self._on_a_sheet(self._palms, views)
+            return
+        for view in views:
+            lit = self._in_light(view.light, CONFIRMING)
+            shown, forward = view.show(lit, round(max(lit.shape) * (1 + 2 * view.pad)))
+            back = geometry.compose(geometry.invert(forward), self._sizes[CONFIRMING][1])
+            yield view, [hand.moved(back) for hand in self._detector.detect(shown)]
+
+    def _on_a_sheet(
+        self, palms: LandmarkDetector, views: tuple[View, ...]
+    ) -> Iterator[tuple[View, list[Hand]]]:
+        """Run the palm network once on all views side by side, as small as it sees them."""
+        columns = math.ceil(math.sqrt(len(views)))
+        side = SIZE // columns
+        sheet = np.zeros((SIZE, SIZE, 3), np.uint8)
+        to_thumbnail = []
+        for index, view in enumerate(views):
+            x, y = side * (index % columns), side * (index // columns)
+            sheet[y : y + side, x : x + side], forward = view.show(
+                self._in_light(view.light, THUMBNAIL), side
+            )
+            to_thumbnail.append(geometry.invert(geometry.compose(forward, geometry.translation(x, y))))
+        places: dict[int, list[Proposal]] = {}
+        for place in self._seen(palms.propose(sheet, LEAST_PALM)):
+            column, row = (min(max(0, int(n / side)), columns - 1) for n in place.palm)
+            if place.score >= LEAST_PALM and row * columns + column < len(views):
+                places.setdefault(row * columns + column, []).append(place)
+        for index, few in places.items():  # in the order of their best palms
+            back = to_thumbnail[index]
+            moved = [replace(place, region=place.region.moved(back)) for place in few]
+            yield views[index], self._at_first_sight(views[index], moved)
+
+    def _at_first_sight(self, view: View, places: list[Proposal]) -> list[Hand]:
+        """Return what may be hands at places of the thumbnail, in pixels of the image."""
+        thumbnail, to_image = self._in_light(view.light, THUMBNAIL), self._sizes[THUMBNAIL][1]
+        hands = (self._look(thumbnail, place.region, place.score) for place in places)
+        return [hand.moved(to_image) for hand in hands if hand.score >= FIRST_SIGHT]
+
+    def _look(self, image: Image, region: Region, palm_score: float) -> Hand:
+        return replace(self._looker.look(image, region), palm_score=palm_score)
 
     def _believed(self, image: Image, hand: Hand, least: float) -> Hand | None:
         if hand.landmarks is None:
             return hand if hand.score >= least else None
-        return convincing(self._looker, image, hand, least)
+        return confirmed(self._looker, image, hand, least)
 
-    def _candidates(self, image: Image, view: View) -> tuple[Hand, ...]:
-        if view.whole:
-            hand = self._looker.look(image, Region.around(image).turned(math.radians(view.turn)))
-            return (hand,) if hand.score >= self._looker.least_presence else ()
-        shown, forward = view.show(image)
-        back = geometry.invert(forward)
-        return tuple(hand.moved(back) for hand in self.detector.detect(shown))
+    def _least(self, presence: float) -> float:
+        return max(presence, self._looker.least_presence)
+
+    def _seen(self, places: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+        self._best_palm = max([self._best_palm, *(place.score for place in places)])
+        return places
+
+    def _in_light(self, light: str, size: int) -> Image:
+        if (light, size) not in self._lit:
+            self._lit[light, size] = recolour(self._sizes[size][0], light)
+        return self._lit[light, size]
 
 
-def _doubtful(hand: Hand) -> bool:
+def _together(entry: View | tuple[View, ...]) -> tuple[View, ...]:
+    return (entry,) if isinstance(entry, View) else entry
+
+
+def _is_doubtful(hand: Hand) -> bool:
     return hand.score < (SURE_OF_WEAK_PALM if hand.palm_score < WEAK_PALM else SURE)
 
 
-def convincing(detector: LandmarkDetector, image: Image, hand: Hand, presence: float) -> Hand | None:
+def confirmed(detector: LandmarkDetector, image: Image, hand: Hand, presence: float) -> Hand | None:
     """Return the hand as the landmark network sees it when it looks again, or None if it then doubts it.
 
-    It is pointed twice at where the landmarks say that the hand is, as MediaPipe does from one video frame
-    to the next, and then at that place a little turned, larger and smaller. A real hand stays clear in
-    all looks; of what only resembles one, some look shows that.
+    The network looks twice where the landmarks say that the hand is, as MediaPipe does from one video frame
+    to the next, and then at that place a little turned, larger and smaller. A real hand stays present in all
+    looks; of what only resembles one, some look shows that.
 
     Parameters
     ----------

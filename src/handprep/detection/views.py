@@ -1,4 +1,4 @@
-"""Other views of a picture, in which a hand may be easier to find."""
+"""Other views of an image, in which a hand may be easier to find."""
 
 from __future__ import annotations
 
@@ -32,15 +32,19 @@ def _equalised(image: Image) -> Image:
 
 
 def _balanced(image: Image) -> Image:
-    """Stretch each channel to its full range, which takes away a tint as well as haze."""
-    low, high = np.percentile(image.reshape(-1, 3)[::7], (1, 99), axis=0)
-    stretched = (image - low) * (255 / np.maximum(high - low, 20))
-    return np.asarray(np.clip(stretched, 0, 255), np.uint8)
+    """Stretch each channel to its full range, which removes a tint as well as haze."""
+    low, high = np.percentile(image.reshape(-1, 3)[::13], (1, 99), axis=0)
+    levels = (np.arange(256)[:, None] - low) * (255 / np.maximum(high - low, 20))
+    return np.asarray(cv2.LUT(image, np.clip(levels, 0, 255).astype(np.uint8)[None]), np.uint8)
 
 
 def _smoothed(image: Image) -> Image:
-    """Take noise away, and detail that the networks' bilinear sampling would turn into noise."""
-    return np.asarray(cv2.GaussianBlur(cv2.medianBlur(image, 5), (0, 0), 1.5), np.uint8)
+    """Remove noise, and detail that the networks' bilinear sampling would turn into noise."""
+    kernel, sigma = (5, 1.5) if max(image.shape) > FINE else (3, 0.8)
+    return np.asarray(cv2.GaussianBlur(cv2.medianBlur(image, kernel), (0, 0), sigma), np.uint8)
+
+
+FINE = 400  # pixels of the long side, from which on twice as wide a kernel smooths as much
 
 
 def _swapped(image: Image) -> Image:
@@ -48,7 +52,7 @@ def _swapped(image: Image) -> Image:
 
 
 def _skin_toned(image: Image) -> Image:
-    """Colour the greys as skin: for grey pictures and such of a single strong colour."""
+    """Colour the greys as skin: for grey images and such of a single strong colour."""
     grey: Any = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return np.asarray(np.clip(grey[..., None] * SKIN, 0, 255), np.uint8)
 
@@ -66,8 +70,8 @@ LIGHTS: dict[str, Callable[[Image], Image]] = {
 }
 
 
-def lit(image: Image, light: str) -> Image:
-    """Return a picture in another light.
+def recolour(image: Image, light: str) -> Image:
+    """Return an image in another light.
 
     Parameters
     ----------
@@ -83,21 +87,19 @@ def lit(image: Image, light: str) -> Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View(Configurable):
-    """One other way to look at a picture.
+    """Another way to look at an image.
 
     Parameters
     ----------
     light
-        What is done to its colours: one or more of `LIGHTS`, as for `lit`.
+        What is done to its colours: one or more of `LIGHTS`, as for `recolour`.
     pad
         Share of the long side that is added on every side, continuing the edge pixels.
     turn
         Degrees, clockwise.
-    mirror
-        Whether it is mirrored left to right.
     whole
-        Whether to skip the palm network and take the whole picture for the hand's region, turned by
-        `turn` (see MediaPipe issue 3779). Only for detectors whose landmark network can be pointed.
+        Whether to skip the palm network and take the whole image for the hand's region, turned by `turn`
+        (see MediaPipe issue 3779). Only for a `LandmarkDetector`.
     presence
         Presence, 0 to 1, from which what is seen in this view is believed.
 
@@ -115,7 +117,6 @@ class View(Configurable):
     light: str = "as-is"
     pad: float = 0.0
     turn: int = 0
-    mirror: bool = False
     whole: bool = False
     presence: float = 0.7
 
@@ -133,37 +134,64 @@ class View(Configurable):
         """The view in words; every `Hand` found in it carries them."""
         words = [
             self.light if self.light != "as-is" else "",
-            "whole picture" if self.whole else "",
+            "whole image" if self.whole else "",
             f"padded {self.pad:g}" if self.pad else "",
             f"turned {self.turn}" if self.turn else "",
-            "mirrored" if self.mirror else "",
         ]
         return ", ".join(filter(None, words)) or "as-is"
 
-    def show(self, image: Image) -> tuple[Image, Affine]:
-        """Return the picture padded, turned and mirrored, and the map from the given picture to it.
+    def show(self, image: Image, side: int) -> tuple[Image, Affine]:
+        """Return the image padded and turned in a square, and the map from the given image to it.
 
         Parameters
         ----------
         image
             uint8 ``(H, W, 3)``, in this view's light already.
+        side
+            Pixels on a side of the square, which is black where the padding does not reach.
         """
         height, width = image.shape[:2]
-        radians = math.radians(self.turn)
-        c, s = abs(math.cos(radians)), abs(math.sin(radians))
-        border = 2 * self.pad * max(width, height)
-        new_width, new_height = round(width * c + height * s + border), round(width * s + height * c + border)
-        forward = geometry.compose(
-            geometry.translation(-width / 2, -height / 2),
-            geometry.rotation(radians),
-            geometry.scaling(-1 if self.mirror else 1, 1),
-            geometry.translation(new_width / 2, new_height / 2),
+        quarters = -self.turn // 90 % 4 if self.turn % 90 == 0 else 0
+        turned = np.ascontiguousarray(np.rot90(image, quarters))
+        rest = math.radians(0 if quarters else self.turn)
+        c, s = abs(math.cos(rest)), abs(math.sin(rest))
+        high, wide = turned.shape[:2]
+        factor = side / (max(wide * c + high * s, wide * s + high * c) + 2 * self.pad * max(wide, high))
+        size = max(1, round(wide * factor)), max(1, round(high * factor))
+        # Averaged down, as a bilinear warp would see one pixel of several; then turned and padded.
+        small: Any = cv2.resize(
+            turned, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+        )
+        placed = geometry.compose(
+            geometry.translation(-size[0] / 2, -size[1] / 2),
+            geometry.rotation(rest),
+            geometry.translation(*((side + (length - side) % 2) / 2 for length in size)),  # whole pixels
         )
         shown: Any = cv2.warpAffine(
-            image,
-            geometry.in_pixel_centres(forward),
-            (new_width, new_height),
+            small,
+            geometry.in_pixel_centres(placed),
+            (side, side),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE if self.pad else cv2.BORDER_CONSTANT,
         )
+        forward = geometry.compose(
+            geometry.translation(-width / 2, -height / 2),
+            geometry.rotation(-quarters * math.pi / 2),
+            geometry.translation(wide / 2, high / 2),
+            geometry.scaling(size[0] / wide, size[1] / high),
+            placed,
+        )
         return shown, forward
+
+
+def tile_sides(length: int, count: int) -> list[tuple[int, int]]:
+    """Return where so many overlapping tiles start and end along a side of an image.
+
+    Each shares `OVERLAP` of its length with the next one.
+    """
+    tile = length / (count - (count - 1) * OVERLAP)
+    starts = [index * tile * (1 - OVERLAP) for index in range(count)]
+    return [(int(start), min(length, math.ceil(start + tile))) for start in starts]
+
+
+OVERLAP = 0.3  # a hand of up to this share of a tile lies in one of them as a whole

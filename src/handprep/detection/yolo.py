@@ -16,6 +16,7 @@ from handprep.detection.litert import LiteRTDetector
 from handprep.detection.yolo_heads import LAYOUTS, Candidates, suppress
 from handprep.detection.yolo_network import Reading, YoloNetwork
 from handprep.errors import InputError, ModelError
+from handprep.images import check_rgb
 from handprep.opened import per_thread
 from handprep.sample import Hand, Image
 
@@ -118,10 +119,13 @@ class YoloDetector(Configurable):
 
         Raises
         ------
+        InputError
+            If the image is no such array; the message says how to convert it.
         ModelError
             If the file cannot be opened, is no network that gives boxes from one picture, or gives
             numbers that are none; the message says what was seen and what helps.
         """
+        check_rgb(image)
         network = self._network()
         found = network(image, self.fit, self.confidence)
         if self.classes is not None:

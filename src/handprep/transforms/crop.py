@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,7 +12,7 @@ import cv2
 import numpy as np
 
 from handprep import geometry
-from handprep.configurable import check_choice, check_range, model_files_of
+from handprep.configurable import check_choice, check_range, check_whole, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
@@ -20,50 +22,72 @@ from handprep.landmarks import HandLandmark
 from handprep.sample import Hand, Sample
 from handprep.transforms.base import Transform
 
-SCORES = {
+CONFIDENCE = 0.1
+MANY = 20  # palms that are looked at where one is not enough
+
+HANDS: dict[str, Callable[[Hand], float] | str] = {  # what orders the hands, or the side that is wanted
     "best": lambda hand: hand.score,
     "largest": lambda hand: (hand.box[2] - hand.box[0]) * (hand.box[3] - hand.box[1]),
+    "left": "Left",
+    "right": "Right",
+    "all": lambda hand: hand.score,
 }
+BGR = (
+    "a hand was found only after red and blue were swapped: is this BGR, as cv2.imread reads it? "
+    "Convert it with cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandCropper(Transform):
     """Find the hand and crop to it.
 
-    A sample whose hands are known already is cropped to these, without looking again.
+    A sample whose hands are known already is cropped without another detection, and its hands keep their
+    order: the first one is the hand.
 
     Parameters
     ----------
     detector
         ``"litert"`` (MediaPipe's networks on LiteRT), ``"openvino-f32"`` or ``"openvino-bf16"`` (the same on
         OpenVINO, the extra ``handprep[openvino]``), ``"mediapipe"`` (Google's package, the extra
-        ``handprep[mediapipe]``), or any `HandDetector`.
+        ``handprep[mediapipe]``), or any `HandDetector`, with parameters of its own.
     confidence
         Least score of a palm and of a hand, 0 to 1, for a detector given by name.
     margin
-        Share of the box's long side that is added on every side. Landmarks lie inside of the hand, so
-        that 0 cuts finger tips off; 0.2 keeps at least 99 % of the hand in more than 99 % of 2,188 photos
-        (tests/benchmarks/crop_quality.py).
+        Share of the box's long side that is added on every side; with ``hand="all"`` of the largest hand's.
+        Landmarks lie inside of the hand, so that 0 cuts finger tips off; 0.2 keeps at least 99 % of the hand
+        in more than 99 % of 2,188 photos (tests/benchmarks/crop_quality.py).
     square
-        Whether the crop is made square, as far as the picture reaches.
+        Whether the crop is made square, as far as the image reaches.
     hand
-        Which of several hands: the ``"best"`` (highest score) or the ``"largest"`` (box area).
+        Which of several hands: the ``"best"`` (highest score), the ``"largest"`` (box area), the best
+        ``"left"`` or ``"right"`` one (a photo without a hand of that side counts as one without a hand), or
+        ``"all"``: one crop around every hand.
+    max_hands
+        At most so many hands are looked for, 1 to 100, by a detector given by name. From 3 on, small hands
+        beside those of the first look are searched for, too. None means 2 for the ``"best"``, as MediaPipe
+        does, 20 for ``"all"``, and else as many as the first look shows.
     upright
-        Whether the picture is turned so that the line from the wrist to the middle finger's knuckle
-        points up. What lies outside of the photo then is black. A hand without landmarks is not turned.
+        Whether the image is turned so that the line from the wrist to the middle finger's knuckle points
+        up. What lies outside of the photo then is black. A hand without landmarks is not turned.
     mirror
         ``"right"`` shows every hand as a right hand, ``"left"`` as a left hand, None leaves it.
     search
-        Whether to look again at other views of the picture (`SearchingDetector`) where nothing is found.
+        Whether to try other views of the image (`SearchingDetector`) if the first look finds no hand.
     on_missing
-        What to do when there is no hand: ``"keep"`` the whole picture, crop to its ``"center"`` square,
+        What to do when there is no hand: ``"keep"`` the whole image, crop to its ``"center"`` square,
         ``"raise"`` `HandNotFoundError`, or ``"skip"`` the sample: `Pipeline.map` and the command line
         leave it out, a single call raises `SampleSkipped`.
 
     Raises
     ------
     InputError
-        If a parameter is out of its range.
+        If a parameter is out of its range, or belongs to a detector by name and another one is given.
+
+    Warns
+    -----
+    UserWarning
+        If a hand in an array shows only after red and blue were swapped: arrays must be RGB.
 
     Examples
     --------
@@ -72,10 +96,11 @@ class HandCropper(Transform):
     """
 
     detector: str | HandDetector = "litert"
-    confidence: float = 0.1
+    confidence: float = CONFIDENCE
     margin: float = 0.2
     square: bool = False
-    hand: Literal["best", "largest"] = "best"
+    hand: Literal["best", "largest", "left", "right", "all"] = "best"
+    max_hands: int | None = None
     upright: bool = False
     mirror: Literal["left", "right"] | None = None
     search: bool = True
@@ -86,14 +111,28 @@ class HandCropper(Transform):
             raise InputError(f"detector must be a name or have a detect method, not {self.detector!r}")
         check_range("confidence", self.confidence, 0, 1)
         check_range("margin", self.margin, 0, 10)
-        check_choice("hand", self.hand, tuple(SCORES))
+        check_choice("hand", self.hand, tuple(HANDS))
+        if self.max_hands is not None:
+            check_whole("max_hands", self.max_hands, 1, 100)
+        if not isinstance(self.detector, str) and (self.confidence != CONFIDENCE or self.max_hands):
+            raise InputError(
+                "confidence and max_hands are for a detector given by name; give them to the detector: "
+                f"{type(self.detector).__name__}(confidence=..., max_hands=...)"
+            )
         check_choice("mirror", self.mirror, (None, "left", "right"))
         check_choice("on_missing", self.on_missing, ("keep", "center", "raise", "skip"))
-        self.finder()  # so that an unknown name is refused here, not at the first picture
+        self.finder()  # so that an unknown name is refused here, not at the first image
 
     def finder(self) -> HandDetector:
         """Return the detector that these parameters stand for."""
-        return detector_named(self.detector, confidence=self.confidence, search=self.search)
+        many = {"best": 2, "all": MANY}.get(self.hand)
+        return detector_named(
+            self.detector,
+            confidence=self.confidence,
+            search=self.search,
+            max_hands=self.max_hands or many or MANY,
+            beside=None if self.max_hands or many else False,
+        )
 
     @property
     def model_files(self) -> frozenset[str]:
@@ -109,15 +148,33 @@ class HandCropper(Transform):
         """Return the detector's, or none where the hands are known."""
         return frozenset() if looked else self.model_files
 
+    def detect(self, sample: Sample) -> Sample:
+        """Return the sample with its hands, in the order of `hand`; those that are known keep theirs."""
+        if sample.hands is not None:
+            return sample
+        hands = self.finder().detect(sample.rgb)
+        if sample.source is None and hands and "swapped" in hands[0].view:
+            warnings.warn(BGR, stacklevel=2)
+        order = HANDS[self.hand]
+        key = HANDS["best"] if isinstance(order, str) else order
+        return replace(sample, hands=tuple(sorted(hands, key=key, reverse=True)))  # type: ignore[arg-type]
+
+    def eligible(self, hands: tuple[Hand, ...]) -> tuple[Hand, ...]:
+        """Return the hands among which `hand` chooses: of a wanted side, those of that side."""
+        side = HANDS[self.hand]
+        return tuple(hand for hand in hands if hand.handedness == side) if isinstance(side, str) else hands
+
     def apply(self, sample: Sample) -> Sample:
         """Return the sample, cropped, with the chosen hand first."""
-        hands = sample.hands if sample.hands is not None else self.finder().detect(sample.rgb)
-        if not hands:
-            return self._without_hand(replace(sample, hands=()))
-        chosen = max(hands, key=SCORES[self.hand])
-        sample = replace(sample, hands=(chosen, *(hand for hand in hands if hand is not chosen)))
+        sample = self.detect(sample)
+        hands = sample.hands or ()
+        eligible = self.eligible(hands)
+        if not eligible:
+            return self._without_hand(sample)
+        chosen = eligible[0]
         turned = self.upright and chosen.landmarks is not None
-        cropped = self._turned_crop(sample, chosen) if turned else self._straight_crop(sample, chosen.box)
+        crop = self._turned_crop if turned else self._straight_crop
+        cropped = crop(sample.with_first(chosen), hands if self.hand == "all" else (chosen,))
         wanted = self.mirror and self.mirror.capitalize()
         mirrored = bool(wanted and chosen.handedness and chosen.handedness != wanted)
         if mirrored:
@@ -127,35 +184,41 @@ class HandCropper(Transform):
         )
 
     def _without_hand(self, sample: Sample) -> Sample:
+        what = {"left": "left hand", "right": "right hand"}.get(self.hand, "hand")
         if self.on_missing == "raise":
             raise HandNotFoundError(
-                f"no hand found in {sample.name}; lower the confidence (now {self.confidence}), "
+                f"no {what} found in {sample.name}; lower the confidence (now {self.confidence}), "
                 "or choose on_missing='keep', 'center' or 'skip'"
             )
         if self.on_missing == "skip":
-            raise SampleSkipped(f"no hand found in {sample.name}, which is skipped (on_missing='skip')")
+            raise SampleSkipped(f"no {what} found in {sample.name}, which is skipped (on_missing='skip')")
+        found = len(sample.hands or ())
         if self.on_missing == "center":
             (width, height), side = sample.size, min(sample.size)
             left, top = (width - side) // 2, (height - side) // 2
             sample = _cut(sample, left, top, left + side, top + side)
-        return sample.noted("HandCropper", found=0, on_missing=self.on_missing)
+        return sample.noted("HandCropper", found=found, on_missing=self.on_missing)
 
-    def _straight_crop(self, sample: Sample, box: Box) -> Sample:
-        x0, y0, x1, y1 = self._widened(box)
+    def _straight_crop(self, sample: Sample, hands: tuple[Hand, ...]) -> Sample:
+        x0, y0, x1, y1 = self._widened([hand.box for hand in hands])
         width, height = sample.size
         if self.square:  # a square that sticks out is moved inside, and cut where it cannot be
-            x0, x1 = _inside(x0, x1, width)
-            y0, y1 = _inside(y0, y1, height)
-        left, top = min(max(0, math.floor(x0)), width - 1), min(max(0, math.floor(y0)), height - 1)
-        right, bottom = max(left + 1, min(width, math.ceil(x1))), max(top + 1, min(height, math.ceil(y1)))
+            side = math.ceil(x1 - x0)
+            left, right = _inside(round((x0 + x1 - side) / 2), side, width)
+            top, bottom = _inside(round((y0 + y1 - side) / 2), side, height)
+        else:
+            left, top = min(max(0, math.floor(x0)), width - 1), min(max(0, math.floor(y0)), height - 1)
+            right, bottom = max(left + 1, min(width, math.ceil(x1))), max(top + 1, min(height, math.ceil(y1)))
         return _cut(sample, left, top, right, bottom)
 
-    def _turned_crop(self, sample: Sample, hand: Hand) -> Sample:
-        assert hand.landmarks is not None
-        dx, dy = hand.landmarks[HandLandmark.MIDDLE_FINGER_MCP] - hand.landmarks[HandLandmark.WRIST]
+    def _turned_crop(self, sample: Sample, hands: tuple[Hand, ...]) -> Sample:
+        assert hands[0].landmarks is not None
+        dx, dy = hands[0].landmarks[HandLandmark.MIDDLE_FINGER_MCP] - hands[0].landmarks[HandLandmark.WRIST]
         turn = geometry.rotation(-math.atan2(dx, -dy))
-        x0, y0, x1, y1 = self._widened(geometry.enclosing_box(geometry.apply(turn, hand.landmarks)))
+        x0, y0, x1, y1 = self._widened([hand.moved(turn).box for hand in hands])
         width, height = max(1, math.ceil(x1 - x0)), max(1, math.ceil(y1 - y0))
+        if self.square:
+            width = height = max(width, height)  # which rounding may have set one apart
         if width * height > MAX_PIXELS:
             raise ImageError(
                 f"the crop of {sample.name} would have {width} x {height} pixels, more than the limit of "
@@ -170,17 +233,19 @@ class HandCropper(Transform):
         alpha = None if sample.alpha is None else warped(sample.alpha)
         return sample.moved(forward, warped(sample.image), alpha)
 
-    def _widened(self, box: Box) -> Box:
-        x0, y0, x1, y1 = box
+    def _widened(self, boxes: list[Box]) -> Box:
+        x0, y0, x1, y1 = geometry.enclosing_box(np.reshape(boxes, (-1, 2)))
         wide, high = x1 - x0, y1 - y0
-        border = self.margin * max(wide, high)
+        border = self.margin * max(max(box[2] - box[0], box[3] - box[1]) for box in boxes)
         more_x, more_y = (max(0.0, high - wide) / 2, max(0.0, wide - high) / 2) if self.square else (0.0, 0.0)
         return x0 - border - more_x, y0 - border - more_y, x1 + border + more_x, y1 + border + more_y
 
 
-def _inside(low: float, high: float, limit: int) -> tuple[float, float]:
-    shift = max(0.0, -low) - max(0.0, high - limit)
-    return low + shift, high + shift
+def _inside(start: int, side: int, limit: int) -> tuple[int, int]:
+    """Return where a stretch of pixels starts and ends after it was moved inside, and cut if too long."""
+    side = min(side, limit)
+    start = min(max(0, start), limit - side)
+    return start, start + side
 
 
 def _cut(sample: Sample, left: int, top: int, right: int, bottom: int) -> Sample:
