@@ -16,6 +16,7 @@ from handprep.detection.openvino import OpenVINODetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.views import View
 from handprep.detection.yolo import YoloDetector
+from handprep.drawing import draw
 from handprep.errors import (
     HandNotFoundError,
     HandprepError,
@@ -71,5 +72,6 @@ __all__ = [
     "Transform",
     "View",
     "YoloDetector",
+    "draw",
     "study_pipeline",
 ]
