@@ -118,13 +118,13 @@ def draw(
     return canvas
 
 
-def thumbnail(sample: Sample, least: int = 240, most: int = 800) -> Image:
+def thumbnail(sample: Sample, least: int = 256, most: int = 800) -> Image:
     """Return a sample drawn with its hands, its long side shrunk to at most `most` pixels.
 
     One of less than `least` pixels is enlarged by a whole factor, so that its pixels stay squares.
     """
     longest = max(sample.size)
-    scale = min(1.0, most / longest) if longest >= least else -(-least // longest)
+    scale = min(1.0, most / longest) if longest >= least else least // longest
     width, height = (max(1, round(side * scale)) for side in sample.size)
     return draw(ResizePad((height, width), interpolation="nearest" if scale > 1 else "auto").apply(sample))
 
