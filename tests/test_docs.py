@@ -176,7 +176,13 @@ def test_every_public_name_is_in_the_reference(name):
 @pytest.fixture
 def options(capsys):
     """Every option of the command line."""
-    for command in (["--help"], ["run", "--help"], ["models", "--help"], ["models", "fetch", "--help"]):
+    for command in (
+        ["--help"],
+        ["run", "--help"],
+        ["show", "--help"],
+        ["models", "--help"],
+        ["models", "fetch", "--help"],
+    ):
         assert run_command(command) == 0
     return set(OPTION.findall(capsys.readouterr().out))
 
