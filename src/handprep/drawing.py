@@ -11,12 +11,11 @@ import PIL.Image
 import PIL.ImageShow
 from numpy.typing import NDArray
 
-from handprep import images
+from handprep import geometry, images
 from handprep.configurable import check_choice, check_range
 from handprep.errors import InputError, OutputError
 from handprep.landmarks import CONNECTIONS, FINGERS
 from handprep.sample import Alpha, Hand, Image, Sample
-from handprep.transforms.resize import ResizePad
 
 Colour = tuple[int, int, int]
 
@@ -125,8 +124,15 @@ def thumbnail(sample: Sample, least: int = 256, most: int = 800) -> Image:
     """
     longest = max(sample.size)
     scale = min(1.0, most / longest) if longest >= least else least // longest
-    width, height = (max(1, round(side * scale)) for side in sample.size)
-    return draw(ResizePad((height, width), interpolation="nearest" if scale > 1 else "auto").apply(sample))
+    size = max(1, round(sample.size[0] * scale)), max(1, round(sample.size[1] * scale))
+
+    def scaled(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        flag = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
+        return np.asarray(cv2.resize(array, size, interpolation=flag), np.uint8)
+
+    forward = geometry.scaling(size[0] / sample.size[0], size[1] / sample.size[1])
+    alpha = None if sample.alpha is None else scaled(sample.alpha)
+    return draw(sample.moved(forward, scaled(sample.image), alpha))
 
 
 def as_png(image: Image) -> bytes:
