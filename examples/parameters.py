@@ -25,6 +25,8 @@ from handprep import (
     ResizePad,
     Sample,
     SearchingDetector,
+    Skeleton,
+    Transform,
     View,
     drawing,
     images,
@@ -42,9 +44,7 @@ def photo(name: str) -> Image:
     return images.read(PHOTOS / name.split("-", maxsplit=1)[0] / f"{name}.jpg").image
 
 
-def tile(
-    given: Image, caption: str, *transforms: HandCropper | BackgroundRemover | ResizePad | Greyscale
-) -> Tile:
+def tile(given: Image, caption: str, *transforms: Transform) -> Tile:
     """Return what transforms make of an image, below it what they are."""
     made = Pipeline(transforms).run(given)
     plain = replace(made, hands=(), alpha=made.alpha if made.transparent or "keep" in caption else None)
@@ -111,6 +111,19 @@ def size() -> list[Tile]:
     return [*sizes, grey, tile(given, "ResizePad((64, 96), fill=200)", crop, ResizePad((64, 96), fill=200))]
 
 
+def skeleton() -> list[Tile]:
+    given = photo("scissors-002")
+    ways = {
+        'view="image"': Skeleton(view="image"),
+        'view="upright"': Skeleton(view="upright"),
+        'view="palm"': Skeleton(view="palm"),
+        'colours="fingers"': Skeleton(colours="fingers", size=160),
+        'background="keep"': Skeleton(view="image", size=None, background="keep"),
+    }
+    crop = HandCropper()
+    return [tile(given, "the photo"), *(tile(given, text, crop, way) for text, way in ways.items())]
+
+
 def views() -> list[Tile]:
     """Return what kinds of views show of a hand that the first look misses."""
     lights = ("smoothed", "balanced", "brightened", "equalised", "swapped", "skin-toned")
@@ -135,20 +148,17 @@ def limits() -> list[Tile]:
     ]
 
 
-STRIPS: dict[str, tuple[Callable[[], list[Tile]], int]] = {  # and how many tiles stand in a row
-    **{
-        strip.__name__: (strip, 6)
-        for strip in (margin, square, upright, hand, background, missing, size, limits)
-    },
-    "views": (views, 6),
+STRIPS: dict[str, Callable[[], list[Tile]]] = {
+    make.__name__: make
+    for make in (margin, square, upright, hand, background, missing, size, skeleton, limits, views)
 }
+COLUMNS = 6
 
 
 def strip(name: str) -> Image:
     """Return a strip as one RGB image."""
-    make, columns = STRIPS[name]
-    tiles = make()
-    return sheet([tiles[start : start + columns] for start in range(0, len(tiles), columns)], side=SIDE)
+    tiles = STRIPS[name]()
+    return sheet([tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)], side=SIDE)
 
 
 def main() -> None:

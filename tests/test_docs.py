@@ -159,6 +159,7 @@ PUBLIC = [
     *(f"handprep.images.{name}" for name in images.__all__),
     *(f"handprep.models.{name}" for name in models.__all__),
     *("handprep.folder.prepare", "handprep.folder.FolderResult"),
+    *("handprep.explain.Explanation", "handprep.features"),
     "handprep.integrations.torchvision.V2Transform",
     "handprep.integrations.albumentations.PrepareHands",
     "handprep.integrations.image_folder.PreparedImageFolder",

@@ -38,6 +38,7 @@ from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
+from handprep.transforms.skeleton import Skeleton
 
 __version__ = "0.1.0"
 
@@ -68,6 +69,7 @@ __all__ = [
     "SampleSkipped",
     "SearchingDetector",
     "Segmenter",
+    "Skeleton",
     "Step",
     "Transform",
     "View",

@@ -178,7 +178,7 @@ def draw_bones(
     colours
         Of the five fingers from the thumb on, the palm, and the wrist.
     """
-    fixed = _fixed(landmarks)
+    fixed = fixed_point(landmarks)
     order = range(5) if depth is None else sorted(range(5), key=lambda n: -float(depth[FINGERS[n]].mean()))
     rim, thick = max(1.0, 0.4 * width), max(1, round(width))
     radius = (JOINT if halo else SMALL_JOINT) * width
@@ -198,7 +198,7 @@ def _dot(canvas: NDArray[np.uint8], centre: NDArray[np.int32], radius: float, co
     cv2.circle(canvas, centre.tolist(), round(radius * 2**SHIFT), colour, -1, cv2.LINE_AA, SHIFT)
 
 
-def _fixed(points: Any) -> NDArray[np.int32]:
+def fixed_point(points: Any) -> NDArray[np.int32]:
     """Return continuous pixels as OpenCV's fixed-point numbers, which count from a pixel's centre."""
     kept = np.clip(np.asarray(points, np.float64) - 0.5, -FAR_OUTSIDE, FAR_OUTSIDE)
     return np.asarray(np.round(kept * 2**SHIFT), np.int32)
@@ -225,7 +225,7 @@ def _show_alpha(canvas: Image, alpha: Alpha, how: str, width: float) -> None:
 
 
 def _draw_box(canvas: Image, hand: Hand, width: float, halo: Colour | None) -> None:
-    first, last = _fixed(np.reshape(hand.box, (2, 2))).tolist()
+    first, last = fixed_point(np.reshape(hand.box, (2, 2))).tolist()
     thin = max(1, round(0.4 * width))
     if halo:
         cv2.rectangle(canvas, first, last, halo, 3 * thin, cv2.LINE_AA, SHIFT)
