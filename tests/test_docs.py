@@ -159,6 +159,7 @@ PUBLIC = [
     *(f"handprep.images.{name}" for name in images.__all__),
     *(f"handprep.models.{name}" for name in models.__all__),
     *("handprep.folder.prepare", "handprep.folder.FolderResult"),
+    *("handprep.explain.Explanation", "handprep.features"),
     "handprep.integrations.torchvision.V2Transform",
     "handprep.integrations.albumentations.PrepareHands",
     "handprep.integrations.image_folder.PreparedImageFolder",
@@ -176,7 +177,13 @@ def test_every_public_name_is_in_the_reference(name):
 @pytest.fixture
 def options(capsys):
     """Every option of the command line."""
-    for command in (["--help"], ["run", "--help"], ["models", "--help"], ["models", "fetch", "--help"]):
+    for command in (
+        ["--help"],
+        ["run", "--help"],
+        ["show", "--help"],
+        ["models", "--help"],
+        ["models", "fetch", "--help"],
+    ):
         assert run_command(command) == 0
     return set(OPTION.findall(capsys.readouterr().out))
 

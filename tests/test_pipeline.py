@@ -151,6 +151,35 @@ def test_something_that_is_no_transform_is_refused():
         Pipeline([ResizePad(64), np.fliplr])
 
 
+def test_a_pipeline_is_a_sequence():
+    crop, size, grey = parts = [HandCropper(), ResizePad(64), Greyscale()]
+    pipeline = Pipeline(parts)
+    assert (len(pipeline), [*pipeline], pipeline[0], pipeline[-1]) == (3, parts, crop, grey)
+    assert pipeline[:2] == Pipeline([crop, size])
+    assert pipeline[:2] + [grey] == pipeline  # noqa: RUF005
+    assert pipeline[:2] + grey == pipeline[:1] + pipeline[1:] == pipeline
+    with pytest.raises(IndexError):
+        pipeline[3]
+
+
+@pytest.mark.parametrize("wrong", [(ResizePad(64), Greyscale()), (ResizePad(64),), ("HandCropper",), (3,)])
+def test_transforms_that_are_no_list_get_the_right_form_shown(wrong):
+    with pytest.raises(InputError, match=r"Pipeline\(\["):
+        Pipeline(*wrong)
+
+
+def test_a_class_in_place_of_a_transform_gets_the_right_form_shown():
+    with pytest.raises(InputError, match=r"Greyscale\(\)"):
+        Pipeline([ResizePad(64), Greyscale])
+
+
+def test_a_notebook_shows_the_steps_and_what_is_not_as_by_default():
+    pipeline = Pipeline([HandCropper(margin=0.3), Pipeline([BackgroundRemover(background="blur")])])
+    shown = pipeline._repr_html_()
+    assert "<li><b>HandCropper</b> margin=0.3</li>" in shown
+    assert "<b>BackgroundRemover</b> background=&#x27;blur&#x27;" in shown
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"pipeline": 3}', "null", "[" * 100_000, '{"pipeline": {"name": "Pipeline"}}']
 )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import pickle
+from dataclasses import replace
+
 import numpy as np
+import PIL.Image
+import PIL.ImageShow
 import pytest
 
-from handprep import geometry
-from handprep.errors import InputError
+from handprep import ResizePad, geometry
+from handprep.errors import InputError, OutputError
 from handprep.sample import Hand, Sample
 
 LANDMARKS = np.random.default_rng(0).uniform(10, 90, (21, 2)).astype(np.float32)
@@ -37,10 +43,85 @@ def test_an_alpha_of_another_size_is_refused():
 
 def test_a_sample_is_read_only_and_leaves_the_callers_array_writable():
     image = np.zeros((4, 4, 3), np.uint8)
-    sample = Sample(image=image)
+    sample = Sample(image=image, alpha=image[..., 0])
+    with pytest.raises(ValueError, match=r"read-only.*sample\.image\.copy\(\)"):
+        sample.image[1:3][0, 0] = 1
     with pytest.raises(ValueError, match="read-only"):
-        sample.image[0, 0] = 1
+        sample.alpha[0, 0] = 1
     image[0, 0] = 1
+    changed = sample.image.copy()
+    changed[0, 0] = 2
+    assert Sample(image=changed).image[0, 0].tolist() == [2, 2, 2]
+
+
+def test_what_is_computed_from_pixels_is_an_array_or_a_number_as_any_other():
+    image = Sample(image=np.full((2, 3), 4, np.uint8)).image
+    assert type(image / 2) is type(np.abs(image[0])) is np.ndarray
+    assert isinstance(image.mean(), np.floating)
+    assert isinstance(image.astype(np.float32).max(), np.floating)
+    assert isinstance(image[0, 0], np.uint8)
+    assert pickle.loads(pickle.dumps(image)).tolist() == image.tolist()
+
+
+def test_as_an_array_a_sample_is_its_image():
+    sample = Sample(image=np.arange(12, dtype=np.uint8).reshape(3, 4))
+    array = np.asarray(sample)
+    assert type(array) is np.ndarray
+    assert np.shares_memory(array, sample.image)
+    np.testing.assert_array_equal(np.array(sample, dtype=np.float32), sample.image)
+    np.array(sample)[0, 0] = 9  # a copy of one's own
+
+
+def test_samples_and_hands_say_in_one_line_what_they_are():
+    sample = Sample(image=np.zeros((4, 6), np.uint8), hands=(a_hand(handedness="Right"),), source="a.jpg")
+    assert repr(sample.noted("ResizePad").noted("Greyscale")) == (
+        "<Sample 6x4 grey, Right 0.90, a.jpg > ResizePad > Greyscale>"
+    )
+    assert "no hand, " in repr(replace(sample, hands=()))
+    assert "hands not looked for" in repr(replace(sample, hands=None))
+    assert "no landmarks" in repr(Hand(box=(0, 0, 1, 1), score=0.5))
+    assert "view as-is" in repr(sample.hand)
+    assert not {"\n", "["} & {*repr(sample), *repr(sample.hand)}
+
+
+def test_points_go_to_the_photo_and_back():
+    forward = geometry.compose(geometry.rotation(0.3), geometry.scaling(0.5, 0.7), geometry.translation(9, 4))
+    sample = Sample(image=np.zeros((90, 90), np.uint8)).moved(forward, np.zeros((50, 50), np.uint8), None)
+    photo = sample.to_photo(LANDMARKS)
+    np.testing.assert_allclose(geometry.apply(forward, photo), LANDMARKS, atol=1e-9)
+    np.testing.assert_allclose(sample.from_photo(photo), LANDMARKS, atol=1e-9)
+
+
+@pytest.mark.parametrize(("side", "shown"), [(64, 256), (300, 300), (4000, 800)])
+def test_a_notebook_shows_a_sample_with_its_hands_at_a_size_to_look_at(side, shown):
+    sample = Sample(image=np.zeros((100, 100, 3), np.uint8), hands=(a_hand(),))
+    picture = PIL.Image.open(io.BytesIO(ResizePad(side).apply(sample)._repr_png_()))
+    assert picture.size == (shown, shown)
+    assert np.asarray(picture).max() > 100
+
+
+def test_a_sample_is_saved_as_its_ending_says(tmp_path):
+    sample = Sample(image=np.full((4, 6, 3), 9, np.uint8))
+    sample.save(tmp_path / "a.png")
+    assert np.asarray(PIL.Image.open(tmp_path / "a.png")).tolist() == sample.image.tolist()
+    with pytest.raises(InputError, match=r"a\.txt"):
+        sample.save(tmp_path / "a.txt")
+
+
+def test_show_opens_a_viewer_with_the_hands_or_says_that_there_is_none(monkeypatch):
+    sample, opened = Sample(image=np.zeros((100, 100, 3), np.uint8), hands=(a_hand(),)), []
+
+    class Viewer(PIL.ImageShow.Viewer):
+        def show(self, image, **options):
+            opened.append(np.asarray(image))
+            return True
+
+    monkeypatch.setattr(PIL.ImageShow, "_viewers", [])
+    with pytest.raises(OutputError, match="save"):
+        sample.show()
+    PIL.ImageShow.register(Viewer())
+    sample.show()
+    assert opened[0].max() > 100
 
 
 WORLD = np.random.default_rng(1).uniform(-0.1, 0.1, (21, 3)).astype(np.float32)

@@ -16,6 +16,7 @@ from handprep.detection.openvino import OpenVINODetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.views import View
 from handprep.detection.yolo import YoloDetector
+from handprep.drawing import draw
 from handprep.errors import (
     HandNotFoundError,
     HandprepError,
@@ -37,6 +38,7 @@ from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
+from handprep.transforms.skeleton import Skeleton
 
 __version__ = "0.1.0"
 
@@ -67,9 +69,11 @@ __all__ = [
     "SampleSkipped",
     "SearchingDetector",
     "Segmenter",
+    "Skeleton",
     "Step",
     "Transform",
     "View",
     "YoloDetector",
+    "draw",
     "study_pipeline",
 ]

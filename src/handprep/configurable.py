@@ -33,6 +33,12 @@ class Configurable:
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
     @property
+    def changed(self) -> dict[str, Any]:
+        """The parameters that are not as by default."""
+        defaults = {f.name: f.default for f in fields(self)}  # type: ignore[arg-type]
+        return {name: value for name, value in self.parameters.items() if value != defaults[name]}
+
+    @property
     def model_files(self) -> frozenset[str]:
         """Names of the model files (`handprep.models`) that results depend on."""
         return model_files_of(tuple(self.parameters.values()))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import handprep
 from handprep import geometry, images, models
@@ -22,6 +23,9 @@ from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 
+if TYPE_CHECKING:
+    from handprep.explain import Explanation
+
 _log = logging.getLogger(__name__)
 
 ENOUGH_TO_FIND = 960  # pixels on the long side: a ninth of the photo then has more than the palm network sees
@@ -29,9 +33,12 @@ NO_PICTURES_FAULT = (ModelError, MissingExtraError)  # these would only come aga
 ROOM_TO_CROP = 3  # a hand often fills a third of a photo: so much longer is what is read than is asked for
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, init=False)
 class Pipeline(Transform):
     """Transforms applied one after the other; itself a transform.
+
+    It is a sequence: ``len(pipeline)``, ``pipeline[0]``, ``pipeline[:2]`` and ``pipeline + [Greyscale()]`` do
+    as with a list. A notebook shows its steps.
 
     A large photo is decoded at a reduced size where its format allows it and the pipeline ends in a
     `ResizePad`; where the crop turns out to need more, the photo is decoded again, finer.
@@ -55,11 +62,46 @@ class Pipeline(Transform):
 
     transforms: Sequence[Transform]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "transforms", tuple(self.transforms))
+    def __init__(self, transforms: Iterable[Transform], *others: Transform) -> None:
+        if others or not isinstance(transforms, Iterable) or isinstance(transforms, str):
+            raise InputError("a pipeline takes one list: write Pipeline([HandCropper(), ResizePad(64)])")
+        object.__setattr__(self, "transforms", tuple(transforms))
         for transform in self.transforms:
+            if isinstance(transform, type) and issubclass(transform, Transform):
+                raise InputError(
+                    f"a pipeline is made of transforms, not of their classes: write {transform.__name__}()"
+                )
             if not isinstance(transform, Transform):
                 raise InputError(f"a pipeline is made of transforms, not {transform!r}")
+
+    def __len__(self) -> int:
+        return len(self.transforms)
+
+    def __iter__(self) -> Iterator[Transform]:
+        return iter(self.transforms)
+
+    @overload
+    def __getitem__(self, index: int) -> Transform: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Pipeline: ...
+
+    def __getitem__(self, index: int | slice) -> Transform | Pipeline:
+        found = self.transforms[index]
+        return found if isinstance(found, Transform) else Pipeline(found)
+
+    def __add__(self, others: Iterable[Transform] | Transform) -> Pipeline:
+        more = others if isinstance(others, Iterable) else [others]
+        return Pipeline([*self.transforms, *more])
+
+    def _repr_html_(self) -> str:
+        def shown(part: Transform) -> str:
+            if isinstance(part, Pipeline):
+                return part._repr_html_()
+            values = ", ".join(f"{name}={value!r}" for name, value in part.changed.items())
+            return f"<b>{type(part).__name__}</b> {html.escape(values)}"
+
+        return f"<ol start=0>{''.join(f'<li>{shown(part)}</li>' for part in self)}</ol>"
 
     def __repr__(self) -> str:
         lines = "".join(f"    {transform!r},\n" for transform in self.transforms)
@@ -166,6 +208,26 @@ class Pipeline(Transform):
             back = geometry.compose(done.to_source, geometry.invert(finer.to_source))
             finer = replace(finer, hands=tuple(hand.moved(back) for hand in done.hands))
         return self.apply(finer)
+
+    def explain(self, picture: Any, *, name: str | None = None) -> Explanation:
+        """Take a picture through the pipeline and show what each step did, or why no hand was found.
+
+        Parameters
+        ----------
+        picture, name
+            As for `run`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Pipeline([ResizePad(32), Greyscale()]).explain(np.zeros((48, 64, 3), np.uint8))
+        the given image: 64 x 48 pixels
+        ResizePad: 32 x 32 pixels, size (32, 32), scale 0.5, left 0, top 4
+        Greyscale: 32 x 32 pixels, channels 1
+        """
+        from handprep.explain import explain  # noqa: PLC0415 - which runs pipelines
+
+        return explain(self, picture, name)
 
     def map(
         self,

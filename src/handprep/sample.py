@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from handprep import geometry
 from handprep.errors import InputError
@@ -23,10 +24,25 @@ LANDMARKS = len(HandLandmark)
 OTHER_HAND = {"Left": "Right", "Right": "Left"}
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    if not array.flags.writeable:
+class SharedPixels(np.ndarray):
+    """The pixels of a `Sample`, which are read-only and say what to do about it."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not self.flags.writeable:
+            raise ValueError(
+                "a sample's pixels are read-only, as other samples may share them: change a copy, such as "
+                "sample.image.copy(), and build a new sample with dataclasses.replace(sample, image=copy)"
+            )
+        super().__setitem__(index, value)
+
+    def __array_wrap__(self, array: NDArray[Any], *_: Any) -> Any:
+        return np.asarray(array)[()]  # what is computed from pixels is an array as any other, or a number
+
+
+def _read_only(array: NDArray[Any], kind: type[NDArray[Any]] = np.ndarray) -> NDArray[Any]:
+    if type(array) is kind and not array.flags.writeable:
         return array
-    view = array.view()  # a view, so that the caller's own array stays writable
+    view = array.view(kind)  # a view, so that the caller's own array stays writable
     view.flags.writeable = False
     return view
 
@@ -35,7 +51,7 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
 HAND_ARRAYS = {"landmarks": (LANDMARKS, 2), "depth": (LANDMARKS,), "world": (LANDMARKS, 3)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Hand:
     """One hand, in continuous pixel coordinates of the image it belongs to.
 
@@ -75,6 +91,8 @@ class Hand:
     --------
     >>> import numpy as np
     >>> hand = Hand(box=(0, 0, 20, 10), score=0.9, handedness="Left")
+    >>> hand
+    <Hand Left 0.90, box 0 0 20 10, no landmarks, view as-is>
     >>> hand.moved(np.array([[-1.0, 0, 100], [0, 1, 0]])).handedness  # mirrored
     'Right'
     """
@@ -101,6 +119,16 @@ class Hand:
             if array.shape != shape or not np.isfinite(array).all():
                 raise InputError(f"{name} must be finite numbers of shape {shape}, not {array.shape}")
             object.__setattr__(self, name, _read_only(array))
+
+    def __repr__(self) -> str:
+        box = " ".join(f"{side:.0f}" for side in self.box)
+        seen = "no landmarks" if self.landmarks is None else "landmarks"
+        return f"<Hand {self.caption}, box {box}, {seen}, view {self.view}>"
+
+    @property
+    def caption(self) -> str:
+        """Side and score, such as ``"Right 0.98"``."""
+        return f"{self.handedness or ''} {self.score:.2f}".strip()
 
     def moved(self, forward: Affine) -> Hand:
         """Return the hand as it lies after the image was moved by a ``(2, 3)`` affine map.
@@ -144,14 +172,17 @@ class Frame:
     to_source: Affine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Sample:
     """A picture on its way through a pipeline, with all that is known of it.
+
+    A notebook shows it with its hands drawn, and ``np.asarray(sample)`` is its image.
 
     Attributes
     ----------
     image
-        uint8, ``(H, W, 3)`` RGB, or ``(H, W)`` once grey. Read-only.
+        uint8, ``(H, W, 3)`` RGB, or ``(H, W)`` once grey. Read-only: to change pixels, change
+        ``sample.image.copy()``.
     hands
         None: not looked for. ``()``: looked for, none found. Else the hands, the chosen one first.
     alpha
@@ -177,8 +208,8 @@ class Sample:
     Examples
     --------
     >>> import numpy as np
-    >>> Sample(image=np.zeros((4, 6, 3), np.uint8)).size
-    (6, 4)
+    >>> Sample(image=np.zeros((4, 6, 3), np.uint8), source="photo.jpg")
+    <Sample 6x4 RGB, hands not looked for, photo.jpg>
     """
 
     image: Image
@@ -200,10 +231,78 @@ class Sample:
             )
         if np.shape(self.to_source) != (2, 3):
             raise InputError(f"to_source must have shape (2, 3), not {np.shape(self.to_source)}")
-        object.__setattr__(self, "image", _read_only(self.image))
+        object.__setattr__(self, "image", _read_only(self.image, SharedPixels))
         if self.alpha is not None:
-            object.__setattr__(self, "alpha", _read_only(self.alpha))
+            object.__setattr__(self, "alpha", _read_only(self.alpha, SharedPixels))
         object.__setattr__(self, "to_source", _read_only(np.asarray(self.to_source, dtype=np.float64)))
+
+    def __repr__(self) -> str:
+        colours = "RGBA" if self.transparent else "RGB" if self.image.ndim == 3 else "grey"
+        found = "hands not looked for" if self.hands is None else "no hand"
+        found = ", ".join(hand.caption for hand in self.hands or ()) or found
+        steps = "".join(f" > {step.name}" for step in self.steps)
+        width, height = self.size
+        return f"<Sample {width}x{height} {colours}, {found}, {self.name}{steps}>"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return `image` for ``np.asarray``."""
+        return np.array(self.image, dtype=dtype, copy=copy)
+
+    def _repr_png_(self) -> bytes:
+        from handprep import drawing  # noqa: PLC0415 - which draws samples
+
+        return drawing.as_png(drawing.thumbnail(self))
+
+    def show(self) -> None:
+        """Show the picture with its hands drawn, in the viewer that ``PIL.Image.show`` opens.
+
+        Raises
+        ------
+        OutputError
+            If there is no viewer, as on a server.
+        """
+        from handprep import drawing  # noqa: PLC0415
+
+        drawing.show(drawing.thumbnail(self))
+
+    def save(self, path: str | os.PathLike[str], *, quality: int = 95) -> None:
+        """Write the picture to a PNG, JPEG or WebP file, as `handprep.images.write` does.
+
+        Parameters
+        ----------
+        path
+            Where to; its ending decides the format.
+        quality
+            1 to 100, for JPEG and WebP.
+
+        Raises
+        ------
+        InputError, OutputError
+            If the ending names no format, or the file cannot be written.
+        """
+        from handprep import images  # noqa: PLC0415 - which reads samples
+
+        images.write(self, path, quality=quality)
+
+    def to_photo(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Map pixels of `image` to pixels of the photo.
+
+        Parameters
+        ----------
+        points
+            ``(..., 2)`` x, y; continuous, so that (0, 0) is the outer corner of the first pixel.
+
+        Examples
+        --------
+        >>> cut = Sample(image=np.zeros((9, 9), np.uint8), to_source=geometry.translation(100, 50))
+        >>> cut.to_photo([(1, 2)]).tolist()
+        [[101.0, 52.0]]
+        """
+        return geometry.apply(self.to_source, points)
+
+    def from_photo(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Map pixels of the photo to pixels of `image`: the inverse of `to_photo`."""
+        return geometry.apply(geometry.invert(self.to_source), points)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
+from handprep.transforms.skeleton import Skeleton
 from tests.folder.folders import outputs, picture
 from tests.permissions import as_nobody, folder_for_all
 from tests.rendered import photos
@@ -180,6 +181,8 @@ class TestOptions:
             ("", [HandCropper(), ResizePad(300)]),
             ("--size 48x64", [HandCropper(), ResizePad((48, 64))]),
             ("--no-resize --gray", [HandCropper(), Greyscale()]),
+            ("--skeleton palm --size 64", [HandCropper(), Skeleton(view="palm", size=64)]),
+            ("--skeleton image --no-crop", [Skeleton(view="image", size=300)]),
             ("--no-crop", [ResizePad(300)]),
             ("--remove-background", [HandCropper(), BackgroundRemover(), ResizePad(300)]),
             (

@@ -12,6 +12,7 @@ from pathlib import Path
 import handprep
 from handprep import models
 from handprep.cli.options import add_options, pipeline_of
+from handprep.cli.photos import add_show, run_one
 from handprep.errors import HandprepError, InputError
 from handprep.folder import MANIFEST, REPORT, FolderResult, prepare
 from handprep.folder.formats import FORMATS
@@ -28,6 +29,8 @@ examples:
   handprep run photos prepared --size 64 --grey --upright --mirror right
       small grey pictures of upright right hands
   handprep run photos prepared --remove-background --background white
+  handprep show photos/rock/rock-000.jpg --upright -o steps.png
+      see what each step does to a photo, before a whole folder is prepared
   handprep models fetch
       fetch all model files, for a machine that will have no network
 
@@ -77,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"handprep {handprep.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
+    add_show(commands)
     _add_models(commands)
     return parser
 
@@ -92,8 +96,12 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.set_defaults(command=_run)
-    run.add_argument("src", type=Path, metavar="SRC", help="the folder of photos: SRC/[origin/]class/photo")
-    run.add_argument("dst", type=Path, metavar="DST", help="the folder for the outputs, which mirrors SRC")
+    run.add_argument(
+        "src", type=Path, metavar="SRC", help="the folder of photos: SRC/[origin/]class/photo; or one photo"
+    )
+    run.add_argument(
+        "dst", type=Path, metavar="DST", help="the folder for the outputs, which mirrors SRC; or one file"
+    )
     run.add_argument("--format", choices=tuple(FORMATS), default="png", help="of the outputs (png)")
     run.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
     run.add_argument(
@@ -116,6 +124,9 @@ def _run(parsed: argparse.Namespace) -> int:
     pipeline = pipeline_of(parsed)
     if parsed.save_pipeline is not None:
         write_whole(parsed.save_pipeline, pipeline.to_json().encode())
+    if parsed.src.is_file() and parsed.dst.suffix:
+        run_one(pipeline, parsed.src, parsed.dst)
+        return FINE
     result = prepare(
         parsed.src,
         parsed.dst,

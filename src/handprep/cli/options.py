@@ -19,12 +19,13 @@ from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
+from handprep.transforms.skeleton import Skeleton
 
 SIZE = 300  # pixels, as in the founding study
 CROP = ("detector", "confidence", "margin", "square", "hand", "upright", "mirror", "search", "on_missing")
 BACKGROUND = ("method", "model", "background")
 LOOKING = ("detector", "on_missing")  # for whoever looks for the hand: the cropper, or else the remover
-OTHERS = ("crop", "remove_background", "size", "resize", "grey")
+OTHERS = ("crop", "remove_background", "size", "resize", "grey", "skeleton")
 FLAGS = {
     "search": "--no-search",
     "crop": "--no-crop",
@@ -56,6 +57,8 @@ def pipeline_of(arguments: argparse.Namespace) -> Pipeline:
     if arguments.pipeline is not None:
         _refuse(given, given, "--pipeline FILE says all of that")
         return _read(arguments.pipeline)
+    if "skeleton" in given:
+        return _skeleton(given)
     return Pipeline([*_crop(given), *_background(given), *_resize(given), *_grey(given)])
 
 
@@ -85,6 +88,11 @@ def _resize(given: dict[str, Any]) -> list[Transform]:
 
 def _grey(given: dict[str, Any]) -> list[Transform]:
     return [Greyscale()] if "grey" in given else []
+
+
+def _skeleton(given: dict[str, Any]) -> Pipeline:
+    _refuse(given, ("remove_background", *BACKGROUND, "resize", "grey"), "a skeleton is a drawing")
+    return Pipeline([*_crop(given), Skeleton(view=given["skeleton"], size=given.get("size", SIZE))])
 
 
 def _only(given: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -159,6 +167,12 @@ def _add_picture_options(group: argparse._ArgumentGroup) -> None:
 
     add("--size", type=_size, metavar="N|HxW", help=f"pixels: a square, or height x width ({SIZE})")
     add("--no-resize", dest="resize", action="store_false", help="leave the size as it is")
+    add(
+        "--skeleton",
+        choices=("image", "upright", "palm"),
+        help="draw the hand's bones instead: as in the crop, upright as a right hand, or turned in space so "
+        "that the palm of a right hand faces the viewer",
+    )
     add("--grey", "--gray", dest="grey", action="store_true", help="make grey pictures")
 
 

@@ -1,0 +1,242 @@
+"""Hands drawn onto images: bones, joints, box, side and score, and the edge of the alpha."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import PIL.Image
+import PIL.ImageShow
+from numpy.typing import NDArray
+
+from handprep import geometry, images
+from handprep.configurable import check_choice, check_range
+from handprep.errors import InputError, OutputError
+from handprep.landmarks import CONNECTIONS, FINGERS
+from handprep.sample import Alpha, Hand, Image, Sample
+
+Colour = tuple[int, int, int]
+
+# A colour for each finger from the thumb on, and for the palm: the hues of MediaPipe's drawing styles,
+# lighter, so that all of them stand out from skin of any tone within the dark halo.
+FINGER_COLOURS: tuple[Colour, ...] = (
+    *((255, 214, 150), (214, 120, 255), (255, 214, 0), (70, 255, 70), (70, 180, 255)),
+)
+PALM_COLOUR, WRIST_COLOUR, ALPHA_COLOUR = (235, 235, 235), (255, 80, 80), (0, 255, 255)
+HALO: Colour = (20, 20, 20)
+TINT: Colour = (40, 0, 90)  # what the background is mixed with, half and half
+
+WIDTH_OF_IMAGE, WIDTH_OF_HAND = (
+    1 / 250,
+    1 / 40,
+)  # line width by the image's and at most by the hand's long side
+JOINT, SMALL_JOINT = 1.1, 0.7  # radius of a joint, in line widths, with and without a halo
+SMALL = 160  # pixels on the long side: below that, text cannot be read, and halos would hide the hand
+SHIFT = 4  # OpenCV draws at fractions of 1/16 pixel
+FAR_OUTSIDE = 1e6  # pixels; OpenCV's integers end beyond
+CHECKS = 12  # pixels: the squares behind transparent images
+
+_TINTED = np.array([[[(grey + part) // 2 for part in TINT] for grey in range(256)]], np.uint8)
+_FINGER_BONES = [np.column_stack([finger[:-1], finger[1:]]) for finger in FINGERS]
+_PALM_BONES = np.array(CONNECTIONS[: len(CONNECTIONS) - sum(map(len, _FINGER_BONES))])
+
+
+def draw(
+    image: Any,
+    hands: Hand | Iterable[Hand] | None = None,
+    *,
+    bones: bool = True,
+    box: bool = True,
+    label: bool = True,
+    alpha: Literal["outline", "tint"] | None = "outline",
+    width: float | None = None,
+) -> Image:
+    """Return an image with its hands drawn onto it.
+
+    Lines are as wide as fits the image and the hand, anti-aliased, and have a dark halo, so that they stand
+    out from skin of any tone.
+
+    Parameters
+    ----------
+    image
+        A `Sample`, or anything that `handprep.images.read` takes.
+    hands
+        The hands, in pixels of `image`; None for those of the sample.
+    bones
+        Whether landmarks are drawn, a colour for each finger, those nearest to the camera last.
+    box
+        Whether boxes are drawn. Hands without landmarks always get theirs.
+    label
+        Whether side and score are written at each box, on images of at least 160 pixels.
+    alpha
+        How the sample's alpha is shown, if it has one: its ``"outline"``, a ``"tint"`` over the background,
+        or None, not at all.
+    width
+        Pixels of a bone's line; None for 1/250 of the image's long side, and at most 1/40 of the hand's.
+
+    Returns
+    -------
+    ndarray
+        uint8 ``(H, W, 3)`` RGB, of its own memory. Transparent images lie on a checkerboard.
+
+    Raises
+    ------
+    ImageError, InputError
+        If the image cannot be read or a parameter is out of its range.
+
+    Examples
+    --------
+    >>> hand = Hand(box=(10, 10, 50, 60), score=0.9, handedness="Right")
+    >>> draw(np.zeros((100, 200, 3), np.uint8), hand).shape
+    (100, 200, 3)
+    """
+    check_choice("alpha", alpha, ("outline", "tint", None))
+    if width is not None:
+        check_range("width", width, 0.1, 1000)
+    sample = images.read(image)
+    hands = sample.hands or () if hands is None else hands
+    drawn = (hands,) if isinstance(hands, Hand) else tuple(hands)
+    if not all(isinstance(hand, Hand) for hand in drawn):
+        raise InputError(f"hands must be Hand objects, not {drawn!r:.200}")
+    canvas = _opaque(sample)
+    wide = width or max(1.0, max(sample.size) * WIDTH_OF_IMAGE)
+    if alpha and sample.alpha is not None and not sample.transparent:
+        _show_alpha(canvas, sample.alpha, alpha, wide)
+    for hand in reversed(drawn):  # the chosen one on top
+        long_side = max(hand.box[2] - hand.box[0], hand.box[3] - hand.box[1])
+        line = width or max(1.0, min(wide, long_side * WIDTH_OF_HAND))
+        halo = HALO if max(sample.size) >= SMALL else None
+        if box or hand.landmarks is None:
+            _draw_box(canvas, hand, line, halo)
+        if bones and hand.landmarks is not None:
+            draw_bones(canvas, hand.landmarks, line, depth=hand.depth, halo=halo)
+        if label and halo:
+            _write_label(canvas, hand, wide)
+    return canvas
+
+
+def thumbnail(sample: Sample, least: int = 256, most: int = 800) -> Image:
+    """Return a sample drawn with its hands, its long side shrunk to at most `most` pixels.
+
+    One of less than `least` pixels is enlarged by a whole factor, so that its pixels stay squares.
+    """
+    longest = max(sample.size)
+    scale = min(1.0, most / longest) if longest >= least else least // longest
+    size = max(1, round(sample.size[0] * scale)), max(1, round(sample.size[1] * scale))
+
+    def scaled(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        flag = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
+        return np.asarray(cv2.resize(array, size, interpolation=flag), np.uint8)
+
+    forward = geometry.scaling(size[0] / sample.size[0], size[1] / sample.size[1])
+    alpha = None if sample.alpha is None else scaled(sample.alpha)
+    return draw(sample.moved(forward, scaled(sample.image), alpha))
+
+
+def as_png(image: Image) -> bytes:
+    """Encode an RGB array as PNG."""
+    return images.encode(Sample(image=image), "png")
+
+
+def show(image: Image) -> None:
+    """Open an RGB array in the viewer that Pillow finds.
+
+    Raises
+    ------
+    OutputError
+        If it finds none.
+    """
+    if not PIL.ImageShow.show(PIL.Image.fromarray(image)):
+        raise OutputError("there is no program here that shows images: save the image to a file instead")
+
+
+def draw_bones(
+    canvas: NDArray[np.uint8],
+    landmarks: NDArray[np.floating[Any]],
+    width: float,
+    *,
+    depth: NDArray[np.floating[Any]] | None = None,
+    halo: Colour | None = None,
+    colours: Sequence[Colour | int] = (*FINGER_COLOURS, PALM_COLOUR, WRIST_COLOUR),
+) -> None:
+    """Draw bones and joints onto an array, in place.
+
+    Parameters
+    ----------
+    canvas
+        Writable uint8 ``(H, W, 3)``, or ``(H, W)`` with grey `colours`.
+    landmarks
+        ``(21, 2)`` pixels of the canvas.
+    width
+        Pixels of a line.
+    depth
+        ``(21,)``, smaller is nearer: fingers are drawn from the farthest to the nearest. None: thumb first.
+    halo
+        The colour of a rim around each bone and joint, or None for no rim.
+    colours
+        Of the five fingers from the thumb on, the palm, and the wrist.
+    """
+    fixed = fixed_point(landmarks)
+    order = range(5) if depth is None else sorted(range(5), key=lambda n: -float(depth[FINGERS[n]].mean()))
+    rim, thick = max(1.0, 0.4 * width), max(1, round(width))
+    radius = (JOINT if halo else SMALL_JOINT) * width
+    parts = [(_PALM_BONES, [0], colours[5], colours[6])]
+    parts += [(_FINGER_BONES[n], FINGERS[n], colours[n], colours[n]) for n in order]
+    for lines, joints, colour, joint_colour in parts:
+        if halo is not None:
+            cv2.polylines(canvas, fixed[lines], False, halo, round(width + 2 * rim), cv2.LINE_AA, SHIFT)
+            for joint in joints:
+                _dot(canvas, fixed[joint], radius + rim, halo)
+        cv2.polylines(canvas, fixed[lines], False, colour, thick, cv2.LINE_AA, SHIFT)
+        for joint in joints:
+            _dot(canvas, fixed[joint], radius, joint_colour)
+
+
+def _dot(canvas: NDArray[np.uint8], centre: NDArray[np.int32], radius: float, colour: Colour | int) -> None:
+    cv2.circle(canvas, centre.tolist(), round(radius * 2**SHIFT), colour, -1, cv2.LINE_AA, SHIFT)
+
+
+def fixed_point(points: Any) -> NDArray[np.int32]:
+    """Return continuous pixels as OpenCV's fixed-point numbers, which count from a pixel's centre."""
+    kept = np.clip(np.asarray(points, np.float64) - 0.5, -FAR_OUTSIDE, FAR_OUTSIDE)
+    return np.asarray(np.round(kept * 2**SHIFT), np.int32)
+
+
+def _opaque(sample: Sample) -> Image:
+    if not sample.transparent or sample.alpha is None:
+        return np.array(sample.rgb)
+    rows, columns = np.ogrid[: sample.size[1], : sample.size[0]]
+    checks = np.where((rows // CHECKS + columns // CHECKS) % 2, 255, 204)[..., None]
+    share = sample.alpha[..., None] / 255
+    return np.round(share * sample.rgb + (1 - share) * checks).astype(np.uint8)
+
+
+def _show_alpha(canvas: Image, alpha: Alpha, how: str, width: float) -> None:
+    hand = (alpha >= 128).view(np.uint8)
+    if how == "tint":
+        cv2.copyTo(cv2.LUT(canvas, _TINTED), 1 - hand, canvas)
+        return
+    found, _ = cv2.findContours(hand, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    edges = [cv2.approxPolyDP(edge, 0.25 * width, True) for edge in found]  # a fifth of the lines to draw
+    cv2.polylines(canvas, edges, True, HALO, round(1 + width))
+    cv2.polylines(canvas, edges, True, ALPHA_COLOUR, max(1, round(0.4 * width)), cv2.LINE_AA)
+
+
+def _draw_box(canvas: Image, hand: Hand, width: float, halo: Colour | None) -> None:
+    first, last = fixed_point(np.reshape(hand.box, (2, 2))).tolist()
+    thin = max(1, round(0.4 * width))
+    if halo:
+        cv2.rectangle(canvas, first, last, halo, 3 * thin, cv2.LINE_AA, SHIFT)
+    cv2.rectangle(canvas, first, last, PALM_COLOUR, thin, cv2.LINE_AA, SHIFT)
+
+
+def _write_label(canvas: Image, hand: Hand, width: float) -> None:
+    font, scale, thick = cv2.FONT_HERSHEY_SIMPLEX, max(0.45, 0.18 * width), max(1, round(0.4 * width))
+    (wide, high), below = cv2.getTextSize(hand.caption, font, scale, thick)
+    x = int(np.clip(hand.box[0], 0, max(0, canvas.shape[1] - wide)))
+    y = int(hand.box[1] - below - width)
+    y = int(np.clip(y if y > high else hand.box[1] + high + width, high, canvas.shape[0] - below))
+    cv2.rectangle(canvas, (x, y - high - below // 2), (x + wide, y + below), HALO, -1)
+    cv2.putText(canvas, hand.caption, (x, y), font, scale, PALM_COLOUR, thick, cv2.LINE_AA)

@@ -1,0 +1,198 @@
+"""What a pipeline does to one photo, step by step, and why it finds no hand."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from handprep import drawing, geometry, images
+from handprep.detection.base import HandDetector
+from handprep.detection.graph import HandGraph
+from handprep.detection.region import Region, shrunk
+from handprep.detection.search import ENOUGH, SearchingDetector
+from handprep.detection.views import View, lit
+from handprep.errors import HandNotFoundError
+from handprep.pipeline import Pipeline
+from handprep.sample import Hand, Image, Sample
+from handprep.sheet import Tile, sheet, stack
+from handprep.transforms.background import BackgroundRemover
+from handprep.transforms.base import Transform
+from handprep.transforms.crop import HandCropper
+
+SIDE, VIEW_SIDE, VIEWS_IN_A_ROW = 256, 152, 9  # pixels of a tile, and of a view's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Explanation:
+    """What a pipeline did to a photo, step by step. A notebook shows it as a row of images with captions.
+
+    Attributes
+    ----------
+    pipeline
+        The pipeline.
+    samples
+        The photo as it was decoded, then the sample after each transform.
+    error
+        The `HandNotFoundError` that ended the pipeline (``on_missing="raise"`` or ``"skip"``), or None.
+    """
+
+    pipeline: Pipeline
+    samples: tuple[Sample, ...]
+    error: HandNotFoundError | None = None
+
+    def __repr__(self) -> str:
+        return "\n".join(caption.replace("\n", ": ", 1).replace("\n", ", ") for caption in self.captions)
+
+    def _repr_png_(self) -> bytes:
+        return drawing.as_png(self.to_image())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_image` to a PNG, JPEG or WebP file."""
+        images.write(Sample(image=self.to_image()), path)
+
+    def to_image(self) -> Image:
+        """Return the steps as one uint8 ``(H, W, 3)`` RGB image.
+
+        Without a hand it shows what each view of the photo shows, too, which takes as long as the search.
+        """
+        last = self.samples[-1]
+        result = replace(last, hands=(), alpha=last.alpha if last.transparent else None)
+        shown = (self.photo, *self.samples[1:], *(() if self.error else (result,)))
+        tiles = [drawing.thumbnail(sample, SIDE, SIDE) for sample in shown]
+        views = [look.tile() for look in self._looks()] if self.photo.hands == () else []
+        rows = [views[start : start + VIEWS_IN_A_ROW] for start in range(0, len(views), VIEWS_IN_A_ROW)]
+        steps = [*zip(tiles, (*self.captions, "the result"), strict=False)]
+        return stack([sheet([steps], side=SIDE), *(sheet([row], side=VIEW_SIDE) for row in rows)])
+
+    @property
+    def photo(self) -> Sample:
+        """The photo as it was decoded, with the hands that were found in it."""
+        photo = self.samples[0]
+        if self.error:
+            return replace(photo, hands=())
+        later = next((sample for sample in self.samples if sample.hands is not None), photo)
+        back = geometry.compose(later.to_source, geometry.invert(photo.to_source))
+        return replace(photo, hands=later.hands and tuple(hand.moved(back) for hand in later.hands))
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Of the photo: what was found, or why nothing; of each step: what was chosen and decided."""
+        photo = self.photo
+        steps = zip(self.pipeline, self.samples, self.samples[1:], strict=False)
+        found = [f"{hand.caption}, view {hand.view}" for hand in photo.hands or ()]
+        lines = [photo.name, _size(photo), *(found if photo.hands != () else [self._why()])]
+        return ("\n".join(lines), *(_caption(*step) for step in steps))
+
+    def _why(self) -> str:
+        others = len(getattr(self._asked()[0], "views", ()))
+        tried = f"{others} other views convinced no more" if others else "no other view was tried"
+        return f"no hand: {', '.join(next(self._looks()).scores)}; {tried}"
+
+    def _looks(self) -> Iterator[Look]:
+        return looks(*self._asked())
+
+    def _asked(self) -> tuple[HandDetector, Image]:
+        """Return the detector that found nothing, and the image that it was given."""
+        for transform, sample in zip(self.pipeline, self.samples, strict=False):
+            if isinstance(transform, HandCropper | BackgroundRemover):
+                return transform.finder(), sample.rgb
+        return HandCropper().finder(), self.samples[0].rgb  # the photo came with no hands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Look:
+    """What a detector sees in a view of an image: the best palm, however doubtful, and the hand there."""
+
+    view: View
+    image: Image
+    hand: Hand | None
+    needed: float
+
+    @property
+    def scores(self) -> list[str]:
+        """What the networks say, and what they would have to."""
+        if self.hand is None:
+            return ["no scores from this detector"]
+        palm = [] if self.view.whole else [f"best palm {self.hand.palm_score:.2f} of {self.needed:g}"]
+        return [*palm, f"presence {self.hand.score:.2f} of {self.view.presence:g}"]
+
+    def tile(self) -> Tile:
+        """Return the view with the hand in it, and its scores."""
+        hands = () if self.hand is None else (self.hand,)
+        drawn = drawing.thumbnail(Sample(image=self.image, hands=hands), VIEW_SIDE, VIEW_SIDE)
+        return drawn, "\n".join([self.view.name, *self.scores])
+
+
+def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
+    """Yield what a detector sees in an image as it is, then in each view that its search tries.
+
+    Parameters
+    ----------
+    detector
+        Its palm and landmark scores are told if it runs MediaPipe's networks here.
+    image
+        uint8 ``(H, W, 3)`` RGB.
+    """
+    single = detector.detector if isinstance(detector, SearchingDetector) else detector
+    graph, palm, presence = None, 0.0, 0.0
+    if isinstance(single, HandGraph):
+        graph = replace(single, confidence=0.0, presence=0.0, max_hands=1)
+        palm, presence = single.confidence, single.least_presence
+    small, _ = shrunk(image, ENOUGH)
+    for view in (View(presence=presence), *getattr(detector, "views", ())):
+        coloured = lit(small, view.light)
+        shown = coloured if view.whole else view.show(coloured)[0]
+        hand = None
+        if graph and view.whole:
+            hand = graph.look(shown, Region.around(shown).turned(math.radians(view.turn)))
+        elif graph:
+            hand = next(iter(graph.detect(shown)), None)
+        yield Look(view=view, image=shown, hand=hand, needed=palm)
+
+
+def explain(pipeline: Pipeline, picture: Any, name: str | None = None) -> Explanation:
+    """Take a picture through a pipeline and keep the sample after each step."""
+    recorder = _Recorder(pipeline.transforms)
+    try:
+        recorder.run(picture, name=name)
+    except HandNotFoundError as error:
+        return Explanation(pipeline=pipeline, samples=tuple(recorder.samples), error=error)
+    return Explanation(pipeline=pipeline, samples=tuple(recorder.samples))
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorder(Pipeline):
+    """A pipeline that keeps what lies between its transforms, of its last run."""
+
+    samples: list[Sample] = field(default_factory=list, init=False)
+
+    def apply(self, sample: Sample) -> Sample:
+        self.samples[:] = [sample]
+        for transform in self.transforms:
+            self.samples.append(transform.apply(self.samples[-1]))
+        return self.samples[-1]
+
+
+def _caption(transform: Transform, before: Sample, after: Sample) -> str:
+    facts = {"margin": transform.margin} if isinstance(transform, HandCropper) else {}
+    facts |= transform.changed
+    for step in after.steps[len(before.steps) :]:
+        facts |= step.decided
+    words = [_words(name.replace("_", " "), fact) for name, fact in facts.items()]
+    return "\n".join([type(transform).__name__, _size(after), ", ".join(filter(None, words))])
+
+
+def _words(name: str, fact: Any) -> str:
+    if fact is True:
+        return name
+    if fact is None or fact is False:
+        return ""
+    return f"{name} {fact:.3g}" if isinstance(fact, float) else f"{name} {fact}"
+
+
+def _size(sample: Sample) -> str:
+    width, height = sample.size
+    return f"{width} x {height} pixels"

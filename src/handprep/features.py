@@ -1,0 +1,165 @@
+"""Numbers made of a hand's landmarks, for classifiers that need no pixels.
+
+None of them depends on where, how large, how turned or how mirrored the hand is in the photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handprep.configurable import check_choice
+from handprep.errors import InputError
+from handprep.landmarks import FINGERS, HandLandmark
+from handprep.sample import Hand
+
+Source = Literal["depth", "world"]
+
+TINY = 1e-9  # in place of a length that is none, where all landmarks lie in one point
+CHAINS = [[HandLandmark.WRIST, *finger] for finger in FINGERS]
+TIPS = [finger[-1] for finger in FINGERS]
+
+_NAMES = [landmark.name.lower() for landmark in HandLandmark]
+_FINGER_NAMES = ["thumb", "index", "middle", "ring", "pinky"]
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "normalised": tuple(f"{name}_{axis}" for name in _NAMES for axis in "xy"),
+    "palm_frame": tuple(f"{name}_{axis}" for name in _NAMES for axis in "xyz"),
+    "joint_angles": (
+        *(f"{_NAMES[joint]}_angle" for finger in FINGERS for joint in finger[:-1]),
+        *(f"{one}_{other}_spread" for one, other in pairwise(_FINGER_NAMES)),
+        *(f"{_NAMES[tip]}_to_wrist" for tip in TIPS),
+        *(f"{_NAMES[tip]}_to_thumb_tip" for tip in TIPS[1:]),
+    ),
+}  #: The names of each function's numbers, in the order of its array, flattened.
+
+
+def normalised(hand: Hand) -> NDArray[np.float32]:
+    """Return the landmarks as those of an upright right hand of size 1.
+
+    Parameters
+    ----------
+    hand
+        A hand with landmarks. Without `Hand.handedness` it counts as a right one.
+
+    Returns
+    -------
+    ndarray
+        ``(21, 2)`` float32: the wrist at (0, 0), the middle finger's knuckle straight above it, as y points
+        down, and the landmark that is farthest from the wrist at a distance of 1.
+
+    Raises
+    ------
+    InputError
+        If the hand has no landmarks.
+
+    Examples
+    --------
+    >>> points = np.random.default_rng(0).uniform(0, 100, (21, 2))
+    >>> hand = Hand(landmarks=points, box=(0, 0, 100, 100), score=1.0)
+    >>> normalised(hand).shape
+    (21, 2)
+    """
+    points = _points(hand, "landmarks")
+    knuckle = points[HandLandmark.MIDDLE_FINGER_MCP]
+    x, y = knuckle / max(TINY, float(_length(knuckle)))
+    turned = points @ np.array([[-y, -x], [x, -y]])
+    return np.asarray(turned / max(TINY, float(_length(turned).max())), np.float32)
+
+
+def palm_frame(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:
+    """Return the landmarks in space, turned until the palm of a right hand faces the viewer, fingers up.
+
+    However the hand was held, only its pose is left.
+
+    Parameters
+    ----------
+    hand
+        A hand with landmarks and depth. Without `Hand.handedness` it counts as a right one.
+    source
+        ``"depth"``: the landmarks in the image and their depth. ``"world"``: the world landmarks.
+
+    Returns
+    -------
+    ndarray
+        ``(21, 3)`` float32: x to the right, where the thumb is; y down, the middle finger's knuckle straight
+        above the wrist, which is at 0; z away from the viewer. The unit is the distance of these two.
+
+    Raises
+    ------
+    InputError
+        If the hand does not have these.
+    """
+    points = _points(hand, source)
+    knuckle = points[HandLandmark.MIDDLE_FINGER_MCP]
+    size = max(TINY, float(_length(knuckle)))
+    down = -knuckle / size
+    across = points[HandLandmark.INDEX_FINGER_MCP] - points[HandLandmark.PINKY_MCP]
+    across = across - (across @ down) * down
+    right = across / max(TINY, float(_length(across)))
+    axes = np.stack([right, down, np.cross(right, down)], axis=1)
+    return np.asarray(points @ axes / size, np.float32)
+
+
+def joint_angles(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:
+    """Return how the fingers are bent and spread, and how far their tips are from wrist and thumb.
+
+    Parameters
+    ----------
+    hand, source
+        As for `palm_frame`.
+
+    Returns
+    -------
+    ndarray
+        ``(28,)`` float32. Radians: the bend at the three joints of each finger, 0 if straight, from thumb to
+        little finger; the angles between neighbouring fingers' first bones. In units of the distance from the
+        wrist to the middle finger's knuckle: from the five tips to the wrist, and from four to the thumb's.
+
+    Raises
+    ------
+    InputError
+        If the hand does not have these.
+    """
+    points = _points(hand, source)
+    bones = np.stack([np.diff(points[chain], axis=0) for chain in CHAINS])  # (5, 4, 3)
+    bends = _angles(bones[:, :-1], bones[:, 1:])
+    spreads = _angles(bones[:-1, 1], bones[1:, 1])
+    to_thumb = _length(points[TIPS[1:]] - points[TIPS[0]])
+    lengths = np.concatenate([_length(points[TIPS]), to_thumb])
+    size = max(TINY, float(_length(points[HandLandmark.MIDDLE_FINGER_MCP])))
+    return np.concatenate([bends.ravel(), spreads, lengths / size]).astype(np.float32)
+
+
+FEATURES: dict[str, Callable[[Hand], NDArray[np.float32]]] = {
+    "normalised": normalised,
+    "palm_frame": palm_frame,
+    "joint_angles": joint_angles,
+}
+
+
+def _points(hand: Hand, source: str) -> NDArray[np.float64]:
+    """Return the landmarks of a hand as those of a right hand, seen from the wrist."""
+    arrays = {"world": (hand.world,), "depth": (hand.landmarks, hand.depth), "landmarks": (hand.landmarks,)}
+    check_choice("source", source, tuple(arrays))
+    found = [array for array in arrays[source] if array is not None]
+    if len(found) < len(arrays[source]):
+        raise InputError(f"a hand without {source} has no such features; MediaPipe's networks give it")
+    points = np.column_stack(found).astype(np.float64)
+    points -= points[HandLandmark.WRIST]
+    if hand.handedness == "Left":
+        points[:, 0] *= -1
+    return points
+
+
+def _length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.sqrt((vectors**2).sum(-1)))
+
+
+def _angles(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Unlike the arc cosine, this is exact also where the vectors are nearly parallel.
+    return np.asarray(np.arctan2(_length(np.cross(one, other)), (one * other).sum(-1)))
