@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from handprep.configurable import check_choice
 from handprep.errors import InputError
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
+from handprep.transforms.compositing import resampled
 from handprep.transforms.greyscale import LUMA
 
 INTERPOLATIONS = {
@@ -88,20 +90,22 @@ class ResizePad(Transform):
             geometry.scaling(new_width / width, new_height / height), geometry.translation(left, top)
         )
 
-        def place(array: NDArray[np.uint8], fill: int | tuple[int, ...]) -> NDArray[np.uint8]:
+        def place(array: NDArray[Any], fill: int | tuple[int, ...]) -> NDArray[Any]:
             scaled = self._scaled(array, new_width, new_height)
             below, right = out_height - new_height - top, out_width - new_width - left
             value = (fill,) * 3 if isinstance(fill, int) else fill
             padded = cv2.copyMakeBorder(scaled, top, below, left, right, cv2.BORDER_CONSTANT, value=value)
-            return np.asarray(padded, np.uint8)
+            return np.asarray(padded)
 
         fill = self.fill if sample.image.ndim == 3 else grey_of(self.fill)
         alpha = None if sample.alpha is None else place(sample.alpha, 0)
-        return sample.moved(forward, place(sample.image, fill), alpha).noted(
-            "ResizePad", scale=scale, left=left, top=top
-        )
+        if sample.transparent and sample.alpha is not None:
+            image = resampled(sample.image, sample.alpha, lambda array: place(array, 0))
+        else:
+            image = place(sample.image, fill)
+        return sample.moved(forward, image, alpha).noted("ResizePad", scale=scale, left=left, top=top)
 
-    def _scaled(self, array: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    def _scaled(self, array: NDArray[Any], width: int, height: int) -> NDArray[Any]:
         if array.shape[:2] == (height, width):
             return array
         if self.interpolation == "auto":
@@ -109,7 +113,7 @@ class ResizePad(Transform):
             flag = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         else:
             flag = INTERPOLATIONS[self.interpolation]
-        return np.asarray(cv2.resize(array, (width, height), interpolation=flag), np.uint8)
+        return np.asarray(cv2.resize(array, (width, height), interpolation=flag))
 
 
 MOST_PIXELS = 16_384  # a side; beyond it a mistyped size would ask for gigabytes
