@@ -22,7 +22,8 @@ import numpy as np
 import PIL.Image
 
 from handprep import images
-from handprep.sample import WRIST, Hand, Sample
+from handprep.landmarks import FINGERS, PALM, HandLandmark
+from handprep.sample import Hand, Sample
 from handprep.segmentation import Segmenter, prior
 from handprep.segmentation.framing import wrist_line
 from handprep.transforms.crop import HandCropper
@@ -152,9 +153,9 @@ def below_the_wrist(shape: tuple[int, int], hands: list[Hand]) -> Array:
         down, offset = wrist_line(hand.landmarks, length, 0.0)
         along = (x * down[0] + y * down[1] - offset) / length
         drawn = np.ones(shape, np.uint8)
-        elbow = hand.landmarks[WRIST] + 2 * length * down
+        elbow = hand.landmarks[HandLandmark.WRIST] + 2 * length * down
         points = np.round([*hand.landmarks, elbow]).astype(np.int32)
-        lines = [points[finger] for finger in prior.FINGERS] + [points[prior.PALM], points[[WRIST, -1]]]
+        lines = [*(points[finger] for finger in FINGERS), points[PALM], points[[HandLandmark.WRIST, -1]]]
         cv2.polylines(drawn, lines, False, 0)
         distance = cv2.distanceTransform(drawn, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / length
         found = np.where(distance < nearest, along, found)
@@ -246,7 +247,7 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="with a truth.json")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["matte", "grabcut"])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["matte", "fast"])
     parser.add_argument("--by", choices=("source", "light", "tone", "size"), default="source")
     parser.add_argument("--worst", type=Path, help="folder for a sheet of each method's worst photos")
     return parser.parse_args()

@@ -9,8 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from handprep.sample import WRIST
-from handprep.segmentation import prior
+from handprep.landmarks import PALM
 from tests.benchmarks import real_masks
 from tests.rendered import photos
 
@@ -76,7 +75,7 @@ def test_another_hand_that_nobody_found_does_not_count(tmp_path):
 def test_a_missing_finger_and_a_hole_do_count(tmp_path):
     case = only(tmp_path, "hand+forearm")
     alpha = case.sample.alpha.copy()
-    x, y = case.sample.hand.landmarks[WRIST : prior.KNUCKLES[1] + 1 : prior.KNUCKLES[1]].mean(0).astype(int)
+    x, y = case.sample.hand.landmarks[PALM].mean(0).astype(int)
     alpha[y - 8 : y + 8, x - 8 : x + 8] = 0
     score = real_masks.score(case, Answer(alpha=alpha))
     assert score.holes

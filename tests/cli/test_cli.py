@@ -183,10 +183,10 @@ class TestOptions:
             ("--no-crop", [ResizePad(300)]),
             ("--remove-background", [HandCropper(), BackgroundRemover(), ResizePad(300)]),
             (
-                "--remove-background --method grabcut --background white --on-missing skip",
+                "--remove-background --method fast --background white --on-missing skip",
                 [
                     HandCropper(on_missing="skip"),
-                    BackgroundRemover(method="grabcut", background=(255, 255, 255)),
+                    BackgroundRemover(method="fast", background=(255, 255, 255)),
                     ResizePad(300),
                 ],
             ),
@@ -253,7 +253,7 @@ class TestOptions:
                 "--square, --no-search cannot be used here: nothing is cropped",
             ),
             ("--no-resize --size 64", "--size cannot be used here: nothing is resized"),
-            ("--method grabcut", "--method cannot be used here: the background is only removed with"),
+            ("--method fast", "--method cannot be used here: the background is only removed with"),
             ("--background white", "--background cannot be used here"),
             ("--remove-background --model u2netp", "--model cannot be used here: only --method rembg"),
             ("--remove-background --background transparent --format jpg", "JPEG cannot be transparent"),

@@ -15,7 +15,6 @@ from handprep.errors import HandNotFoundError, InputError, SampleSkipped
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand, Sample
 from handprep.segmentation.base import Segmenter
-from handprep.segmentation.grabcut import GrabCut
 from handprep.segmentation.matte import HandMatte
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
@@ -192,7 +191,7 @@ def test_the_same_kind_comes_back_as_was_given(sample):
 
 
 def test_it_is_known_by_its_parameters():
-    remover = BackgroundRemover(method=GrabCut(iterations=3), background=[1, 2, 3])
+    remover = BackgroundRemover(method=HandMatte(keep="hand"), background=[1, 2, 3])
     assert isinstance(remover.segmenter(), Segmenter)
     assert eval(repr(remover)) == remover
     assert pickle.loads(pickle.dumps(remover)) == remover
@@ -202,7 +201,6 @@ def test_it_is_known_by_its_parameters():
 
 def test_its_model_files_are_those_of_detector_and_segmenter():
     detector = {"palm_detection_full", "hand_landmark_full"}
-    assert BackgroundRemover(method="grabcut").model_files == detector
     assert BackgroundRemover().model_files == detector | HandMatte().model_files
     assert BackgroundRemover(method="rembg").model_files > {"u2net"}
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from handprep.errors import InputError
 from handprep.segmentation.base import Segmenter
-from handprep.segmentation.grabcut import GrabCut
 from handprep.segmentation.matte import HandMatte
 from handprep.segmentation.rembg import RembgSegmenter
 
-SEGMENTERS = {"auto": HandMatte, "matte": HandMatte, "grabcut": GrabCut, "rembg": RembgSegmenter}
+SEGMENTERS = ("auto", "fast", "rembg")
 
 
 def segmenter_named(method: str | Segmenter, *, model: str) -> Segmenter:
@@ -28,4 +27,4 @@ def segmenter_named(method: str | Segmenter, *, model: str) -> Segmenter:
         return method
     if method not in SEGMENTERS:
         raise InputError(f"method must be one of {', '.join(map(repr, SEGMENTERS))}, not {method!r}")
-    return RembgSegmenter(model=model) if method == "rembg" else SEGMENTERS[method]()
+    return RembgSegmenter(model=model) if method == "rembg" else HandMatte(fast=method == "fast")
