@@ -258,7 +258,11 @@ class TestOptions:
             ("--remove-background --model u2netp", "--model cannot be used here: only --method rembg"),
             ("--remove-background --background transparent --format jpg", "JPEG cannot be transparent"),
             ("--no-crop --remove-background --on-missing center", "on_missing must be one of"),
-            ("--background nocolour", "must be a colour such as white"),
+            ("--remove-background --background nocolour", "or a colour such as 'white'"),
+            (
+                "--remove-background --alpha-matting",
+                "--alpha-matting cannot be used here: only --method rembg",
+            ),
             ("--pipeline nowhere.json", "nowhere.json cannot be read"),
             ("--pipeline p.json --size 64 --grey", "--size, --grey cannot be used here: --pipeline"),
         ],

@@ -86,11 +86,13 @@ def resampled(image: Image, alpha: Alpha, change: Callable[[NDArray[Any]], NDArr
     alpha
         uint8 ``(H, W)``.
     change
-        Scales or moves an array of float32.
+        Scales or moves an array of float32 or uint8.
     """
     share = _float(alpha)
     summed, total = change((image.T * share.T).T), change(share)
-    return np.asarray(np.round((summed.T / np.maximum(total, 0.5).T).T.clip(0, 255)), np.uint8)
+    colours = np.round((summed.T / np.maximum(total, 0.5).T).T.clip(0, 255)).astype(np.uint8)
+    colours[change(alpha) == 0] = 0
+    return colours
 
 
 def blurred_background(image: Image, alpha: Alpha) -> Image:
@@ -109,6 +111,17 @@ def blurred_background(image: Image, alpha: Alpha) -> Image:
     summed = _float(cv2.GaussianBlur(small * weight[..., None], (0, 0), sigma))
     overall = summed.sum((0, 1)) / max(NO_WEIGHT, float(total.sum()))  # for the middle of large hands
     return _enlarged(_float((summed + NO_WEIGHT * overall) / (total + NO_WEIGHT)), image)
+
+
+def covering(picture: Image, size: tuple[int, int]) -> Image:
+    """Return the middle of a picture, scaled so that it fills a width and height."""
+    width, height = size
+    factor = max(width / picture.shape[1], height / picture.shape[0])
+    scaled = max(width, round(picture.shape[1] * factor)), max(height, round(picture.shape[0] * factor))
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    large = np.asarray(cv2.resize(picture, scaled, interpolation=how), np.uint8)
+    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
+    return large[top : top + height, left : left + width]
 
 
 def _mixed(front: Image, behind: Image, alpha: Alpha) -> Image:

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageColor
 
 from handprep import geometry
 from handprep.configurable import check_choice
@@ -36,8 +37,8 @@ class ResizePad(Transform):
     size
         Pixels: one number for a square, or ``(height, width)`` as in torchvision.
     fill
-        Colour of the padding: one grey or ``(red, green, blue)``, 0 to 255. Where the picture is
-        transparent, so is the padding.
+        Colour of the padding: one grey or ``(red, green, blue)``, 0 to 255, or a name or code such as
+        ``"white"`` or ``"#ff8000"``. Where the picture is transparent, so is the padding.
     interpolation
         ``"auto"`` (area averaging to shrink, bilinear to enlarge), ``"nearest"``, ``"bilinear"``,
         ``"bicubic"``, ``"area"`` or ``"lanczos"``.
@@ -58,7 +59,7 @@ class ResizePad(Transform):
 
     size: int | tuple[int, int]
     _: KW_ONLY
-    fill: int | tuple[int, int, int] = 0
+    fill: int | tuple[int, int, int] | str = 0
     interpolation: str = "auto"
     upscale: bool = True
 
@@ -97,7 +98,8 @@ class ResizePad(Transform):
             padded = cv2.copyMakeBorder(scaled, top, below, left, right, cv2.BORDER_CONSTANT, value=value)
             return np.asarray(padded)
 
-        fill = self.fill if sample.image.ndim == 3 else grey_of(self.fill)
+        fill = check_colour("fill", self.fill)
+        fill = fill if sample.image.ndim == 3 else grey_of(fill)
         alpha = None if sample.alpha is None else place(sample.alpha, 0)
         if sample.transparent and sample.alpha is not None:
             image = resampled(sample.image, sample.alpha, lambda array: place(array, 0))
@@ -119,11 +121,19 @@ class ResizePad(Transform):
 MOST_PIXELS = 16_384  # a side; beyond it a mistyped size would ask for gigabytes
 
 
-def check_colour(name: str, colour: int | Sequence[int]) -> int | tuple[int, int, int]:
+def check_colour(name: str, colour: int | Sequence[int] | str) -> int | tuple[int, int, int]:
     """Return a colour as a grey or an RGB triple, or raise InputError."""
     parts = tuple(colour) if isinstance(colour, Sequence) else (colour,)
+    if isinstance(colour, str):
+        try:
+            parts = ImageColor.getrgb(f"rgb({colour})" if colour[:1].isdigit() else colour)
+        except ValueError:
+            parts = ()
     if len(parts) not in (1, 3) or not all(_is_whole(part, 0, 255) for part in parts):
-        raise InputError(f"{name} must be a grey or (red, green, blue), each 0 to 255, not {colour!r}")
+        raise InputError(
+            f"{name} must be a grey or (red, green, blue), each 0 to 255, or a colour such as 'white', "
+            f"'#ff8000' or '255,128,0', not {colour!r}"
+        )
     return parts[0] if len(parts) == 1 else parts  # type: ignore[return-value]
 
 
