@@ -80,7 +80,7 @@ def test_a_network_that_misses_a_finger_is_corrected():
         tip = hand.landmarks[8]
         y, x = np.mgrid[:SIDE, :SIDE]
         share = np.where(np.hypot(x - tip[0], y - tip[1]) < 25, 0, truth / np.float32(255)).astype(np.float32)
-        mask = hand_mask(window, share, EVERYWHERE, hand, ()) * np.uint8(255)
+        mask = hand_mask(window, share, EVERYWHERE, hand, ())[0] * np.uint8(255)
         better.append(iou(mask, truth) - iou(share * 255, truth))
     assert np.mean(better) > 0.02
     assert min(better) > -0.01
@@ -92,7 +92,7 @@ def test_a_network_that_takes_a_part_of_the_background_is_corrected():
         window, truth, hand = shown(photo)
         share = (truth / np.float32(255)).astype(np.float32)
         share[40:80, 5:30] = share[40:80, -30:-5] = 0.8
-        mask = hand_mask(window, share, EVERYWHERE, hand, ()) * np.uint8(255)
+        mask = hand_mask(window, share, EVERYWHERE, hand, ())[0] * np.uint8(255)
         better.append(iou(mask, truth) - iou(share * 255, truth))
     assert np.mean(better) > 0.02
 
@@ -100,12 +100,20 @@ def test_a_network_that_takes_a_part_of_the_background_is_corrected():
 def test_the_bones_are_in_the_mask_whatever_network_and_colours_say():
     window, _, hand = shown(photos()[0])
     nothing = np.zeros((SIDE, SIDE), np.float32)
-    mask = hand_mask(window, nothing, EVERYWHERE, hand, ())
+    mask, _ = hand_mask(window, nothing, EVERYWHERE, hand, ())
     assert mask[prior.skeleton((SIDE, SIDE), hand) > 0].all()
 
 
 def test_a_window_of_one_colour_goes_by_the_network():
     _, truth, hand = shown(photos()[0])
     plain = np.full((SIDE, SIDE, 3), 128, np.uint8)
-    mask = hand_mask(plain, (truth / np.float32(255)).astype(np.float32), EVERYWHERE, hand, ())
+    mask, _ = hand_mask(plain, (truth / np.float32(255)).astype(np.float32), EVERYWHERE, hand, ())
     assert iou(mask * np.uint8(255), truth) > 0.9
+
+
+def test_the_confidence_falls_where_the_network_finds_something_else():
+    window, truth, hand = shown(photos()[0])
+    share = (truth / np.float32(255)).astype(np.float32)
+    _, sure = hand_mask(window, share, EVERYWHERE, hand, ())
+    _, doubtful = hand_mask(window, np.roll(share, 60, 1), EVERYWHERE, hand, ())
+    assert doubtful < sure - 0.1

@@ -68,6 +68,20 @@ def test_only_the_hand_ends_at_the_wrist():
     np.testing.assert_array_equal(hand[beyond < -1], arm[beyond < -1])
 
 
+def test_a_finger_that_reaches_below_the_wrist_stays():
+    landmarks = one("paper").hand.landmarks.copy()
+    down, _ = framing.wrist_line(landmarks, 1.0, 0.0)
+    length = prior.palm_length(one("paper").hand)
+    landmarks[17:21] = (
+        landmarks[0] + np.outer([0.2, 0.4, 0.6, 0.8], down * length) + 0.4 * length * down[::-1]
+    )
+    bent = Hand(box=geometry.enclosing_box(landmarks), score=1.0, landmarks=landmarks)
+    kept = matte._without_arm(np.full((360, 480), 255, np.uint8), bent)
+    x, y = landmarks[19:21].mean(0).astype(int)
+    assert kept[y, x] == 255
+    assert not kept.all()
+
+
 def test_several_hands_are_found_together():
     left, right = one("paper", 0), one("scissors", 1)
     picture = np.hstack([left.image, right.image])

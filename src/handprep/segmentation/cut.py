@@ -26,8 +26,8 @@ SPREAD = 20.0  # grey levels, standard deviation of the two Gaussians
 
 def hand_mask(
     window: Image, share: NDArray[np.float32], inside: NDArray[np.uint8], hand: Hand, others: tuple[Hand, ...]
-) -> NDArray[np.uint8]:
-    """Return the mask of a hand.
+) -> tuple[NDArray[np.uint8], float]:
+    """Return the mask of a hand, and how far it is to be trusted.
 
     The network's and the landmarks' log-odds decide from which pixels the colours of hand and background
     are learned. All three together are cut along the edges of the window at `SIDE` pixels, and the cut has
@@ -46,29 +46,35 @@ def hand_mask(
 
     Returns
     -------
-    ndarray
+    mask
         uint8 ``(S, S)``: 1 hand, 0 background.
+    confidence
+        0 to 1: intersection over union of the mask and of what landmarks and colours say without the network.
     """
-    odds, bones = _log_odds(share, hand), _bones(share.shape, hand)
+    landmarks, bones = _of_landmarks(share.shape, hand), _bones(share.shape, hand)
+    likely = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
+    odds = np.asarray(NETWORK_GAIN * np.log(likely / (1 - likely)) + landmarks, np.float32)
     lab = np.asarray(cv2.cvtColor(window, cv2.COLOR_RGB2LAB), np.uint8)
     of_hand, of_background = (inside > 0) & (odds > LEARNING_ODDS), (inside > 0) & (odds < -LEARNING_ODDS)
     for other in others:
-        of_background &= prior.log_odds(share.shape, other) < -LEARNING_ODDS
+        of_background &= prior.log_odds((share.shape[0], share.shape[1]), other) < 0
     if of_hand.any() and of_background.any():  # else nothing is to be told apart
-        odds += colours.log_odds(lab, of_hand, of_background)
+        said = colours.log_odds(lab, of_hand, of_background)
+        odds, landmarks = odds + said, landmarks + said
     scale = SIDE / len(share)
     small, small_odds = (cv2.resize(a, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for a in (lab, odds))
     shrunk = _bones((SIDE, SIDE), hand.moved(geometry.scaling(scale, scale)))
     coarse = graph_cut(np.asarray(small, np.uint8), np.asarray(small_odds, np.float32), shrunk)
     size = window.shape[1], window.shape[0]
     towards = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) - np.float32(0.5)
-    return np.where(odds + 2 * CUT_ODDS * towards > 0, np.uint8(1), bones)
+    mask = np.where(odds + 2 * CUT_ODDS * towards > 0, np.uint8(1), bones)
+    without, here = landmarks[inside > 0] > 0, mask[inside > 0] > 0
+    return mask, float((without & here).sum() / max(1, (without | here).sum()))
 
 
-def _log_odds(share: NDArray[np.float32], hand: Hand) -> LogOdds:
-    likely = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
-    landmarks = np.clip(prior.log_odds((share.shape[0], share.shape[1]), hand), *LANDMARK_ODDS)
-    return np.asarray(NETWORK_GAIN * np.log(likely / (1 - likely)) + LANDMARK_GAIN * landmarks, np.float32)
+def _of_landmarks(shape: tuple[int, ...], hand: Hand) -> LogOdds:
+    odds = np.clip(prior.log_odds((shape[0], shape[1]), hand), *LANDMARK_ODDS)
+    return np.asarray(LANDMARK_GAIN * odds, np.float32)
 
 
 def _bones(shape: tuple[int, ...], hand: Hand) -> NDArray[np.uint8]:

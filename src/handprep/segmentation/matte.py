@@ -22,7 +22,7 @@ from handprep.segmentation.base import check_picture, connected_to, pixels_withi
 from handprep.segmentation.network import NETWORK, Network, check_shipped
 
 MOST_SHRUNK = 0.6  # window pixels for one of the image, below which a warp would skip pixels
-BELOW_WRIST = 0.15  # palm lengths below the wrist's landmark where keep="hand" cuts
+BELOW_WRIST = 0.1  # palm lengths below the wrist's landmark where keep="hand" cuts
 LARGEST_HOLE = 0.003  # of the mask's area; larger ones are background, seen between fingers
 UNKNOWN = 0.05  # border of an image with unknown hands, which is taken for background
 
@@ -107,14 +107,15 @@ class HandMatte(Configurable):
         return self.segment_rated(image, hands)[0]
 
     def segment_rated(self, image: Image, hands: tuple[Hand, ...]) -> tuple[Alpha, float | None]:
-        """Return alpha, and how well network and cut agree (see `RatingSegmenter.segment_rated`).
+        """Return alpha, and how far it is to be trusted (see `RatingSegmenter.segment_rated`).
 
-        The confidence is the intersection over union of both masks, the least of all hands; None if `fast`.
+        The confidence is the intersection over union of the mask and of what landmarks and colours say
+        without the network, on average over the hands' areas; None if `fast`.
         """
         check_picture(image)
         alpha = np.zeros(image.shape[:2], np.uint8)
         network = per_thread(("matte", self._file, models.fingerprint(self._file), self.threads), self._open)
-        confidences = []
+        confidences, areas = [0.0], [1e-9]
         hands = hands or (_filling(image),)
         for number, hand in enumerate(hands):
             toward = framing.window(hand, network.side)
@@ -129,23 +130,24 @@ class HandMatte(Configurable):
                 found, confidence = self._one(network, image[place], nearby, toward)
                 alpha[place] = np.maximum(alpha[place], found)
                 confidences.append(confidence)
-        return alpha, min(confidences, default=None) if not self.fast else None
+                areas.append(float(found.mean()) * found.size)
+        return alpha, None if self.fast else float(np.average(confidences, weights=areas))
 
     def _one(self, network: Network, image: Image, hands: list[Hand], toward: Affine) -> tuple[Alpha, float]:
         """Return the alpha of the first hand in its surroundings; `toward` maps these to the window."""
         window, inside = _seen(image, toward, network.side)
         seen, *others = (hand.moved(toward) for hand in hands)
         share = network.alpha(window, framing.drawing(seen, network.side))
-        mask = answer = _of_hand(np.where(share > 0.5, np.uint8(255), np.uint8(0)), seen)
-        if not self.fast:
-            found = cut.hand_mask(window, share, inside, seen, tuple(others))
-            mask = _of_hand(found * np.uint8(255), seen)
-        alpha = edges.lines(window, mask // np.uint8(255)).alpha(image, toward)
+        if self.fast:
+            mask, confidence = (share > 0.5).astype(np.uint8), 1.0
+        else:
+            mask, confidence = cut.hand_mask(window, share, inside, seen, tuple(others))
+        mask = _of_hand(mask * np.uint8(255), seen) // np.uint8(255)
+        alpha = edges.lines(window, mask).alpha(image, toward)
         alpha = _of_hand(alpha, hands[0])  # the image's own edges may have cut something off
         if self.keep == "hand" and seen.landmarks is not None:
             alpha = _without_arm(alpha, hands[0])
-        both, either = (mask & answer).sum(), (mask | answer).sum()
-        return alpha, float(both / max(1, either))
+        return alpha, confidence
 
     def _open(self) -> Network:
         path = models.fetch(self._file)
@@ -177,11 +179,15 @@ def _of_hand(alpha: Alpha, hand: Hand) -> Alpha:
 
 
 def _without_arm(alpha: Alpha, hand: Hand) -> Alpha:
-    """Return the alpha cut off below the wrist, with an edge one pixel soft."""
+    """Return the alpha cut off below the wrist, one pixel soft, but for fingers that reach there."""
     assert hand.landmarks is not None
-    down, offset = framing.wrist_line(hand.landmarks, prior.palm_length(hand), BELOW_WRIST)
+    length = prior.palm_length(hand)
+    down, offset = framing.wrist_line(hand.landmarks, length, BELOW_WRIST)
     y, x = np.ogrid[: alpha.shape[0], : alpha.shape[1]]
     beyond = (x + 0.5) * down[0] + (y + 0.5) * down[1] - offset
+    bones = prior.skeleton((alpha.shape[0], alpha.shape[1]), hand)
+    away = cv2.distanceTransform(1 - bones, cv2.DIST_L2, cv2.DIST_MASK_5) - prior.HALF_A_FINGER * length
+    beyond = np.minimum(beyond, away)
     return np.asarray(alpha * np.clip(0.5 - beyond, 0, 1), np.uint8)
 
 

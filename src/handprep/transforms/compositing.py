@@ -90,7 +90,7 @@ def resampled(image: Image, alpha: Alpha, change: Callable[[NDArray[Any]], NDArr
     """
     share = _float(alpha)
     summed, total = change((image.T * share.T).T), change(share)
-    colours = np.round((summed.T / np.maximum(total, 0.5).T).T.clip(0, 255)).astype(np.uint8)
+    colours: Image = np.round((summed.T / np.maximum(total, 0.5).T).T.clip(0, 255)).astype(np.uint8)
     colours[change(alpha) == 0] = 0
     return colours
 
