@@ -20,6 +20,7 @@ LogOdds: TypeAlias = NDArray[np.float32]  # (H, W): log of P(hand) / P(backgroun
 HALF_A_FINGER = 0.1  # where one pixel in two is hand
 STEEPNESS = 25.0  # log-odds lost in one palm length away from the bones
 FOREARM = 2.0  # how far below the wrist anything may be kept
+ARM_WIDTH = 0.3  # of what is as likely as the bones
 ROOM = 0.5  # around the landmarks: no hand beyond
 
 BITS = 3  # of OpenCV's fixed-point coordinates
@@ -72,7 +73,11 @@ def log_odds(shape: tuple[int, int], hand: Hand) -> LogOdds:
     bones = skeleton(shape, hand)
     if not bones.any():  # then there is no distance to them either
         return np.full(shape, -STEEPNESS, np.float32)
-    distance = cv2.distanceTransform(1 - bones, cv2.DIST_L2, cv2.DIST_MASK_5) / palm_length(hand)
+    length = palm_length(hand)
+    elbow = hand.landmarks[HandLandmark.WRIST] + FOREARM * length * down_the_arm(hand.landmarks)
+    first, last = fixed_point(np.stack([hand.landmarks[HandLandmark.WRIST], elbow])).tolist()
+    cv2.line(bones, first, last, 1, max(1, round(ARM_WIDTH * length)), cv2.LINE_8, BITS)
+    distance = cv2.distanceTransform(1 - bones, cv2.DIST_L2, cv2.DIST_MASK_5) / length
     return np.asarray(STEEPNESS * (HALF_A_FINGER - distance), np.float32)
 
 
