@@ -14,7 +14,7 @@ Mask = NDArray[np.bool_]  # (H, W)
 
 COMPONENTS = 5  # as in the GrabCut paper
 NOISE = 6.0  # variance of a camera's noise; no component is narrower
-MOST_PIXELS = 4096  # to fit a model to; more change it little
+MOST_PIXELS = 2048  # to fit a model to; more change it little
 MOST_ODDS = 6.0  # no colour says more
 BITS = 6  # of each channel that tell colours apart when they are looked up
 

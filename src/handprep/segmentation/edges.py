@@ -12,12 +12,15 @@ from handprep import geometry
 from handprep.geometry import Affine
 from handprep.sample import Alpha, Image
 
-Plane = NDArray[np.float32]  # (S, S), of the window
+Plane = NDArray[
+    np.float32
+]  # (S, S) of the window, or (N,) of some of its pixels; at times of several numbers
 
 RADIUS = 2  # pixels of the window around each, in which colours are told apart
 SMOOTHNESS = 10.0  # squared grey levels: differences in colour below its root count for little
 CONTRAST = 1.1  # averaging the lines of neighbouring pixels blurs what the camera had sharper
 MOST_STRETCH = 2.0  # where colours explain less than half of the mask, they are not trusted with its edge
+PASSES = 2  # the first brings the mask to the window's edges, and the second fits what it gives
 CONSTANT = 1e-4  # share of either side in a pixel's surroundings, below which there is no edge
 ROW = 1024  # pixels asked for at once; OpenCV's maps have at most 32,767 rows
 
@@ -58,7 +61,7 @@ class Lines:
             asked = cv2.remap(self.coefficients, across, down, cv2.INTER_LINEAR)
             lines = np.asarray(asked, np.float32).reshape(-1, 4)[: len(y)]
             fine = (lines[:, :3] * image[y, x]).sum(1) + lines[:, 3]
-            alpha[y, x] = np.clip(255 * (CONTRAST * (fine - 0.5) + 0.5) + 0.5, 0, 255).astype(np.uint8)
+            alpha[y, x] = np.round(255 * _sharpened(fine))
         return alpha
 
 
@@ -66,7 +69,7 @@ def lines(window: Image, mask: NDArray[np.uint8]) -> Lines:
     """Fit lines to a mask: those of the guided filter, but stretched to reach from 0 to 1.
 
     In the surroundings of each pixel along the mask's edge, alpha is regressed on colour. A regression
-    falls short of the mask's contrast by its coefficient of determination: with this taken out, the mean
+    falls short of alpha's contrast by its coefficient of determination: with this taken out, the mean
     colours of both sides get 0 and 1, and mixtures of them what lies between.
 
     Parameters
@@ -82,30 +85,50 @@ def lines(window: Image, mask: NDArray[np.uint8]) -> Lines:
     and Sun, "Fast guided filter", arXiv 1505.00996, 2015, whose idea it is to fit at low and to use at
     high resolution.
     """
-    guide = window.astype(np.float32)
-    of_hand = mask.astype(np.float32)
-    share = _mean(of_hand)
-    coefficients = np.dstack([np.zeros_like(guide), share])
-    edge = (share > CONSTANT) & (share < 1 - CONSTANT)
-    if edge.any():
-        coefficients[edge] = _regressed(guide, of_hand, share, edge)
-        coefficients = _mean(coefficients)
-    return Lines(coefficients, np.asarray(np.round(255 * _mean(share)), np.uint8))
+    colours = [np.ascontiguousarray(window[..., channel], np.float32) for channel in range(3)]
+    means = [_mean(plane) for plane in colours]
+    pairs = [(i, j) for i in range(3) for j in range(i, 3)]
+    covariance = {(i, j): _mean(colours[i] * colours[j]) - means[i] * means[j] for i, j in pairs}
+    alpha = mask.astype(np.float32)
+    for number in range(PASSES):
+        share = _mean(alpha)
+        edge = (share > CONSTANT) & (share < 1 - CONSTANT)
+        planes = [np.zeros_like(share), np.zeros_like(share), np.zeros_like(share), share.copy()]
+        if edge.any():
+            with_alpha = [
+                (_mean(c * alpha) - mean * share)[edge] for c, mean in zip(colours, means, strict=True)
+            ]
+            variance = (_mean(alpha * alpha) - share * share)[edge]
+            slopes = _slopes({pair: plane[edge] for pair, plane in covariance.items()}, with_alpha, variance)
+            for plane, mean, slope in zip(planes, means, slopes, strict=False):
+                plane[edge] = slope
+                planes[3][edge] -= slope * mean[edge]
+            planes = [_mean(plane) for plane in planes]
+        if number < PASSES - 1:
+            alpha = _sharpened(sum((c * p for c, p in zip(colours, planes, strict=False)), planes[3]))
+    return Lines(np.dstack(planes), np.asarray(np.round(255 * _mean(share)), np.uint8))
 
 
-def _regressed(guide: Plane, of_hand: Plane, share: Plane, edge: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return ``(N, 4)`` coefficients for the N pixels along the edge."""
-    colour, part = _mean(guide)[edge], share[edge]
-    squares = _mean(guide[..., [0, 0, 0, 1, 1, 2]] * guide[..., [0, 1, 2, 1, 2, 2]])[edge]
-    covariance = squares[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
-    covariance -= colour[:, :, None] * colour[:, None, :]
-    with_mask = _mean(guide * of_hand[..., None])[edge] - colour * part[:, None]
-    regular = covariance + SMOOTHNESS * np.eye(3, dtype=np.float32)
-    slope = np.linalg.solve(regular, with_mask[..., None])[..., 0]
-    explained = (slope * with_mask).sum(1) / (part * (1 - part))
-    slope *= np.minimum(1 / np.maximum(explained, 1e-3), MOST_STRETCH)[:, None]
-    offset = part - (slope * colour).sum(1)
-    return np.column_stack([slope, offset]).astype(np.float32)
+def _slopes(
+    covariance: dict[tuple[int, int], Plane], with_alpha: list[Plane], variance: Plane
+) -> list[Plane]:
+    """Return the slope in red, green and blue of each of N pixels, from the (co)variances around them."""
+    a, b, c, d, e, f = (covariance[pair].astype(np.float64) for pair in sorted(covariance))
+    a, d, f = a + SMOOTHNESS, d + SMOOTHNESS, f + SMOOTHNESS
+    # The inverse of [[a, b, c], [b, d, e], [c, e, f]], written out: LAPACK takes four times as long.
+    inverse = [[d * f - e * e, c * e - b * f, b * e - c * d]]
+    inverse += [[inverse[0][1], a * f - c * c, b * c - a * e], [inverse[0][2], b * c - a * e, a * d - b * b]]
+    determinant = a * inverse[0][0] + b * inverse[0][1] + c * inverse[0][2]
+    slopes = [sum(x * y for x, y in zip(row, with_alpha, strict=True)) / determinant for row in inverse]
+    explained = sum(x * y for x, y in zip(slopes, with_alpha, strict=True)) / np.maximum(
+        variance, CONSTANT**2
+    )
+    stretch = np.minimum(1 / np.maximum(explained, 1e-3), MOST_STRETCH)
+    return [np.asarray(slope * stretch, np.float32) for slope in slopes]
+
+
+def _sharpened(alpha: Plane) -> Plane:
+    return np.asarray(np.clip(CONTRAST * (alpha - 0.5) + 0.5, 0, 1), np.float32)
 
 
 def _mean(array: Plane) -> Plane:
