@@ -12,7 +12,6 @@ from handprep.detection.litert import LiteRTDetector
 from handprep.detection.views import View
 from handprep.errors import ImageError, InputError, ModelError
 from handprep.sample import Hand, Sample
-from handprep.segmentation.grabcut import GrabCut
 from handprep.segmentation.matte import HandMatte
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.resize import ResizePad
@@ -27,8 +26,7 @@ from handprep.transforms.resize import ResizePad
         (ResizePad, {"size": 8, "fill": None}),
         (LiteRTDetector, {"max_hands": 1.5}),
         (LiteRTDetector, {"threads": True}),
-        (GrabCut, {"iterations": 2.0}),
-        (GrabCut, {"resolution": 64.5}),
+        (HandMatte, {"fast": 2}),
         (HandMatte, {"threads": 1.5}),
         (View, {"light": 3}),
     ],

@@ -37,6 +37,9 @@ def developed(image: Array, rng: Rng) -> Array:
         image = (image - 0.5) * np.float32(rng.uniform(0.6, 1.3)) + np.float32(0.5 + rng.normal(0, 0.1))
     if rng.random() < 0.12:
         image = image * np.float32(np.exp(rng.uniform(np.log(0.12), np.log(0.6))))
+    elif rng.random() < 0.22:  # blown out: skin has no colour any more
+        gain = np.exp(rng.uniform(np.log(1.3), np.log(4)) + rng.normal(0, 0.08, 3)).astype(np.float32)
+        image = np.clip(image * gain, 0, 1) * np.float32(rng.uniform(0.85, 1))
     if rng.random() < 0.3:
         image = image * gradient(image.shape[0], 0.5, rng)[..., None]
     kind, grey = rng.random(), cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2GRAY)[..., None]
@@ -46,7 +49,7 @@ def developed(image: Array, rng: Rng) -> Array:
         image = grey + (image - grey) * np.float32(rng.uniform(0.3, 1.5))
     elif kind < 0.38:
         image = image[..., ::-1]
-    elif kind < 0.42:  # a coloured lamp
+    elif kind < 0.48:  # a coloured lamp
         image = grey * rng.uniform(0.3, 1.3, 3).astype(np.float32) * 0.6 + image * 0.4
     return image * np.float32(255)
 
@@ -65,7 +68,11 @@ def recorded(image: Array, rng: Rng) -> np.ndarray:
         small = int(side * rng.uniform(0.35, 0.9))
         pixels = cv2.resize(pixels, (small, small), interpolation=cv2.INTER_AREA)
         pixels = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.2:  # sharpened
+        blunt = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.7, 2))
+        much = rng.uniform(0.3, 2)
+        pixels = cv2.addWeighted(pixels, 1 + much, blunt, -much, 0)
     if rng.random() < 0.4:
-        _, code = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))])
+        _, code = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(12, 95))])
         pixels = cv2.imdecode(code, cv2.IMREAD_COLOR)
     return pixels

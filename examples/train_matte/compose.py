@@ -102,15 +102,13 @@ class Composer:
         there = hand.moved(toward).landmarks
         colour, alpha = _warped(rgba, toward, side)
         colour = _relit(colour, alpha, rng)
-        back = foreign.scene(self.scenes, side, rng)
-        if rng.random() < 0.12:  # the same colours as the hand's
-            back = _tinted(back, colour, alpha, rng)
-        if rng.random() < 0.2:  # a shoulder, a face, another's arm
-            skin = _tinted(foreign.surface(side, rng), colour, alpha, rng)
-            shape = foreign.blob(side, rng)[..., None]
-            back = skin * shape + back * (1 - shape)
-        if rng.random() < 0.3:
-            back = self._with_another_hand(back, colour, alpha, rng)
+        back, covers = self._behind(colour, alpha, rng), []
+        if rng.random() < 0.4:  # an object, in the hand or behind all of it
+            thing, fingers = foreign.held(there, side, rng)
+            goods = self._goods(side, rng)
+            back = goods * thing[..., None] + back * (1 - thing[..., None])
+            if rng.random() < 0.6:
+                covers.append((thing * (1 - fingers), goods))
         if rng.random() < 0.4:
             back = cv2.GaussianBlur(back, (0, 0), np.exp(rng.uniform(np.log(0.5), np.log(6))))
         if rng.random() < 0.45:
@@ -122,23 +120,47 @@ class Composer:
             inner = cv2.GaussianBlur(1 - alpha, (0, 0), rng.uniform(1, 4))[..., None] * rng.uniform(0, 0.6)
             colour = colour * (1 - inner) + cv2.blur(back, (9, 9)) * inner
         image = colour * alpha[..., None] + back * (1 - alpha[..., None])
-        covers = []
+        if rng.random() < 0.06:  # another hand before this one
+            covers.append(self._another_hand(colour, alpha, rng))
         if rng.random() < 0.35:
-            covers.append(foreign.sleeve(there, side, rng))
+            covers.append((foreign.sleeve(there, side, rng), foreign.clothing(self.scenes, side, rng)))
         if rng.random() < 0.08:
-            covers.append(foreign.occluder(there, side, rng))
-        for cover in covers:
-            cloth = foreign.clothing(self.scenes, side, rng)
+            covers.append((foreign.occluder(there, side, rng), self._goods(side, rng)))
+        for cover, cloth in covers:
             image = image * (1 - cover[..., None]) + cloth * cover[..., None]
             alpha = alpha * (1 - cover)
         return image.astype(np.float32), alpha.astype(np.float32)
 
-    def _with_another_hand(self, back: Array, colour: Array, alpha: Array, rng: Rng) -> Array:
-        """Return the background with a hand in it that is not asked for, at times of the same person."""
+    def _behind(self, colour: Array, alpha: Array, rng: Rng) -> Array:
+        """Return the background, with what in it looks like a hand."""
+        back = foreign.scene(self.scenes, self.side, rng)
+        if rng.random() < 0.12:  # the same colours as the hand's
+            back = _tinted(back, colour, alpha, rng)
+        if rng.random() < 0.2:  # a shoulder, a face, another's arm
+            skin = _tinted(foreign.surface(self.side, rng), colour, alpha, rng)
+            shape = foreign.blob(self.side, rng)[..., None]
+            back = skin * shape + back * (1 - shape)
+        if rng.random() < 0.3:
+            its_alpha, other = self._another_hand(colour, alpha, rng)
+            back = other * its_alpha[..., None] + back * (1 - its_alpha[..., None])
+        return foreign.printed(back, rng) if rng.random() < 0.1 else back
+
+    def _goods(self, side: int, rng: Rng) -> Array:
+        """Return the look of an object: as cloth has it, white, or of skin's colour; at times with text."""
+        kind = rng.random()
+        if kind < 0.25:
+            goods = np.full((side, side, 3), rng.uniform(170, 255), np.float32)
+            goods = goods * foreign.gradient(side, 0.4, rng)[..., None]
+        else:
+            goods = foreign.surface(side, rng) if kind < 0.4 else foreign.clothing(self.scenes, side, rng)
+        return foreign.printed(goods, rng) if rng.random() < 0.3 else goods
+
+    def _another_hand(self, colour: Array, alpha: Array, rng: Rng) -> tuple[Array, Array]:
+        """Return the alpha of a hand that is not asked for, at times of the same person, and its colours."""
         rgba, hand = self._hand(rng)
         scale = np.exp(rng.uniform(np.log(0.35), np.log(1.1))) * self.side / cutouts.SIDE
         angle = rng.uniform(0, 2 * np.pi)
-        off = rng.uniform(0.3, 0.75) * self.side
+        off = rng.uniform(0.22, 0.75) * self.side
         centre = self.side / 2 + off * np.array([np.cos(angle), np.sin(angle)])
         x0, y0, x1, y1 = hand.box
         toward = geometry.compose(
@@ -150,7 +172,7 @@ class Composer:
         other, its_alpha = _warped(rgba, toward, self.side)
         if rng.random() < 0.6:
             other = _tinted(other, colour, alpha, rng)
-        return other * its_alpha[..., None] + back * (1 - its_alpha[..., None])
+        return its_alpha, other
 
 
 def _shown(hand: Hand, side: int, rng: Rng) -> tuple[Hand, Affine, float]:
@@ -205,6 +227,8 @@ def _beyond(toward: Affine, side: int) -> NDArray[np.bool_]:
 def _relit(colour: Array, alpha: Array, rng: Rng) -> Array:
     """Return the hand with another skin tone and another light."""
     colour = colour / 255
+    if rng.random() < 0.08:  # against the light
+        colour = colour * np.float32(rng.uniform(0.1, 0.45))
     if rng.random() < 0.5:
         colour = cv2.pow(np.clip(colour, 0, 1), float(np.exp(rng.normal(0, 0.35))))
     if rng.random() < 0.6:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handprep.landmarks import HandLandmark
+from handprep.landmarks import FINGERS, PALM, HandLandmark
 
 Array = NDArray[np.float32]  # colours 0 … 255 (H, W, 3), or a weight 0 … 1 (H, W)
 Rng = np.random.Generator
@@ -124,6 +124,44 @@ def occluder(landmarks: Array, side: int, rng: Rng) -> Array:
             mask, (tuple(near.tolist()), tuple(axes.tolist()), float(np.degrees(angle))), 1.0, cv2.FILLED
         )
     return cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.0))
+
+
+def held(landmarks: Array, side: int, rng: Rng) -> tuple[Array, Array]:
+    """Return the weights of an object in the hand, a box, cup or pen, and of the fingers in front of it."""
+    thing, fingers = (np.zeros((side, side), np.float32) for _ in range(2))
+    palm = landmarks[PALM].mean(0)
+    length = max(
+        float(np.hypot(*(landmarks[HandLandmark.WRIST] - landmarks[HandLandmark.MIDDLE_FINGER_MCP]))), 1
+    )
+    pinch = landmarks[[HandLandmark.THUMB_TIP, HandLandmark.INDEX_FINGER_TIP]].mean(0)
+    centre = palm + rng.uniform(0, 1) * (pinch - palm) + rng.normal(0, 0.15 * length, 2)
+    size = rng.uniform((0.5, 0.12), (2.2, 1.1)) * length
+    box = (tuple(centre.tolist()), tuple(size.tolist()), float(rng.uniform(0, 180)))
+    if rng.random() < 0.7:
+        cv2.fillPoly(thing, [cv2.boxPoints(box).astype(np.int32)], 1.0)
+    else:
+        cv2.ellipse(thing, box, 1.0, cv2.FILLED)
+    for finger in FINGERS:
+        if rng.random() < 0.65:
+            joints = landmarks[finger[rng.integers(0, 3) :]].round().astype(np.int32)
+            width = max(2, round(rng.uniform(0.14, 0.22) * length))
+            cv2.polylines(fingers, [joints], False, 1.0, width)
+    soft = rng.uniform(0.4, 1.0)
+    return cv2.GaussianBlur(thing, (0, 0), soft), cv2.GaussianBlur(fingers, (0, 0), soft)
+
+
+def printed(image: Array, rng: Rng) -> Array:
+    """Return a surface with lines of text on it."""
+    image = np.clip(image, 0, 255).astype(np.uint8)
+    side, size = image.shape[0], np.exp(rng.uniform(np.log(0.3), np.log(2.5)))
+    colour = rng.uniform(0, 255, 3).tolist()
+    for y in range(int(rng.integers(0, 30)), side + 20, max(8, int(28 * size))):
+        letters = "".join(chr(letter) for letter in rng.integers(65, 123, 40))
+        at = (int(rng.integers(-60, 20)), y)
+        cv2.putText(
+            image, letters, at, int(rng.integers(0, 8)), size, colour, int(rng.integers(1, 4)), cv2.LINE_AA
+        )
+    return image.astype(np.float32)
 
 
 def sleeve(landmarks: Array, side: int, rng: Rng) -> Array:

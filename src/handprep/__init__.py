@@ -30,7 +30,6 @@ from handprep.errors import (
 from handprep.pipeline import Pipeline, study_pipeline
 from handprep.sample import Hand, Sample, Step
 from handprep.segmentation.base import Segmenter
-from handprep.segmentation.grabcut import GrabCut
 from handprep.segmentation.matte import HandMatte
 from handprep.segmentation.rembg import RembgSegmenter
 from handprep.transforms.background import BackgroundRemover
@@ -45,7 +44,6 @@ __version__ = "0.1.0"
 __all__ = [
     "DETECTORS",
     "BackgroundRemover",
-    "GrabCut",
     "Greyscale",
     "Hand",
     "HandCropper",

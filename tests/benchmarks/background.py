@@ -29,7 +29,7 @@ import PIL.Image
 from handprep import images
 from handprep.detection.litert import LiteRTDetector
 from handprep.sample import Hand, Sample
-from handprep.segmentation import GrabCut, HandMatte, RembgSegmenter, Segmenter
+from handprep.segmentation import HandMatte, RembgSegmenter, Segmenter
 from handprep.transforms.crop import HandCropper
 from tests import rendered
 from tests.benchmarks.mask_scores import Array, border_score, gap_iou, iou, tone
@@ -37,7 +37,7 @@ from tests.benchmarks.mask_sheet import sheet
 
 METHODS: dict[str, Callable[[], Segmenter]] = {
     "matte": HandMatte,
-    "grabcut": GrabCut,
+    "fast": lambda: HandMatte(fast=True),
     "u2net": lambda: RembgSegmenter(model="u2net"),
     "u2netp": lambda: RembgSegmenter(model="u2netp"),
     "u2net, whole mask": lambda: RembgSegmenter(model="u2net", only_hand=False),
@@ -72,8 +72,8 @@ def main() -> None:
         cases = [case(truth, options.margin) for truth in truths]
         for method in options.methods:
             segmenter = METHODS[method]()
-            if method == "matte" and options.network:
-                segmenter = HandMatte(network=options.network)
+            if options.network and isinstance(segmenter, HandMatte):
+                segmenter = replace(segmenter, network=options.network)
             scores = measure(segmenter, cases)
             print(row(name, method, scores), flush=True)
             if options.worst and method == options.methods[0]:
@@ -250,10 +250,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--whole", dest="margin", action="store_const", const=None, help="no crop: whole pictures"
     )
-    parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=["matte", "grabcut", "u2netp", "u2net"]
-    )
-    parser.add_argument("--network", type=Path, help="for matte, an ONNX file other than handprep's")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["matte", "fast", "u2netp", "u2net"])
+    parser.add_argument("--network", type=Path, help="for matte and fast, an ONNX file other than handprep's")
     parser.add_argument("--worst", type=Path, help="folder for a sheet of the worst pictures of each set")
     parser.add_argument("--tones", action="store_true", help="also a row for each skin tone")
     return parser.parse_args()

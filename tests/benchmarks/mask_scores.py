@@ -40,6 +40,23 @@ def border_score(alpha: Array, truth: Array) -> float:
     return 2 * precision * recall / max(1e-9, precision + recall)
 
 
+def border_distances(wanted: Array, found: Array, counts: Array) -> tuple[Array, Array]:
+    """Return how far off, in pixels, each pixel of the found outline is, and each of the wanted one.
+
+    Parameters
+    ----------
+    wanted, found
+        bool ``(H, W)`` masks.
+    counts
+        bool ``(H, W)``: where outlines are looked at; they may lie close to others anywhere.
+    """
+    true_border, border = (_border(np.where(mask, 255, 0)) for mask in (wanted, found))
+    far = np.full(wanted.shape, np.inf)
+    to_true = _distance_to(true_border) if true_border.any() else far
+    to_found = _distance_to(border) if border.any() else far
+    return to_true[border & counts], to_found[true_border & counts]
+
+
 def gap_iou(alpha: Array, truth: Array) -> float | None:
     """Return the intersection over union of the background within the hand's convex hull.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from handprep.sample import Image, Sample
 from handprep.segmentation.base import Segmenter
-from handprep.segmentation.grabcut import GrabCut
 from handprep.segmentation.matte import HandMatte
 from handprep.transforms.crop import HandCropper
 from tests.benchmarks import peers
@@ -22,7 +21,7 @@ def compare(pictures: list[Image], *, rounds: int) -> str:
     crops = [HandCropper(search=False).run(picture) for picture in pictures]
     contestants: dict[str, Contestant] = {
         OURS: _segmenting(HandMatte(), crops),
-        "GrabCut": _segmenting(GrabCut(), crops),
+        "HandMatte(fast=True)": _segmenting(HandMatte(fast=True), crops),
     }
     skipped = []
     for model in RIVALS:

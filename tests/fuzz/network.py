@@ -15,7 +15,8 @@ import numpy as np
 
 from handprep.detection.yolo import YoloDetector
 from handprep.errors import ModelError
-from handprep.segmentation.matte import NETWORK, HandMatte
+from handprep.segmentation.matte import HandMatte
+from handprep.segmentation.network import NETWORK
 from tests.detection import tiny_yolo
 from tests.fuzz.campaign import main, scratch
 from tests.fuzz.mutation import mutated

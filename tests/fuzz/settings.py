@@ -22,7 +22,6 @@ from handprep.detection.views import View
 from handprep.errors import HandprepError, InputError, ModelError
 from handprep.names import printable
 from handprep.pipeline import Pipeline, study_pipeline
-from handprep.segmentation.grabcut import GrabCut
 from handprep.segmentation.matte import HandMatte
 from handprep.segmentation.rembg import RembgSegmenter
 from handprep.transforms.background import BackgroundRemover
@@ -40,7 +39,6 @@ NAMES = (
     *("__reduce__", "__globals__", "Configurable", "Transform", "type", "object", "handprep.cli.main"),
     *("self", "cls"),
     *("Pipeline", "HandCropper", "YoloDetector", "HandMatte", "SearchingDetector", "View", "ResizePad"),
-    *("GrabCut",),
     *("name", "parameters", "transforms", "detector", "views", "model", "network", "method", "_"),
 )
 PATHS = (
@@ -76,7 +74,12 @@ def pipelines() -> tuple[str, ...]:
         Pipeline(
             [HandCropper(detector=looks, upright=True, mirror="right"), ResizePad((9, 12), fill=(1, 2, 3))]
         ),
-        Pipeline([BackgroundRemover(method=GrabCut(), background="blur"), Pipeline([Greyscale(channels=3)])]),
+        Pipeline(
+            [
+                BackgroundRemover(method=HandMatte(fast=True), background="blur"),
+                Pipeline([Greyscale(channels=3)]),
+            ]
+        ),
         Pipeline([BackgroundRemover(method=HandMatte(keep="hand")), ResizePad(8, interpolation="area")]),
         Pipeline([BackgroundRemover(method=RembgSegmenter(model="u2netp"), background=(0, 9, 0))]),
         Pipeline([ResizePad(8, upscale=False), Greyscale()]),

@@ -46,3 +46,14 @@ def test_pixels_of_one_colour_make_one_component(count):
     model = colours.fit(np.full((count, 3), 77.3, np.float32))
     assert len(model.means) == 1
     assert np.isfinite(model.log_density(np.array([[77.3] * 3, [0, 255, 0]], np.float32))).all()
+
+
+def test_log_odds_tell_the_sides_apart_and_have_a_limit():
+    lab = np.full((20, 30, 3), (170, 140, 150), np.uint8)
+    lab[:, 15:] = 200, 128, 128
+    lab = lab + np.random.default_rng(4).integers(-3, 4, lab.shape).astype(np.int8).astype(np.uint8)
+    left = np.arange(30)[None].repeat(20, 0) < 15
+    odds = colours.log_odds(lab, left & (np.arange(20)[:, None] < 10), ~left)
+    assert (odds[left] > 2).all()
+    assert (odds[~left] < -2).all()
+    assert np.abs(odds).max() <= colours.MOST_ODDS

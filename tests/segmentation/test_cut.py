@@ -1,4 +1,4 @@
-"""The cut obeys log-odds and edges, and is fitted to the large picture's own edges."""
+"""The cut obeys log-odds and edges; landmarks and colours correct the network."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from handprep.segmentation.cut import graph_cut, refined
-from tests.segmentation.cases import iou, one
+from handprep import geometry
+from handprep.segmentation import framing, prior
+from handprep.segmentation.cut import graph_cut, hand_mask
+from tests.rendered import photos
+from tests.segmentation.cases import iou, whole
 
 NOWHERE = np.zeros((50, 60), np.uint8)
 PLAIN = np.full((50, 60, 3), 128, np.uint8)
@@ -54,19 +57,63 @@ def test_opencvs_random_numbers_are_left_alone():
     np.testing.assert_array_equal(*drawn)
 
 
-def test_a_coarse_mask_is_refined_to_the_pictures_own_edges():
-    sample = one("paper")
-    size = sample.size[0] // 6, sample.size[1] // 6
-    small = cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA)
-    mask = (cv2.resize(sample.alpha, size, interpolation=cv2.INTER_AREA) > 127).astype(np.uint8)
-    stretched = cv2.resize(mask * np.uint8(255), sample.size, interpolation=cv2.INTER_LINEAR)
-    alpha = refined(mask, small, sample.image)
-    assert iou(alpha, sample.alpha) > iou(stretched, sample.alpha) + 0.01
-    assert iou(alpha, sample.alpha) > 0.96
+SIDE = 192
+EVERYWHERE = np.ones((SIDE, SIDE), np.uint8)
 
 
-@pytest.mark.parametrize("value", [0, 1])
-def test_a_mask_without_an_edge_has_no_soft_pixel(value):
-    noise = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
-    alpha = refined(np.full((20, 25), value, np.uint8), noise[::2, ::2], noise)
-    assert (alpha == 255 * value).all()
+def shown(photo):
+    """Return window, true mask and hand of a rendered photo."""
+    sample = whole(photo)
+    toward = framing.window(sample.hand, SIDE)
+    matrix = geometry.in_pixel_centres(toward)
+    border = cv2.BORDER_REPLICATE
+    window, mask = (
+        cv2.warpAffine(a, matrix, (SIDE, SIDE), borderMode=border) for a in (sample.image, sample.alpha)
+    )
+    return window, mask, sample.hand.moved(toward)
+
+
+def test_a_network_that_misses_a_finger_is_corrected():
+    better = []
+    for photo in photos()[::3]:
+        window, truth, hand = shown(photo)
+        tip = hand.landmarks[8]
+        y, x = np.mgrid[:SIDE, :SIDE]
+        share = np.where(np.hypot(x - tip[0], y - tip[1]) < 25, 0, truth / np.float32(255)).astype(np.float32)
+        mask = hand_mask(window, share, EVERYWHERE, hand, ())[0] * np.uint8(255)
+        better.append(iou(mask, truth) - iou(share * 255, truth))
+    assert np.mean(better) > 0.02
+    assert min(better) > -0.01
+
+
+def test_a_network_that_takes_a_part_of_the_background_is_corrected():
+    better = []
+    for photo in photos()[::3]:
+        window, truth, hand = shown(photo)
+        share = (truth / np.float32(255)).astype(np.float32)
+        share[40:80, 5:30] = share[40:80, -30:-5] = 0.8
+        mask = hand_mask(window, share, EVERYWHERE, hand, ())[0] * np.uint8(255)
+        better.append(iou(mask, truth) - iou(share * 255, truth))
+    assert np.mean(better) > 0.02
+
+
+def test_the_bones_are_in_the_mask_whatever_network_and_colours_say():
+    window, _, hand = shown(photos()[0])
+    nothing = np.zeros((SIDE, SIDE), np.float32)
+    mask, _ = hand_mask(window, nothing, EVERYWHERE, hand, ())
+    assert mask[prior.skeleton((SIDE, SIDE), hand) > 0].all()
+
+
+def test_a_window_of_one_colour_goes_by_the_network():
+    _, truth, hand = shown(photos()[0])
+    plain = np.full((SIDE, SIDE, 3), 128, np.uint8)
+    mask, _ = hand_mask(plain, (truth / np.float32(255)).astype(np.float32), EVERYWHERE, hand, ())
+    assert iou(mask * np.uint8(255), truth) > 0.9
+
+
+def test_the_confidence_falls_where_the_network_finds_something_else():
+    window, truth, hand = shown(photos()[0])
+    share = (truth / np.float32(255)).astype(np.float32)
+    _, sure = hand_mask(window, share, EVERYWHERE, hand, ())
+    _, doubtful = hand_mask(window, np.roll(share, 60, 1), EVERYWHERE, hand, ())
+    assert doubtful < sure - 0.1

@@ -21,7 +21,7 @@ def test_the_window_holds_the_hand_with_its_fingers_up(label, turn):
     landmarks = hand.moved(framing.window(hand, SIDE)).landmarks
     assert landmarks.min() > 0
     assert landmarks.max() < SIDE
-    down = framing.down_the_arm(landmarks)
+    down = prior.down_the_arm(landmarks)
     np.testing.assert_allclose(down, (0, 1), atol=1e-4)
 
 
@@ -62,7 +62,7 @@ def test_nothing_is_drawn_for_a_box():
 
 def test_landmarks_that_coincide_have_a_direction():
     landmarks = np.full((21, 2), 5.0, np.float32)
-    np.testing.assert_array_equal(framing.down_the_arm(landmarks), (0, 1))
+    np.testing.assert_array_equal(prior.down_the_arm(landmarks), (0, 1))
     assert np.isfinite(framing.window(Hand(box=(5, 5, 5, 5), score=1.0, landmarks=landmarks), SIDE)).all()
 
 

@@ -20,7 +20,7 @@ from handprep.errors import InputError, ModelError
 from handprep.landmarks import PALM
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand
-from handprep.segmentation import framing, matte, prior
+from handprep.segmentation import framing, matte, network, prior
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.matte import HandMatte
 from handprep.transforms.background import BackgroundRemover
@@ -66,6 +66,20 @@ def test_only_the_hand_ends_at_the_wrist():
     assert arm[beyond > 1].any()
     assert not hand[beyond > 1].any()
     np.testing.assert_array_equal(hand[beyond < -1], arm[beyond < -1])
+
+
+def test_a_finger_that_reaches_below_the_wrist_stays():
+    landmarks = one("paper").hand.landmarks.copy()
+    down, _ = framing.wrist_line(landmarks, 1.0, 0.0)
+    length = prior.palm_length(one("paper").hand)
+    landmarks[17:21] = (
+        landmarks[0] + np.outer([0.2, 0.4, 0.6, 0.8], down * length) + 0.4 * length * down[::-1]
+    )
+    bent = Hand(box=geometry.enclosing_box(landmarks), score=1.0, landmarks=landmarks)
+    kept = matte._without_arm(np.full((360, 480), 255, np.uint8), bent)
+    x, y = landmarks[19:21].mean(0).astype(int)
+    assert kept[y, x] == 255
+    assert not kept.all()
 
 
 def test_several_hands_are_found_together():
@@ -182,28 +196,28 @@ def test_no_picture_and_no_hand_breaks_it(height, width, seed, points, boxed):
 def test_it_is_known_by_its_parameters():
     segmenter = HandMatte(keep="hand")
     assert isinstance(segmenter, Segmenter)
-    assert repr(segmenter) == "HandMatte(keep='hand', network=None, threads=1)"
+    assert repr(segmenter) == "HandMatte(keep='hand', fast=False, network=None, threads=1)"
     assert pickle.loads(pickle.dumps(segmenter)) == segmenter
     assert Configurable.from_dict(segmenter.to_dict()) == segmenter
 
 
 def test_the_shipped_network_is_the_one_that_was_measured():
-    assert hashlib.sha256(matte.NETWORK.read_bytes()).hexdigest() == matte.SHA256
-    assert matte.NETWORK.stat().st_size < 4_000_000
+    assert hashlib.sha256(network.NETWORK.read_bytes()).hexdigest() == network.SHA256
+    assert network.NETWORK.stat().st_size < 4_000_000
 
 
 def test_another_network_gives_another_fingerprint(tmp_path):
-    network = tmp_path / "mine.onnx"
-    network.write_bytes(matte.NETWORK.read_bytes())
-    pipeline = Pipeline([BackgroundRemover(method=HandMatte(network=str(network)))])
+    mine = tmp_path / "mine.onnx"
+    mine.write_bytes(network.NETWORK.read_bytes())
+    pipeline = Pipeline([BackgroundRemover(method=HandMatte(network=str(mine)))])
     before = pipeline.fingerprint()
-    network.write_bytes(matte.NETWORK.read_bytes() + b"\0")
+    mine.write_bytes(network.NETWORK.read_bytes() + b"\0")
     assert pipeline.fingerprint() != before
 
 
 def test_a_damaged_network_is_refused(tmp_path, monkeypatch):
     damaged = tmp_path / "hand_matte.onnx"
-    content = bytearray(matte.NETWORK.read_bytes())
+    content = bytearray(network.NETWORK.read_bytes())
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
     monkeypatch.setattr(matte, "NETWORK", damaged)
@@ -215,7 +229,7 @@ def test_a_damaged_network_is_refused(tmp_path, monkeypatch):
         found(sample, network=str(damaged))
 
 
-@pytest.mark.parametrize("parameters", [{"keep": "fingers"}, {"threads": 0}, {"network": 3}])
+@pytest.mark.parametrize("parameters", [{"keep": "fingers"}, {"fast": "yes"}, {"threads": 0}, {"network": 3}])
 def test_parameters_out_of_range_are_refused(parameters):
     with pytest.raises(InputError, match=next(iter(parameters))):
         HandMatte(**parameters)

@@ -20,7 +20,7 @@ def test_the_likelier_half_is_much_of_the_hand_before_any_colour_is_seen():
         sample = whole(photo)
         odds = prior.log_odds(sample.image.shape[:2], sample.hand)
         overlaps.append(iou(np.where(odds > 0, 255, 0), sample.alpha))
-    assert np.mean(overlaps) > 0.7
+    assert np.mean(overlaps) > 0.55  # the forearm is not in it
 
 
 def test_the_skeleton_lies_on_the_hand():
@@ -43,12 +43,8 @@ def test_nothing_out_of_reach_is_likely():
     assert odds[outside].max() < -4
 
 
-def test_a_box_is_likeliest_in_its_middle():
-    odds = prior.log_odds((100, 120), Hand(box=(20, 30, 100, 90), score=1.0))
-    assert np.unravel_index(odds.argmax(), odds.shape) in [(59, 59), (59, 60), (60, 59), (60, 60)]
-    assert odds[60, 60] > 1
-    assert odds[35, 25] < 0  # in its corner
-    assert odds[60, 115] < -2  # outside
+def test_a_box_alone_says_nothing():
+    assert not prior.log_odds((100, 120), Hand(box=(20, 30, 100, 90), score=1.0)).any()
 
 
 @pytest.mark.parametrize("factor", [0.5, 3.0])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handprep import geometry
+from handprep import geometry, models
 from handprep.configurable import Configurable
 from handprep.errors import InputError, ModelError
 from handprep.segmentation.base import Segmenter
@@ -49,6 +49,37 @@ def test_without_hands_it_is_rembgs_answer_to_the_whole_picture():
     sample = one("paper")
     unheld = RembgSegmenter(model="u2netp", only_hand=False)
     np.testing.assert_array_equal(SMALL.segment(sample.image, ()), unheld.segment(sample.image, sample.hands))
+
+
+def test_post_process_makes_the_mask_hard_edged():
+    sample = cropped(photos()[0])
+    alpha = RembgSegmenter(model="u2netp", post_process=True).segment(sample.image, sample.hands)
+    assert set(np.unique(alpha)) == {0, 255}
+    assert iou(alpha, SMALL.segment(sample.image, sample.hands)) > 0.95
+
+
+def test_alpha_matting_gives_what_rembg_gives():
+    from rembg import remove
+
+    from handprep.segmentation.rembg_session import rembg_session
+
+    image = np.ascontiguousarray(cropped(photos()[0]).image[::2, ::2])
+    segmenter = RembgSegmenter(model="u2netp", alpha_matting=True, only_hand=False)
+    expected = remove(image, session=rembg_session("u2netp"), alpha_matting=True)[..., 3]
+    np.testing.assert_allclose(segmenter.segment(image, ()), expected, atol=1)
+
+
+def test_a_network_file_of_your_own_is_opened(tmp_path: Path):
+    sample = cropped(photos()[0])
+    mine = tmp_path / "mine.onnx"
+    mine.write_bytes(models.fetch("u2netp").read_bytes())
+    segmenter = RembgSegmenter(model="u2netp", path=mine)
+    assert segmenter.model_files == {models.own_file(mine)}
+    same = segmenter.segment(sample.image, sample.hands)
+    np.testing.assert_array_equal(same, SMALL.segment(sample.image, sample.hands))
+    mine.write_bytes(b"no network")
+    with pytest.raises(ModelError, match=r"could not open .*mine\.onnx"):
+        segmenter.segment(sample.image, sample.hands)
 
 
 def test_threads_agree():
@@ -98,14 +129,16 @@ def test_the_default_model_may_be_used_commercially():
 def test_it_is_known_by_its_parameters():
     segmenter = RembgSegmenter(model="u2netp", threads=2)
     assert isinstance(segmenter, Segmenter)
-    assert repr(segmenter) == "RembgSegmenter(model='u2netp', only_hand=True, threads=2)"
+    assert eval(repr(segmenter)) == segmenter
     assert pickle.loads(pickle.dumps(segmenter)) == segmenter
     assert Configurable.from_dict(segmenter.to_dict()) == segmenter
     assert segmenter.model_files == {"u2netp"}
     assert RembgSegmenter(model="isnet-general-use").model_files == frozenset()  # rembg fetches it
 
 
-@pytest.mark.parametrize("parameters", [{"model": ""}, {"model": None}, {"threads": 0}])
+@pytest.mark.parametrize(
+    "parameters", [{"model": ""}, {"model": None}, {"threads": 0}, {"path": 3}, {"alpha_matting": "yes"}]
+)
 def test_parameters_out_of_range_are_refused(parameters):
     with pytest.raises(InputError, match=next(iter(parameters))):
         RembgSegmenter(**parameters)

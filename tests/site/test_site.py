@@ -79,7 +79,7 @@ def test_every_page_fits_and_needs_nothing_from_elsewhere(
 
 def test_search_finds_a_class_without_a_network(address: str, driver: Any) -> None:
     driver.get(address)
-    driver.execute_script(FIND, "GrabCut")
+    driver.execute_script(FIND, "HandMatte")
     end = time.monotonic() + 30
     while not (links := driver.execute_script(FOUND)) and time.monotonic() < end:
         time.sleep(0.1)

@@ -15,8 +15,8 @@ from handprep.errors import HandNotFoundError, InputError, SampleSkipped
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand, Sample
 from handprep.segmentation.base import Segmenter
-from handprep.segmentation.grabcut import GrabCut
 from handprep.segmentation.matte import HandMatte
+from handprep.segmentation.rembg import RembgSegmenter
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
@@ -90,6 +90,61 @@ def test_transparent_pictures_have_alpha_and_nothing_of_the_background(sample):
     np.testing.assert_array_equal(given_back[..., 3], done.alpha)
     far = done.alpha == 0
     assert not (done.image[far] == sample.image[far]).all(-1).any()
+
+
+def test_under_alpha_0_transparent_images_are_black_at_any_size(sample):
+    done = Pipeline([BackgroundRemover(background="transparent"), ResizePad(100)]).apply(sample)
+    assert done.transparent
+    assert not done.image[done.alpha == 0].any()
+    solid = done.image[done.alpha > 128].astype(int)
+    assert solid.sum(1).min() > 60  # no dark fringe of what is transparent
+
+
+def test_mask_gives_alpha_as_a_grey_image(sample):
+    done = BackgroundRemover(background="mask").apply(sample)
+    np.testing.assert_array_equal(done.image, BackgroundRemover().apply(sample).alpha)
+    nobody = BackgroundRemover(background="mask").apply(replace(sample, hands=()))
+    assert nobody.image.shape == sample.image.shape[:2]
+    assert not nobody.image.any()
+
+
+def test_an_image_comes_behind_scaled_to_cover(sample, tmp_path):
+    path = tmp_path / "office.png"
+    office = np.zeros((40, 100, 3), np.uint8)
+    office[:, :50], office[:, 50:] = (10, 20, 200), (200, 20, 10)
+    PIL.Image.fromarray(office).save(path)
+    remover = BackgroundRemover(background=str(path))
+    done = remover.apply(sample)
+    away = done.alpha == 0
+    middle = sample.size[0] // 2
+    assert (done.image[:, : middle - 12][away[:, : middle - 12]] == (10, 20, 200)).all()
+    assert (done.image[:, middle + 12 :][away[:, middle + 12 :]] == (200, 20, 10)).all()
+    grey = remover.apply(Greyscale().apply(sample))
+    assert set(np.unique(grey.image[:, : middle - 12][grey.alpha[:, : middle - 12] == 0])) == {38}  # luma
+    before = Pipeline([remover]).fingerprint()
+    PIL.Image.fromarray(office[::-1, ::-1]).save(path)
+    assert Pipeline([remover]).fingerprint() != before
+
+
+@pytest.mark.parametrize("colour", ["#00b140", "0,177,64", "rgb(0, 177, 64)"])
+def test_colours_have_names_as_on_the_command_line(colour):
+    assert BackgroundRemover(background=colour) == BackgroundRemover(background=GREEN)
+    assert ResizePad(8, fill=colour) == ResizePad(8, fill=GREEN)
+
+
+def test_a_mask_has_a_confidence_where_its_segmenter_has_one(sample):
+    decided = BackgroundRemover().apply(sample).steps[-1].decided
+    assert 0.8 < decided["mask_confidence"] <= 1
+    for method in ("fast", LeftHalf()):
+        assert "mask_confidence" not in BackgroundRemover(method=method).apply(sample).steps[-1].decided
+
+
+def test_rembgs_options_reach_its_segmenter(tmp_path):
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(b"")
+    options = {"model": "u2netp", "alpha_matting": True, "post_process": True}
+    remover = BackgroundRemover(method="rembg", model_path=str(path), **options)
+    assert remover.segmenter() == RembgSegmenter(path=str(path), **options)
 
 
 def test_keep_sets_alpha_alone(sample):
@@ -192,7 +247,7 @@ def test_the_same_kind_comes_back_as_was_given(sample):
 
 
 def test_it_is_known_by_its_parameters():
-    remover = BackgroundRemover(method=GrabCut(iterations=3), background=[1, 2, 3])
+    remover = BackgroundRemover(method=HandMatte(keep="hand"), background=[1, 2, 3])
     assert isinstance(remover.segmenter(), Segmenter)
     assert eval(repr(remover)) == remover
     assert pickle.loads(pickle.dumps(remover)) == remover
@@ -202,7 +257,6 @@ def test_it_is_known_by_its_parameters():
 
 def test_its_model_files_are_those_of_detector_and_segmenter():
     detector = {"palm_detection_full", "hand_landmark_full"}
-    assert BackgroundRemover(method="grabcut").model_files == detector
     assert BackgroundRemover().model_files == detector | HandMatte().model_files
     assert BackgroundRemover(method="rembg").model_files > {"u2net"}
 
@@ -212,7 +266,10 @@ def test_its_model_files_are_those_of_detector_and_segmenter():
     [
         {"method": "u2net"},
         {"method": 3},
-        {"background": "white"},
+        {"background": "wight"},
+        {"background": "nowhere.jpg"},
+        {"alpha_matting": True},
+        {"method": "fast", "model": "u2netp"},
         {"background": (1, 2)},
         {"background": 256},
         {"detector": "eyes"},

@@ -7,14 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from PIL import ImageColor
-
 from handprep.detection import DETECTORS
 from handprep.errors import InputError
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.segmentation import SEGMENTERS
-from handprep.transforms.background import BackgroundRemover
+from handprep.transforms.background import OF_REMBG, BackgroundRemover
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
@@ -23,7 +21,7 @@ from handprep.transforms.skeleton import Skeleton
 
 SIZE = 300  # pixels, as in the founding study
 CROP = ("detector", "confidence", "margin", "square", "hand", "upright", "mirror", "search", "on_missing")
-BACKGROUND = ("method", "model", "background")
+BACKGROUND = ("method", *OF_REMBG, "background")
 LOOKING = ("detector", "on_missing")  # for whoever looks for the hand: the cropper, or else the remover
 OTHERS = ("crop", "remove_background", "size", "resize", "grey", "skeleton")
 FLAGS = {
@@ -75,7 +73,7 @@ def _background(given: dict[str, Any]) -> list[Transform]:
         _refuse(given, BACKGROUND, "the background is only removed with --remove-background")
         return []
     if given.get("method") != "rembg":
-        _refuse(given, ("model",), "only --method rembg has models to choose from")
+        _refuse(given, OF_REMBG, "only --method rembg has models to choose from")
     return [BackgroundRemover(**_only(given, (*BACKGROUND, *(LOOKING if "crop" in given else ()))))]
 
 
@@ -153,11 +151,14 @@ def _add_background_options(group: argparse._ArgumentGroup) -> None:
     add("--remove-background", action="store_true", help="take away what is not the hand")
     add("--method", choices=tuple(SEGMENTERS), help="who finds the hand's pixels (auto: the best for hands)")
     add("--model", metavar="NAME", help="rembg's network, for --method rembg (u2net)")
+    add("--model-path", metavar="FILE", help="a network file of your own, of the kind that --model names")
+    add("--alpha-matting", action="store_true", help="refine rembg's mask with closed-form matting")
+    add("--post-process", action="store_true", help="smooth rembg's mask and make it hard-edged")
     add(
         "--background",
-        type=_background_value,
-        metavar="COLOUR",
-        help="what to put there: a name such as white, #ff8000, 255,128,0, or transparent or blur (black)",
+        metavar="WHAT",
+        help="what to put there: a colour such as white, #ff8000 or 255,128,0, an image's path, transparent, "
+        "blur, or mask for the mask alone (black)",
     )
 
 
@@ -186,17 +187,3 @@ def _size(text: str) -> int | tuple[int, int]:
             f"must be a number such as 300, or height x width as 240x320, not {text!r}"
         )
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
-
-
-def _background_value(text: str) -> str | tuple[int, ...]:
-    if text in ("transparent", "blur"):
-        return text
-    try:
-        colour: tuple[int, ...] = ImageColor.getrgb(f"rgb({text})" if "," in text else text)
-    except ValueError:
-        colour = ()
-    if len(colour) != 3:
-        raise argparse.ArgumentTypeError(
-            f"must be a colour such as white, #ff8000 or 255,128,0, or transparent or blur, not {text!r}"
-        )
-    return colour

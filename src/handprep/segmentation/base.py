@@ -42,6 +42,15 @@ class Segmenter(Protocol):
         ...
 
 
+@runtime_checkable
+class RatingSegmenter(Segmenter, Protocol):
+    """A segmenter that can say how far its mask is to be trusted."""
+
+    def segment_rated(self, image: Image, hands: tuple[Hand, ...]) -> tuple[Alpha, float | None]:
+        """Return what `segment` returns, and a confidence from 0 to 1; None where there is none."""
+        ...
+
+
 def check_picture(image: Image) -> None:
     """Raise InputError unless a picture is what segmenters take."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

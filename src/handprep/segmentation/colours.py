@@ -7,11 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from handprep.sample import Image
+
 Pixels = NDArray[np.float32]  # (N, 3) colours, 0 to 255 each
+Mask = NDArray[np.bool_]  # (H, W)
 
 COMPONENTS = 5  # as in the GrabCut paper
 NOISE = 6.0  # variance of a camera's noise; no component is narrower
-MOST_PIXELS = 4096  # to fit a model to; more change it little
+MOST_PIXELS = 2048  # to fit a model to; more change it little
+MOST_ODDS = 6.0  # no colour says more
+BITS = 6  # of each channel that tell colours apart when they are looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,32 @@ class ColourModel:
         )
         most = logs.max(0)
         return most + np.log(np.exp(logs - most).sum(0))  # type: ignore[no-any-return]
+
+
+def log_odds(lab: Image, hand: Mask, background: Mask) -> NDArray[np.float32]:
+    """Return what each pixel's colour says, learned from the pixels of either side.
+
+    Parameters
+    ----------
+    lab
+        uint8 ``(H, W, 3)`` in CIE L*a*b*.
+    hand, background
+        bool ``(H, W)``, True for at least one pixel each.
+
+    Returns
+    -------
+    ndarray
+        ``(H, W)`` log-odds of hand against background, at most `MOST_ODDS` either way.
+    """
+    of_hand, of_background = (fit(lab[side].astype(np.float32)) for side in (hand, background))
+    coarse = (lab >> (8 - BITS)).astype(np.int32)
+    codes = (coarse[..., 0] << 2 * BITS) | (coarse[..., 1] << BITS) | coarse[..., 2]
+    there = np.flatnonzero(np.bincount(codes.ravel(), minlength=1 << 3 * BITS))
+    steps = np.stack([there >> 2 * BITS, there >> BITS, there], -1) & ((1 << BITS) - 1)
+    shades = ((steps << (8 - BITS)) + 2.0 ** (7 - BITS) - 0.5).astype(np.float32)
+    said = np.zeros(1 << 3 * BITS, np.float32)
+    said[there] = of_hand.log_density(shades) - of_background.log_density(shades)
+    return np.asarray(np.clip(said, -MOST_ODDS, MOST_ODDS)[codes], np.float32)
 
 
 def fit(pixels: Pixels) -> ColourModel:

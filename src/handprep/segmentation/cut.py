@@ -1,4 +1,4 @@
-"""Cutting a picture in two along its edges, and fitting the cut to every pixel."""
+"""Which pixels of the network's window are hand: network, landmarks and colours, cut along edges."""
 
 from __future__ import annotations
 
@@ -6,16 +6,81 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handprep.sample import Alpha, Image
+from handprep import geometry
+from handprep.sample import Hand, Image
+from handprep.segmentation import colours, prior
 from handprep.segmentation.prior import LogOdds
+
+SIDE = 96  # pixels of the window in which the cut is made; twice as many take four times as long
+NETWORK_GAIN = 0.7  # of the network's log-odds: it is surer than it is right
+LEAST_SHARE = 0.01  # no answer of the network is surer
+LANDMARK_GAIN = 0.3  # of the landmarks' log-odds, where
+LANDMARK_ODDS = (-8.0, 4.0)  # is the most that they say
+LEARNING_ODDS = 0.5  # log-odds beyond which a pixel's colour counts for its side
+CUT_ODDS = 4.0  # what the coarse cut says to the window's own pixels
 
 MOST_ODDS = 6.0  # log-odds beyond which a pixel's side is certain
 STEP = 4.0  # grey levels for one of log-odds
 SPREAD = 20.0  # grey levels, standard deviation of the two Gaussians
-RADIUS = 3  # of the guided filter's window, in pixels of the small picture
-SMOOTHNESS = 30.0  # its epsilon, in squared grey levels
-EPSILON = 1e-4  # what rounding leaves of 0
-CONTRAST = 1.5  # the filter blurs what the camera had sharper
+
+
+def hand_mask(
+    window: Image, share: NDArray[np.float32], inside: NDArray[np.uint8], hand: Hand, others: tuple[Hand, ...]
+) -> tuple[NDArray[np.uint8], float]:
+    """Return the mask of a hand, and how far it is to be trusted.
+
+    The network's and the landmarks' log-odds decide from which pixels the colours of hand and background
+    are learned. All three together are cut along the edges of the window at `SIDE` pixels, and the cut has
+    its say for the window's own pixels.
+
+    Parameters
+    ----------
+    window
+        uint8 ``(S, S, 3)`` RGB.
+    share
+        ``(S, S)`` alpha of the network, 0 … 1.
+    inside
+        uint8 ``(S, S)``: 1 where the window shows the image, 0 beyond, where no colours are learned.
+    hand, others
+        In pixels of the window. Colours of the others are not learned for background.
+
+    Returns
+    -------
+    mask
+        uint8 ``(S, S)``: 1 hand, 0 background.
+    confidence
+        0 to 1: intersection over union of the mask and of what landmarks and colours say without the network.
+    """
+    landmarks, bones = _of_landmarks(share.shape, hand), _bones(share.shape, hand)
+    likely = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
+    odds = np.asarray(NETWORK_GAIN * np.log(likely / (1 - likely)) + landmarks, np.float32)
+    lab = np.asarray(cv2.cvtColor(window, cv2.COLOR_RGB2LAB), np.uint8)
+    of_hand, of_background = (inside > 0) & (odds > LEARNING_ODDS), (inside > 0) & (odds < -LEARNING_ODDS)
+    for other in others:
+        of_background &= prior.log_odds((share.shape[0], share.shape[1]), other) < 0
+    if of_hand.any() and of_background.any():  # else nothing is to be told apart
+        said = colours.log_odds(lab, of_hand, of_background)
+        odds, landmarks = odds + said, landmarks + said
+    scale = SIDE / len(share)
+    small, small_odds = (cv2.resize(a, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for a in (lab, odds))
+    shrunk = _bones((SIDE, SIDE), hand.moved(geometry.scaling(scale, scale)))
+    coarse = graph_cut(np.asarray(small, np.uint8), np.asarray(small_odds, np.float32), shrunk)
+    size = window.shape[1], window.shape[0]
+    towards = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) - np.float32(0.5)
+    mask = np.where(odds + 2 * CUT_ODDS * towards > 0, np.uint8(1), bones)
+    without, here = landmarks[inside > 0] > 0, mask[inside > 0] > 0
+    return mask, float((without & here).sum() / max(1, (without | here).sum()))
+
+
+def _of_landmarks(shape: tuple[int, ...], hand: Hand) -> LogOdds:
+    odds = np.clip(prior.log_odds((shape[0], shape[1]), hand), *LANDMARK_ODDS)
+    return np.asarray(LANDMARK_GAIN * odds, np.float32)
+
+
+def _bones(shape: tuple[int, ...], hand: Hand) -> NDArray[np.uint8]:
+    """Draw what is certainly hand; of a hand without landmarks nothing is."""
+    size = shape[0], shape[1]
+    return np.zeros(size, np.uint8) if hand.landmarks is None else prior.skeleton(size, hand)
 
 
 def graph_cut(lab: Image, odds: LogOdds, certain: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -62,61 +127,3 @@ def _one_gaussian(mean: float) -> NDArray[np.float64]:
     means = [mean, 128, 128] + [0.0] * 12
     covariances = np.diag([SPREAD**2, 1e6, 1e6]).ravel().tolist() + np.eye(3).ravel().tolist() * 4
     return np.array([[*weights, *means, *covariances]])
-
-
-def refined(mask: NDArray[np.uint8], small: Image, image: Image) -> Alpha:
-    """Carry a mask that was cut in a small picture over to the large one, along the large one's edges.
-
-    This is the guided filter: around each edge, alpha is the linear function of the small picture's
-    colour that comes closest to the mask, and this function is then asked about the large picture's
-    colours.
-
-    Parameters
-    ----------
-    mask
-        uint8 ``(h, w)``: 1 hand, 0 background.
-    small
-        uint8 ``(h, w, 3)``: the picture in which the mask was cut.
-    image
-        uint8 ``(H, W, 3)``: the same picture, at its own size.
-
-    Returns
-    -------
-    ndarray
-        uint8 ``(H, W)``: 0 background, 255 hand, soft only along the edges.
-
-    References
-    ----------
-    He, Sun and Tang, "Guided image filtering", ECCV 2010; He and Sun, "Fast guided filter",
-    arXiv:1505.00996, for the two sizes.
-    """
-    slope, offset = _linear_models(small.astype(np.float32), mask.astype(np.float32))
-    size = image.shape[1], image.shape[0]
-    alpha = cv2.resize(_mean(offset), size, interpolation=cv2.INTER_LINEAR)
-    for channel in range(3):
-        part = cv2.resize(_mean(slope[..., channel]), size, interpolation=cv2.INTER_LINEAR)
-        alpha = alpha + part * image[..., channel]
-    sharp = np.clip(0.5 + CONTRAST * (alpha - 0.5), 0, 1)
-    return np.asarray(np.round(255 * sharp), np.uint8)
-
-
-def _linear_models(
-    guide: NDArray[np.float32], mask: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return how the mask follows from the guide in each pixel's window: slopes (h, w, 3), offset (h, w)."""
-    mean, share = _mean(guide), _mean(mask)
-    slope, offset = np.zeros_like(guide), share.copy()
-    mixed = (share > EPSILON) & (share < 1 - EPSILON)  # elsewhere the mask is constant: slope 0 is exact
-    products = [[_mean(guide[..., i] * guide[..., j])[mixed] for i in range(3)] for j in range(3)]
-    colour = mean[mixed]
-    covariance = np.moveaxis(np.array(products), -1, 0) - colour[:, :, None] * colour[:, None, :]
-    with_mask = _mean(guide * mask[..., None])[mixed] - colour * share[mixed, None]
-    regular = covariance + SMOOTHNESS * np.eye(3, dtype=np.float32)
-    slope[mixed] = np.linalg.solve(regular, with_mask[..., None])[..., 0]
-    offset[mixed] -= (slope[mixed] * colour).sum(1)
-    return slope, offset
-
-
-def _mean(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    side = 2 * RADIUS + 1
-    return np.asarray(cv2.blur(array, (side, side), borderType=cv2.BORDER_REFLECT), np.float32)

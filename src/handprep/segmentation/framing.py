@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from handprep import geometry
 from handprep.geometry import Affine, Points
-from handprep.landmarks import FINGERS, KNUCKLES, PALM, HandLandmark
+from handprep.landmarks import FINGERS, PALM, HandLandmark
 from handprep.sample import Hand
-from handprep.segmentation.prior import palm_length
+from handprep.segmentation.prior import BITS, down_the_arm, fixed_point, palm_length
 
 # Lengths count in palm lengths, as in `prior`. Training depends on all of these: a network knows the
 # windows that it was trained on.
@@ -22,8 +22,6 @@ ROOM_OF_BOX = 0.45  # around a box without landmarks, in its long sides
 BONE = 0.14  # width of a drawn bone
 STUB = 0.6  # length of the forearm that is drawn, at half strength
 SOFTNESS = 1.5  # standard deviation, in pixels, of the drawing's blur
-
-BITS = 3  # of OpenCV's fixed-point coordinates
 
 
 def window(hand: Hand, side: int) -> Affine:
@@ -54,13 +52,6 @@ def window(hand: Hand, side: int) -> Affine:
     return geometry.compose(upright, corner, geometry.scaling(side / wide, side / wide))
 
 
-def down_the_arm(landmarks: Points) -> NDArray[np.float64]:
-    """Return the unit vector from the knuckles to the wrist, (0, 1) where they coincide."""
-    down = landmarks[HandLandmark.WRIST].astype(np.float64) - landmarks[KNUCKLES].mean(0)
-    length = float(np.hypot(*down))
-    return down / length if length > 1e-6 else np.array([0.0, 1.0])
-
-
 def drawing(hand: Hand, side: int) -> NDArray[np.uint8]:
     """Return palm and bones of a hand as the network's fourth channel.
 
@@ -83,7 +74,7 @@ def drawing(hand: Hand, side: int) -> NDArray[np.uint8]:
     length = palm_length(hand)
     width = max(1, round(BONE * length))
     stub = hand.landmarks[HandLandmark.WRIST] + STUB * length * down_the_arm(hand.landmarks)
-    points = _fixed_point(np.vstack([hand.landmarks, stub]))
+    points = fixed_point(np.vstack([hand.landmarks, stub]))
     cv2.line(
         drawn, points[HandLandmark.WRIST].tolist(), points[-1].tolist(), 128, 2 * width, cv2.LINE_8, BITS
     )
@@ -110,7 +101,3 @@ def wrist_line(landmarks: Points, length: float, below: float) -> tuple[NDArray[
     reach = float(np.hypot(*down))
     down = down / reach if reach > 1e-6 else np.array([0.0, 1.0])
     return down, float(landmarks[HandLandmark.WRIST] @ down + below * length)
-
-
-def _fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:
-    return np.asarray(np.round((np.clip(points, -1e4, 1e4) - 0.5) * 2**BITS), np.int32)

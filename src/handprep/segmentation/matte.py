@@ -1,13 +1,11 @@
-"""handprep's own matting network, guided by the hands' landmarks."""
+"""Find the hand's pixels: with the matting network, the landmarks and the image's colours."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,37 +13,32 @@ from numpy.typing import NDArray
 
 from handprep import geometry, models
 from handprep.configurable import Configurable, check_choice, check_whole
-from handprep.errors import InputError, ModelError
+from handprep.errors import InputError
 from handprep.geometry import Affine
-from handprep.models.runtime import failures, first_line, opened
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
-from handprep.segmentation import framing, prior
+from handprep.segmentation import cut, edges, framing, prior
 from handprep.segmentation.base import check_picture, connected_to, pixels_within
-from handprep.segmentation.guided import local_lines
+from handprep.segmentation.network import NETWORK, Network, check_shipped
 
-NETWORK = Path(__file__).with_name("hand_matte.onnx")
-SHA256 = "9b8058e3d5f770eb8d8bc83a69704dcb727bc7002461ac77d3b04f3b4557f69e"  # of that file
-
-MOST_SHRUNK = 0.6  # window pixels for one of the picture, below which a warp would skip pixels
-BELOW_WRIST = 0.15  # palm lengths below the wrist's landmark where keep="hand" cuts
-LARGEST_HOLE = 0.003  # of the mask's area; the network rarely errs here: larger ones are seen between fingers
-UNKNOWN = 0.05  # border of a picture with unknown hands, which is taken for background
-CONTRAST = 2.0  # network and filter blur what the camera had sharper
-FINER = 1.1  # picture pixels for one of the window, from which edges are worth refining
+MOST_SHRUNK = 0.6  # window pixels for one of the image, below which a warp would skip pixels
+BELOW_WRIST = 0.1  # palm lengths below the wrist's landmark where keep="hand" cuts
+LARGEST_HOLE = 0.003  # of the mask's area; larger ones are background, seen between fingers
+UNKNOWN = 0.05  # border of an image with unknown hands, which is taken for background
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandMatte(Configurable):
-    """Find the hand's pixels with a small network that was trained for nothing else.
+    """Find the hand's pixels with a small network, the landmarks and the image's colours.
 
     The network (`hand_matte.onnx`, 0.83 million weights) ships with handprep and runs on ONNX Runtime. It
     sees the surroundings of one hand at a time, turned upright, with the landmarks drawn in a fourth
-    channel; other hands, faces and arms are background to it. Its answer is brought to the picture's own
-    resolution along the picture's edges, and what does not touch the hand is dropped. Of several hands,
-    each is cut out and all are kept.
+    channel; other hands, faces and arms are background to it. Its answer and the landmarks say from which
+    pixels the colours of hand and background are learned. A graph cut through all three gives the mask,
+    which contains the hand's bones, and the mask is brought to the image's own pixels along its edges. What
+    does not touch the hand is dropped. Of several hands, each is cut out and all are kept.
 
-    A hand known by its box alone is found less surely, and so is one in a picture without any known hand,
+    A hand known by its box alone is found less surely, and so is one in an image without any known hand,
     which is then taken to fill it. Of a forearm, as much is kept as is seen about 1.5 palm lengths below
     the wrist; sleeves count as background. The same input always gives the same result, in any thread.
 
@@ -53,10 +46,12 @@ class HandMatte(Configurable):
     ----------
     keep
         ``"hand+forearm"``, or ``"hand"``: cut at the wrist. Hands without landmarks are not cut.
+    fast
+        Whether to go by the network's answer alone, without colours and cut, in about half of the time.
     network
         Path of a network of your own training (`examples/train_matte`); None for handprep's.
     threads
-        Threads within the network. One is best for many pictures: use several callers instead.
+        Threads within the network. One is best for many images: use several callers instead.
 
     Raises
     ------
@@ -68,26 +63,29 @@ class HandMatte(Configurable):
     References
     ----------
     Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation",
-    MICCAI 2015. He and Sun, "Fast guided filter", arXiv 1505.00996, 2015.
+    MICCAI 2015. Rother, Kolmogorov and Blake, "GrabCut: interactive foreground extraction using iterated
+    graph cuts", SIGGRAPH 2004; with log-odds for each pixel in place of its user's rectangle.
 
     Examples
     --------
     >>> HandMatte(keep="hand")
-    HandMatte(keep='hand', network=None, threads=1)
+    HandMatte(keep='hand', fast=False, network=None, threads=1)
     """
 
     keep: Literal["hand+forearm", "hand"] = "hand+forearm"
+    fast: bool = False
     network: str | None = None
     threads: int = 1
 
     def __post_init__(self) -> None:
         check_choice("keep", self.keep, ("hand+forearm", "hand"))
+        check_choice("fast", self.fast, (True, False))
         check_whole("threads", self.threads, 1, 1024)
         if self.network is not None:
             if not isinstance(self.network, str | os.PathLike) or not os.fspath(self.network):
                 raise InputError(f"network must be the path of an ONNX file or None, not {self.network!r}")
             object.__setattr__(self, "network", os.fspath(self.network))
-            models.fetch(self._file)  # so that a missing file is refused here, not at the first picture
+            models.fetch(self._file)  # so that a missing file is refused here, not at the first image
 
     @property
     def _file(self) -> str:
@@ -106,125 +104,95 @@ class HandMatte(Configurable):
         ModelError
             If the network's file is not there, damaged, or no network of this kind.
         """
+        return self.segment_rated(image, hands)[0]
+
+    def segment_rated(self, image: Image, hands: tuple[Hand, ...]) -> tuple[Alpha, float | None]:
+        """Return alpha, and how far it is to be trusted (see `RatingSegmenter.segment_rated`).
+
+        The confidence is the intersection over union of the mask and of what landmarks and colours say
+        without the network, on average over the hands' areas; None if `fast`.
+        """
         check_picture(image)
         alpha = np.zeros(image.shape[:2], np.uint8)
         network = per_thread(("matte", self._file, models.fingerprint(self._file), self.threads), self._open)
-        for hand in hands or (_filling(image),):
+        confidences, areas = [0.0], [1e-9]
+        hands = hands or (_filling(image),)
+        for number, hand in enumerate(hands):
             toward = framing.window(hand, network.side)
             corners = [(0, 0), (network.side, 0), (0, network.side), (network.side, network.side)]
             there = geometry.enclosing_box(geometry.apply(geometry.invert(toward), corners))
             left, top, right, bottom = pixels_within(there, image)
             if left < right and top < bottom:
                 place = np.s_[top:bottom, left:right]
-                forward = geometry.compose(geometry.translation(left, top), toward)
-                nearby = hand.moved(geometry.translation(-left, -top))
-                found = self._one(network, image[place], nearby, forward)
+                toward = geometry.compose(geometry.translation(left, top), toward)
+                shift = geometry.translation(-left, -top)
+                nearby = [other.moved(shift) for other in (hand, *hands[:number], *hands[number + 1 :])]
+                found, confidence = self._one(network, image[place], nearby, toward)
                 alpha[place] = np.maximum(alpha[place], found)
-        return alpha
+                confidences.append(confidence)
+                areas.append(float(found.mean()) * found.size)
+        return alpha, None if self.fast else float(np.average(confidences, weights=areas))
 
-    def _one(self, network: _Network, image: Image, hand: Hand, toward: Affine) -> Alpha:
-        """Return the alpha of one hand in its surroundings; `toward` maps these to the window."""
-        size = image.shape[1], image.shape[0]
-        window = _seen(image, toward, network.side)
-        seen = hand.moved(toward)
-        small = network.alpha(window, framing.drawing(seen, network.side))
-        if hand.landmarks is not None:
-            small = _of_hand(small, seen)
-        back = geometry.invert(toward)
-        if geometry.scale_of(back) < FINER:
-            alpha = _warped(small, back, size)
+    def _one(self, network: Network, image: Image, hands: list[Hand], toward: Affine) -> tuple[Alpha, float]:
+        """Return the alpha of the first hand in its surroundings; `toward` maps these to the window."""
+        window, inside = _seen(image, toward, network.side)
+        seen, *others = (hand.moved(toward) for hand in hands)
+        share = network.alpha(window, framing.drawing(seen, network.side))
+        if self.fast:
+            mask, confidence = (share > 0.5).astype(np.uint8), 1.0
         else:
-            alpha = local_lines(window, small).alpha(image, lambda plane: _warped(plane, back, size))
-        alpha8 = np.asarray(np.clip(255 * (CONTRAST * (alpha - 0.5) + 0.5) + 0.5, 0, 255), np.uint8)
-        cut = self.keep == "hand" and hand.landmarks is not None
-        return _without_arm(alpha8, hand) if cut else alpha8
+            mask, confidence = cut.hand_mask(window, share, inside, seen, tuple(others))
+        mask = _of_hand(mask * np.uint8(255), seen) // np.uint8(255)
+        alpha = edges.lines(window, mask).alpha(image, toward)
+        alpha = _of_hand(alpha, hands[0])  # the image's own edges may have cut something off
+        if self.keep == "hand" and seen.landmarks is not None:
+            alpha = _without_arm(alpha, hands[0])
+        return alpha, confidence
 
-    def _open(self) -> _Network:
+    def _open(self) -> Network:
         path = models.fetch(self._file)
         if self.network is None:
-            _check_shipped(path)
-        return _Network(path, self.threads)
+            check_shipped(path)
+        return Network(path, self.threads)
 
 
-class _Network:
-    """An open session: uint8 window with drawing in, alpha 0 … 1 out."""
-
-    def __init__(self, path: Path, threads: int) -> None:
-        try:
-            self._session = opened(path, threads)
-        except failures() as error:
-            raise ModelError(
-                f"ONNX Runtime cannot open the matting network {path}: {first_line(error)}; export it anew"
-            ) from error
-        self._path = path
-        shapes: list[Any] = [node.shape for node in self._session.get_inputs()]
-        if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != shapes[0][2] or shapes[0][3] != 4:
-            raise ModelError(f"{path} is no matting network of train_matte: its inputs have shapes {shapes}")
-        self.side: int = shapes[0][1]
-        self._input: str = self._session.get_inputs()[0].name
-
-    def alpha(self, window: Image, drawing: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return ``(S, S)`` alpha, 0 … 1, of an ``(S, S, 3)`` window."""
-        given = np.dstack([window, drawing])[None]
-        try:
-            found = np.asarray(self._session.run(None, {self._input: given})[0])
-        except failures() as error:
-            raise ModelError(f"the matting network {self._path} failed: {first_line(error)}") from error
-        shape = (1, self.side, self.side)
-        if found.shape != shape or found.dtype.kind != "f" or not np.isfinite(found).all():
-            raise ModelError(
-                f"{self._path} is no matting network of train_matte: it gave {found.dtype} {found.shape}, "
-                f"not finite numbers of shape {shape}"
-            )
-        return np.asarray(found[0], np.float32)
-
-
-def _check_shipped(path: Path) -> None:
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != SHA256:
-        raise ModelError(
-            f"{path} is not the network that handprep ships: its sha256 is {found}, not {SHA256}; "
-            "install handprep anew"
-        )
-
-
-def _seen(image: Image, toward: Affine, side: int) -> Image:
-    """Return the window on a picture; beyond the picture, its border goes on."""
+def _seen(image: Image, toward: Affine, side: int) -> tuple[Image, NDArray[np.uint8]]:
+    """Return the window on an image, whose border goes on beyond it, and 1 where it shows the image."""
+    matrix, size = geometry.in_pixel_centres(toward), (side, side)
+    inside = cv2.warpAffine(np.ones(image.shape[:2], np.uint8), matrix, size)
     scale = geometry.scale_of(toward)
     if scale < MOST_SHRUNK:
-        size = [max(1, math.ceil(length * scale)) for length in (image.shape[1], image.shape[0])]
-        shrinking = geometry.scaling(size[0] / image.shape[1], size[1] / image.shape[0])
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        toward = geometry.compose(geometry.invert(shrinking), toward)
-    matrix = geometry.in_pixel_centres(toward)
-    return np.asarray(cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        small = [max(1, math.ceil(length * scale)) for length in (image.shape[1], image.shape[0])]
+        shrinking = geometry.scaling(small[0] / image.shape[1], small[1] / image.shape[0])
+        image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
+        matrix = geometry.in_pixel_centres(geometry.compose(geometry.invert(shrinking), toward))
+    window = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(window, np.uint8), np.asarray(inside, np.uint8)
 
 
-def _of_hand(alpha: NDArray[np.float32], hand: Hand) -> NDArray[np.float32]:
-    """Return what is connected to the hand in the window, its small holes closed."""
-    alpha8 = np.asarray(alpha * 255 + 0.5, np.uint8)
+def _of_hand(alpha: Alpha, hand: Hand) -> Alpha:
+    """Return what is connected to the hand's bones, its small holes closed."""
+    if hand.landmarks is None:
+        return alpha
     bones = prior.skeleton((alpha.shape[0], alpha.shape[1]), hand)
-    return np.asarray(
-        connected_to(alpha8, bones > 0, largest_hole=LARGEST_HOLE) / np.float32(255), np.float32
-    )
-
-
-def _warped(plane: NDArray[np.float32], back: Affine, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return what lies in the window, 0 outside of it, at the picture's resolution."""
-    return np.asarray(cv2.warpAffine(plane, geometry.in_pixel_centres(back), size), np.float32)
+    return connected_to(alpha, bones > 0, largest_hole=LARGEST_HOLE)
 
 
 def _without_arm(alpha: Alpha, hand: Hand) -> Alpha:
-    """Return the alpha cut off below the wrist, with an edge one pixel soft."""
+    """Return the alpha cut off below the wrist, one pixel soft, but for fingers that reach there."""
     assert hand.landmarks is not None
-    down, offset = framing.wrist_line(hand.landmarks, prior.palm_length(hand), BELOW_WRIST)
+    length = prior.palm_length(hand)
+    down, offset = framing.wrist_line(hand.landmarks, length, BELOW_WRIST)
     y, x = np.ogrid[: alpha.shape[0], : alpha.shape[1]]
     beyond = (x + 0.5) * down[0] + (y + 0.5) * down[1] - offset
+    bones = prior.skeleton((alpha.shape[0], alpha.shape[1]), hand)
+    away = cv2.distanceTransform(1 - bones, cv2.DIST_L2, cv2.DIST_MASK_5) - prior.HALF_A_FINGER * length
+    beyond = np.minimum(beyond, away)
     return np.asarray(alpha * np.clip(0.5 - beyond, 0, 1), np.uint8)
 
 
 def _filling(image: Image) -> Hand:
-    """Return the hand that a picture is taken to show where none is known."""
+    """Return the hand that an image is taken to show where none is known."""
     height, width = image.shape[:2]
     x, y = UNKNOWN * width, UNKNOWN * height
     return Hand(box=(x, y, width - x, height - y), score=0.0)

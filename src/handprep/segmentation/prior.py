@@ -1,4 +1,4 @@
-"""Where a hand's pixels are likely to be, from its landmarks or from its box alone."""
+"""Where a hand's pixels are likely to be, from its landmarks."""
 
 from __future__ import annotations
 
@@ -19,12 +19,8 @@ LogOdds: TypeAlias = NDArray[np.float32]  # (H, W): log of P(hand) / P(backgroun
 # keyed photos with the landmarks that a detector finds, so that its errors are accounted for.
 HALF_A_FINGER = 0.1  # where one pixel in two is hand
 STEEPNESS = 25.0  # log-odds lost in one palm length away from the bones
-FOREARM_WIDTH = 0.5
-FOREARM_LENGTH = 2.0
-FOREARM_ODDS = 2.0  # log-odds on its axis, at the wrist
-FOREARM_LOSS = 0.7  # log-odds lost in one palm length along it: it may be sleeved
-BOX_ODDS = 1.5  # log-odds at the middle of a box; 0 on the ellipse that touches its sides
-BOX_STEEPNESS = 10.0  # log-odds lost in one palm length outside of it: the forearm leaves it somewhere
+FOREARM = 2.0  # how far below the wrist anything may be kept
+ARM_WIDTH = 0.3  # of what is as likely as the bones
 ROOM = 0.5  # around the landmarks: no hand beyond
 
 BITS = 3  # of OpenCV's fixed-point coordinates
@@ -56,33 +52,33 @@ def reach(hand: Hand) -> Box:
     length = palm_length(hand)
     x0, y0, x1, y1 = hand.box
     if hand.landmarks is not None:
-        elbow = hand.landmarks[HandLandmark.WRIST] + FOREARM_LENGTH * length * _down_the_arm(hand.landmarks)
+        elbow = hand.landmarks[HandLandmark.WRIST] + FOREARM * length * down_the_arm(hand.landmarks)
         x0, y0, x1, y1 = enclosing_box([*hand.landmarks, elbow])
     room = ROOM * length
     return x0 - room, y0 - room, x1 + room, y1 + room
 
 
 def log_odds(shape: tuple[int, int], hand: Hand) -> LogOdds:
-    """Return the log-odds of hand against background for each pixel of a picture.
+    """Return the log-odds of hand against background for each pixel of an image, from the landmarks alone.
 
     Parameters
     ----------
     shape
-        Height and width of the picture.
+        Height and width of the image.
     hand
-        The hand, in pixels of that picture; it may lie partly or wholly outside.
+        The hand, in pixels of that image; it may lie partly or wholly outside. Without landmarks all is 0.
     """
-    x, y = np.meshgrid(
-        np.arange(shape[1], dtype=np.float32) + 0.5, np.arange(shape[0], dtype=np.float32) + 0.5
-    )
     if hand.landmarks is None:
-        return _log_odds_of_box(x, y, hand)
+        return np.zeros(shape, np.float32)
     bones = skeleton(shape, hand)
     if not bones.any():  # then there is no distance to them either
         return np.full(shape, -STEEPNESS, np.float32)
-    distance = cv2.distanceTransform(1 - bones, cv2.DIST_L2, cv2.DIST_MASK_5) / palm_length(hand)
-    fingers = STEEPNESS * (HALF_A_FINGER - distance)
-    return np.asarray(np.maximum(fingers, _log_odds_of_forearm(x, y, hand)), np.float32)
+    length = palm_length(hand)
+    elbow = hand.landmarks[HandLandmark.WRIST] + FOREARM * length * down_the_arm(hand.landmarks)
+    first, last = fixed_point(np.stack([hand.landmarks[HandLandmark.WRIST], elbow])).tolist()
+    cv2.line(bones, first, last, 1, max(1, round(ARM_WIDTH * length)), cv2.LINE_8, BITS)
+    distance = cv2.distanceTransform(1 - bones, cv2.DIST_L2, cv2.DIST_MASK_5) / length
+    return np.asarray(STEEPNESS * (HALF_A_FINGER - distance), np.float32)
 
 
 def skeleton(shape: tuple[int, int], hand: Hand) -> NDArray[np.uint8]:
@@ -99,41 +95,22 @@ def skeleton(shape: tuple[int, int], hand: Hand) -> NDArray[np.uint8]:
     if hand.landmarks is None:
         x0, y0, x1, y1 = hand.box
         middle = np.array([[2 * x0 + x1, 2 * y0 + y1], [x0 + 2 * x1, y0 + 2 * y1]]) / 3
-        first, last = _fixed_point(middle).tolist()
+        first, last = fixed_point(middle).tolist()
         cv2.rectangle(drawn, first, last, 1, cv2.FILLED, cv2.LINE_8, BITS)
         return drawn
-    points = _fixed_point(hand.landmarks)
+    points = fixed_point(hand.landmarks)
     cv2.fillPoly(drawn, [points[PALM]], 1, cv2.LINE_8, BITS)
     cv2.polylines(drawn, [points[finger] for finger in FINGERS], False, 1, 1, cv2.LINE_8, BITS)
     return drawn
 
 
-def _fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:
+def fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:
     """Return points in pixel centres as OpenCV's drawing wants them, without overflow far outside."""
     return np.asarray(np.round((np.clip(points, -1e5, 1e5) - 0.5) * 2**BITS), np.int32)
 
 
-def _down_the_arm(landmarks: Points) -> NDArray[np.float64]:
+def down_the_arm(landmarks: Points) -> NDArray[np.float64]:
+    """Return the unit vector from the knuckles to the wrist, (0, 1) where they coincide."""
     down = landmarks[HandLandmark.WRIST].astype(np.float64) - landmarks[KNUCKLES].mean(0)
-    return np.asarray(down / max(1e-6, float(np.hypot(*down))))
-
-
-def _log_odds_of_forearm(x: LogOdds, y: LogOdds, hand: Hand) -> LogOdds:
-    assert hand.landmarks is not None
-    dx, dy = _down_the_arm(hand.landmarks).astype(np.float32)
-    x, y = (x - hand.landmarks[HandLandmark.WRIST, 0]), (y - hand.landmarks[HandLandmark.WRIST, 1])
-    length = np.float32(palm_length(hand))
-    along, across = (dx * x + dy * y) / length, np.abs(dy * x - dx * y) / length
-    beyond = np.maximum(0, -along) + np.maximum(0, along - FOREARM_LENGTH)
-    distance = np.hypot(np.maximum(0, across - FOREARM_WIDTH / 2), beyond)
-    near = np.minimum(FOREARM_ODDS, STEEPNESS * (HALF_A_FINGER - distance))
-    return near - FOREARM_LOSS * np.maximum(0, along)  # type: ignore[no-any-return]
-
-
-def _log_odds_of_box(x: LogOdds, y: LogOdds, hand: Hand) -> LogOdds:
-    x0, y0, x1, y1 = hand.box
-    half_width, half_height = max(0.5, (x1 - x0) / 2), max(0.5, (y1 - y0) / 2)
-    right, down = np.abs(x - (x0 + x1) / 2), np.abs(y - (y0 + y1) / 2)
-    inside = BOX_ODDS * (1 - (right / half_width) ** 2 - (down / half_height) ** 2)
-    outside = np.hypot(np.maximum(0, right - half_width), np.maximum(0, down - half_height))
-    return (inside - BOX_STEEPNESS * outside / palm_length(hand)).astype(np.float32)  # type: ignore[no-any-return]
+    length = float(np.hypot(*down))
+    return down / length if length > 1e-6 else np.array([0.0, 1.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass
 from functools import reduce
@@ -11,13 +12,14 @@ import numpy as np
 import PIL.Image
 
 from handprep import geometry, models
-from handprep.configurable import Configurable, check_whole
+from handprep.configurable import Configurable, check_choice, check_whole
 from handprep.errors import InputError
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import prior
 from handprep.segmentation.base import check_picture, connected_to, pixels_within
 
+MATTING = (240, 10, 10)  # rembg's defaults: surely hand above, background below, pixels of doubt between
 PROMPTED = {"sam"}  # networks that are told what to find, where others find what stands out
 NON_COMMERCIAL = {"bria-rmbg": "CC BY-NC 4.0; other use needs an agreement with BRIA AI"}
 
@@ -41,6 +43,12 @@ class RembgSegmenter(Configurable):
         fetched and checked by handprep, others by rembg. Networks have licences of their own:
         ``"bria-rmbg"``, rembg's own default, is for non-commercial use only, so that opening it gives
         a warning.
+    path
+        A network file of your own, of the kind that `model` names; None for that model's own file.
+    alpha_matting
+        Whether rembg refines the mask along its edge with closed-form matting: slow, better for hair.
+    post_process
+        Whether rembg smooths the mask and makes it hard-edged.
     only_hand
         Whether the answer is held to the hand where hands are known; otherwise it is rembg's answer to
         the whole picture.
@@ -59,23 +67,37 @@ class RembgSegmenter(Configurable):
 
     Examples
     --------
-    >>> RembgSegmenter(model="u2netp")
-    RembgSegmenter(model='u2netp', only_hand=True, threads=1)
+    >>> RembgSegmenter(model="u2netp").threads
+    1
     """
 
     model: str = "u2net"
+    path: str | None = None
+    alpha_matting: bool = False
+    post_process: bool = False
     only_hand: bool = True
     threads: int = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model:
             raise InputError(f"model must be a name that rembg knows, such as 'u2net', not {self.model!r}")
+        for name in ("alpha_matting", "post_process", "only_hand"):
+            check_choice(name, getattr(self, name), (True, False))
         check_whole("threads", self.threads, 1, 1024)
+        if self.path is not None:
+            if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
+                raise InputError(f"path must be that of an ONNX file or None, not {self.path!r}")
+            object.__setattr__(self, "path", os.fspath(self.path))
+            models.fetch(self._file)  # so that a missing file is refused here, not at the first image
+
+    @property
+    def _file(self) -> str:
+        return self.model if self.path is None else models.own_file(self.path)
 
     @property
     def model_files(self) -> frozenset[str]:
-        """The network, where handprep knows it."""
-        return frozenset({self.model} & set(models.MODELS))
+        """The network, where it is your own or handprep knows it."""
+        return frozenset({self._file} & set(models.MODELS) if self.path is None else {self._file})
 
     def segment(self, image: Image, hands: tuple[Hand, ...]) -> Alpha:
         """Return how much of each pixel is hand (see `Segmenter.segment`).
@@ -105,9 +127,26 @@ class RembgSegmenter(Configurable):
         return reduce(np.maximum, (self._salient(image, sam_prompt=_prompt(hand)) for hand in hands))
 
     def _salient(self, image: Image, **prompts: Any) -> Alpha:
-        session = per_thread(("rembg", self.model, self.threads), self._open)
+        stamp = models.fingerprint(self._file) if self.path is not None else None
+        session = per_thread(("rembg", self.model, self._file, stamp, self.threads), self._open)
         masks = session.predict(PIL.Image.fromarray(image), **prompts)
-        return reduce(np.maximum, (np.asarray(mask.convert("L"), np.uint8) for mask in masks))
+        alpha = reduce(np.maximum, (np.asarray(mask.convert("L"), np.uint8) for mask in masks))
+        return self._finished(image, alpha)
+
+    def _finished(self, image: Image, alpha: Alpha) -> Alpha:
+        """Return alpha after what `rembg.remove` does to masks, if that is asked for."""
+        if not self.post_process and not self.alpha_matting:
+            return alpha
+        from rembg.bg import alpha_matting_cutout, post_process  # noqa: PLC0415 - heavy
+
+        if self.post_process:
+            alpha = np.asarray(post_process(alpha), np.uint8)
+        if (
+            self.alpha_matting and alpha.max() > MATTING[0] and alpha.min() < MATTING[1]
+        ):  # else there is no edge
+            picture, mask = PIL.Image.fromarray(image), PIL.Image.fromarray(alpha)
+            alpha = np.asarray(alpha_matting_cutout(picture, mask, *MATTING))[..., 3]
+        return alpha
 
     def _open(self) -> Any:
         # onnxruntime and rembg: heavy
@@ -124,7 +163,9 @@ class RembgSegmenter(Configurable):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
-        return rembg_session(self.model, options)
+        return rembg_session(
+            self.model, options, path=None if self.path is None else models.fetch(self._file)
+        )
 
 
 def _prompt(hand: Hand) -> list[dict[str, Any]]:

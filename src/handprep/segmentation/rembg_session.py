@@ -10,7 +10,7 @@ from handprep.errors import InputError, ModelError
 from handprep.models.runtime import failures, first_line
 
 
-def rembg_session(name: str, options: Any = None) -> Any:
+def rembg_session(name: str, options: Any = None, *, path: Path | None = None) -> Any:
     """Open a rembg session, on the checked file where handprep knows the model.
 
     Left alone, rembg takes whatever lies in its own folders, and checks an md5 only after a download.
@@ -23,6 +23,8 @@ def rembg_session(name: str, options: Any = None) -> Any:
         rembg's name of the model, such as ``"u2net"``.
     options
         An ``onnxruntime.SessionOptions``; None for its defaults.
+    path
+        A file of the user's own to open in place of the model's.
 
     Returns
     -------
@@ -45,15 +47,15 @@ def rembg_session(name: str, options: Any = None) -> Any:
             f"rembg has no model {name!r:.100} that runs on this machine; it has {', '.join(sorted(known))}"
         )
     session = known[name]
-    if name in models.MODELS:
-        session = _with_file(session, models.fetch(name))
+    if path is not None or name in models.MODELS:
+        session = _with_file(session, path or models.fetch(name))
     try:
         return session(name, options or onnxruntime.SessionOptions())
     except (OSError, ValueError) as error:  # what pooch raises without a network, and for a wrong md5
         raise ModelError(f"rembg could not get its model {name!r}: {error}") from error
     except failures() as error:
         raise ModelError(
-            f"rembg could not open its model {name!r}, delete the file: {first_line(error)}"
+            f"rembg could not open {path or f'its model {name!r}, delete the file'}: {first_line(error)}"
         ) from error
 
 

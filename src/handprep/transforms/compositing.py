@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +16,6 @@ Share = NDArray[np.float32]  # (H, W), 0 to 1
 
 ENOUGH = 512  # pixels on the long side to take mean colours at, which vary slowly
 WIDE, NARROW = 91, 7  # pixels: windows for mean colours
-DOUBT = 0.02  # weight of the wide window's mean in the narrow one's: as one of its pixels
 RIM = 1 / 150  # of the long side: how far into the hand the old background's light reaches
 WIDEST_RIM = 8  # pixels
 BLUR = 0.05  # of the long side: standard deviation of the blurred background
@@ -42,11 +44,10 @@ def over(image: Image, alpha: Alpha, background: Image | tuple[int, int, int]) -
 
 
 def hand_colours(image: Image, alpha: Alpha) -> Image:
-    """Return a picture that has the hand's colours alone, and these a little beyond its edge.
+    """Return an image that has the hand's colours alone, and is black where alpha is 0.
 
-    A camera mixes hand and background along the edge, and alpha may be off by a pixel. So the colours of
-    the hand's rim are those from just inside. Around the hand its colours go on, so that a transparent
-    picture can be resized without a fringe; further away it is black.
+    A camera mixes hand and background along the edge. There, the hand's own colours are what alpha and the
+    mean colours of both sides nearby leave of the mixture.
 
     Parameters
     ----------
@@ -55,17 +56,43 @@ def hand_colours(image: Image, alpha: Alpha) -> Image:
     alpha
         uint8 ``(H, W)``.
 
-    Notes
-    -----
-    Forte's blur fusion ("Approximate fast foreground colour estimation", ICIP 2021) unmixes the edge by
-    alpha instead. With the true alpha it is as good; with one that was found it leaves more of a rim.
+    References
+    ----------
+    Forte, "Approximate fast foreground colour estimation", ICIP 2021: blur fusion, twice. Here the means
+    are taken in a small image and used in the large one.
     """
-    inside = _eroded(alpha)
-    small, weight = _reduced(image, inside)
-    weight = _float(weight * weight)  # mixed pixels count for little
-    wide = _weighted_mean(small, weight, WIDE, NO_WEIGHT, 0.0)
-    mean = _weighted_mean(small, weight, NARROW, DOUBT, wide)
-    return _mixed(image, _enlarged(mean, image), inside)
+    small, share = _reduced(image, alpha)
+    share = share[..., None]
+    front = behind = small
+    for side in (WIDE, NARROW):
+        mean, behind = _mean_of(front, share, side), _mean_of(behind, 1 - share, side)
+        front = np.clip(mean + share * (small - share * mean - (1 - share) * behind), 0, 255)
+    done = np.where((alpha == 255)[..., None], image, np.uint8(0))
+    soft = (alpha > 0) & (alpha < 255)
+    part = _float(alpha[soft] / 255)[:, None]
+    of_hand, of_background = (_float(_enlarged(means, image)[soft]) for means in (mean, behind))
+    unmixed = of_hand + part * (image[soft] - part * of_hand - (1 - part) * of_background)
+    done[soft] = np.round(np.clip(unmixed, 0, 255))
+    return done
+
+
+def resampled(image: Image, alpha: Alpha, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Image:
+    """Return the colours of a transparent image after a change of its pixels, each weighted by its alpha.
+
+    Parameters
+    ----------
+    image
+        uint8 ``(H, W, 3)`` or ``(H, W)``, not multiplied by alpha.
+    alpha
+        uint8 ``(H, W)``.
+    change
+        Scales or moves an array of float32 or uint8.
+    """
+    share = _float(alpha)
+    summed, total = change((image.T * share.T).T), change(share)
+    colours: Image = np.round((summed.T / np.maximum(total, 0.5).T).T.clip(0, 255)).astype(np.uint8)
+    colours[change(alpha) == 0] = 0
+    return colours
 
 
 def blurred_background(image: Image, alpha: Alpha) -> Image:
@@ -86,6 +113,17 @@ def blurred_background(image: Image, alpha: Alpha) -> Image:
     return _enlarged(_float((summed + NO_WEIGHT * overall) / (total + NO_WEIGHT)), image)
 
 
+def covering(picture: Image, size: tuple[int, int]) -> Image:
+    """Return the middle of a picture, scaled so that it fills a width and height."""
+    width, height = size
+    factor = max(width / picture.shape[1], height / picture.shape[0])
+    scaled = max(width, round(picture.shape[1] * factor)), max(height, round(picture.shape[0] * factor))
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    large = np.asarray(cv2.resize(picture, scaled, interpolation=how), np.uint8)
+    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
+    return large[top : top + height, left : left + width]
+
+
 def _mixed(front: Image, behind: Image, alpha: Alpha) -> Image:
     """Return the front where alpha is 255, what is behind where it is 0, and mix along the edge only."""
     done = np.where((alpha == 255)[..., None], front, behind)
@@ -95,12 +133,10 @@ def _mixed(front: Image, behind: Image, alpha: Alpha) -> Image:
     return done
 
 
-def _weighted_mean(
-    colours: Colours, weight: Share, side: int, doubt: float, otherwise: Colours | float
-) -> Colours:
-    """Return the mean in a square window, mixed with something else to the degree that weight is lacking."""
-    summed = cv2.blur(colours * weight[..., None], (side, side)) + doubt * np.asarray(otherwise, np.float32)
-    return _float(summed / (cv2.blur(weight, (side, side)) + doubt)[..., None])
+def _mean_of(colours: Colours, weight: Share, side: int) -> Colours:
+    """Return the weighted mean in a square window, black where nothing has weight."""
+    summed = cv2.blur(colours * weight, (side, side))
+    return _float(summed / (cv2.blur(weight, (side, side))[..., None] + NO_WEIGHT))
 
 
 def _eroded(alpha: Alpha) -> Alpha:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageColor
 
 from handprep import geometry
 from handprep.configurable import check_choice
 from handprep.errors import InputError
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
+from handprep.transforms.compositing import resampled
 from handprep.transforms.greyscale import LUMA
 
 INTERPOLATIONS = {
@@ -34,8 +37,8 @@ class ResizePad(Transform):
     size
         Pixels: one number for a square, or ``(height, width)`` as in torchvision.
     fill
-        Colour of the padding: one grey or ``(red, green, blue)``, 0 to 255. Where the picture is
-        transparent, so is the padding.
+        Colour of the padding: one grey or ``(red, green, blue)``, 0 to 255, or a name or code such as
+        ``"white"`` or ``"#ff8000"``. Where the picture is transparent, so is the padding.
     interpolation
         ``"auto"`` (area averaging to shrink, bilinear to enlarge), ``"nearest"``, ``"bilinear"``,
         ``"bicubic"``, ``"area"`` or ``"lanczos"``.
@@ -56,7 +59,7 @@ class ResizePad(Transform):
 
     size: int | tuple[int, int]
     _: KW_ONLY
-    fill: int | tuple[int, int, int] = 0
+    fill: int | tuple[int, int, int] | str = 0
     interpolation: str = "auto"
     upscale: bool = True
 
@@ -88,20 +91,23 @@ class ResizePad(Transform):
             geometry.scaling(new_width / width, new_height / height), geometry.translation(left, top)
         )
 
-        def place(array: NDArray[np.uint8], fill: int | tuple[int, ...]) -> NDArray[np.uint8]:
+        def place(array: NDArray[Any], fill: int | tuple[int, ...]) -> NDArray[Any]:
             scaled = self._scaled(array, new_width, new_height)
             below, right = out_height - new_height - top, out_width - new_width - left
             value = (fill,) * 3 if isinstance(fill, int) else fill
             padded = cv2.copyMakeBorder(scaled, top, below, left, right, cv2.BORDER_CONSTANT, value=value)
-            return np.asarray(padded, np.uint8)
+            return np.asarray(padded)
 
-        fill = self.fill if sample.image.ndim == 3 else grey_of(self.fill)
+        fill = check_colour("fill", self.fill)
+        fill = fill if sample.image.ndim == 3 else grey_of(fill)
         alpha = None if sample.alpha is None else place(sample.alpha, 0)
-        return sample.moved(forward, place(sample.image, fill), alpha).noted(
-            "ResizePad", scale=scale, left=left, top=top
-        )
+        if sample.transparent and sample.alpha is not None:
+            image = resampled(sample.image, sample.alpha, lambda array: place(array, 0))
+        else:
+            image = place(sample.image, fill)
+        return sample.moved(forward, image, alpha).noted("ResizePad", scale=scale, left=left, top=top)
 
-    def _scaled(self, array: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    def _scaled(self, array: NDArray[Any], width: int, height: int) -> NDArray[Any]:
         if array.shape[:2] == (height, width):
             return array
         if self.interpolation == "auto":
@@ -109,17 +115,25 @@ class ResizePad(Transform):
             flag = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         else:
             flag = INTERPOLATIONS[self.interpolation]
-        return np.asarray(cv2.resize(array, (width, height), interpolation=flag), np.uint8)
+        return np.asarray(cv2.resize(array, (width, height), interpolation=flag))
 
 
 MOST_PIXELS = 16_384  # a side; beyond it a mistyped size would ask for gigabytes
 
 
-def check_colour(name: str, colour: int | Sequence[int]) -> int | tuple[int, int, int]:
+def check_colour(name: str, colour: int | Sequence[int] | str) -> int | tuple[int, int, int]:
     """Return a colour as a grey or an RGB triple, or raise InputError."""
     parts = tuple(colour) if isinstance(colour, Sequence) else (colour,)
+    if isinstance(colour, str):
+        try:
+            parts = ImageColor.getrgb(f"rgb({colour})" if colour[:1].isdigit() else colour)
+        except ValueError:
+            parts = ()
     if len(parts) not in (1, 3) or not all(_is_whole(part, 0, 255) for part in parts):
-        raise InputError(f"{name} must be a grey or (red, green, blue), each 0 to 255, not {colour!r}")
+        raise InputError(
+            f"{name} must be a grey or (red, green, blue), each 0 to 255, or a colour such as 'white', "
+            f"'#ff8000' or '255,128,0', not {colour!r}"
+        )
     return parts[0] if len(parts) == 1 else parts  # type: ignore[return-value]
 
 

@@ -1,0 +1,136 @@
+"""Bringing a mask from the network's window to the image's own pixels, along the image's edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handprep import geometry
+from handprep.geometry import Affine
+from handprep.sample import Alpha, Image
+
+Plane = NDArray[
+    np.float32
+]  # (S, S) of the window, or (N,) of some of its pixels; at times of several numbers
+
+RADIUS = 2  # pixels of the window around each, in which colours are told apart
+SMOOTHNESS = 10.0  # squared grey levels: differences in colour below its root count for little
+CONTRAST = 1.1  # averaging the lines of neighbouring pixels blurs what the camera had sharper
+MOST_STRETCH = 2.0  # where colours explain less than half of the mask, they are not trusted with its edge
+PASSES = 2  # the first brings the mask to the window's edges, and the second fits what it gives
+CONSTANT = 1e-4  # share of either side in a pixel's surroundings, below which there is no edge
+ROW = 1024  # pixels asked for at once; OpenCV's maps have at most 32,767 rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """For each pixel of a window, alpha as a linear function of the colours nearby.
+
+    Attributes
+    ----------
+    coefficients
+        ``(S, S, 4)`` float32: alpha is 0 … 1 for the product of the first three with RGB, plus the last.
+    share
+        uint8 ``(S, S)``: the mask's share of the surroundings; 0 and 255 where there is no edge.
+    """
+
+    coefficients: NDArray[np.float32]
+    share: NDArray[np.uint8]
+
+    def alpha(self, image: Image, toward: Affine) -> Alpha:
+        """Return alpha in the image's own resolution; what lies outside of the window is background.
+
+        Parameters
+        ----------
+        image
+            uint8 ``(H, W, 3)``.
+        toward
+            From its pixels to those of the window.
+        """
+        toward = geometry.in_pixel_centres(toward)
+        size = image.shape[1], image.shape[0]
+        alpha = np.asarray(cv2.warpAffine(self.share, geometry.invert(toward), size), np.uint8)
+        y, x = np.nonzero((alpha > 0) & (alpha < 255))
+        if len(y):
+            there = geometry.apply(toward, np.stack([x, y], -1)).astype(np.float32)
+            filled = np.resize(there, (-(-len(there) // ROW), ROW, 2))
+            across, down = np.moveaxis(filled, -1, 0).copy()
+            asked = cv2.remap(self.coefficients, across, down, cv2.INTER_LINEAR)
+            lines = np.asarray(asked, np.float32).reshape(-1, 4)[: len(y)]
+            fine = (lines[:, :3] * image[y, x]).sum(1) + lines[:, 3]
+            alpha[y, x] = np.round(255 * _sharpened(fine))
+        return alpha
+
+
+def lines(window: Image, mask: NDArray[np.uint8]) -> Lines:
+    """Fit lines to a mask: those of the guided filter, but stretched to reach from 0 to 1.
+
+    In the surroundings of each pixel along the mask's edge, alpha is regressed on colour. A regression
+    falls short of alpha's contrast by its coefficient of determination: with this taken out, the mean
+    colours of both sides get 0 and 1, and mixtures of them what lies between.
+
+    Parameters
+    ----------
+    window
+        uint8 ``(S, S, 3)`` RGB.
+    mask
+        uint8 ``(S, S)``: 1 hand, 0 background.
+
+    References
+    ----------
+    He, Sun and Tang, "Guided image filtering", IEEE Trans. PAMI 35 (6), 2013, section 3.5 for colour; He
+    and Sun, "Fast guided filter", arXiv 1505.00996, 2015, whose idea it is to fit at low and to use at
+    high resolution.
+    """
+    colours = [np.ascontiguousarray(window[..., channel], np.float32) for channel in range(3)]
+    means = [_mean(plane) for plane in colours]
+    pairs = [(i, j) for i in range(3) for j in range(i, 3)]
+    covariance = {(i, j): _mean(colours[i] * colours[j]) - means[i] * means[j] for i, j in pairs}
+    alpha = mask.astype(np.float32)
+    for number in range(PASSES):
+        share = _mean(alpha)
+        edge = (share > CONSTANT) & (share < 1 - CONSTANT)
+        planes = [np.zeros_like(share), np.zeros_like(share), np.zeros_like(share), share.copy()]
+        if edge.any():
+            with_alpha = [
+                (_mean(c * alpha) - mean * share)[edge] for c, mean in zip(colours, means, strict=True)
+            ]
+            variance = (_mean(alpha * alpha) - share * share)[edge]
+            slopes = _slopes({pair: plane[edge] for pair, plane in covariance.items()}, with_alpha, variance)
+            for plane, mean, slope in zip(planes, means, slopes, strict=False):
+                plane[edge] = slope
+                planes[3][edge] -= slope * mean[edge]
+            planes = [_mean(plane) for plane in planes]
+        if number < PASSES - 1:
+            alpha = _sharpened(sum((c * p for c, p in zip(colours, planes, strict=False)), planes[3]))
+    return Lines(np.dstack(planes), np.asarray(np.round(255 * _mean(share)), np.uint8))
+
+
+def _slopes(
+    covariance: dict[tuple[int, int], Plane], with_alpha: list[Plane], variance: Plane
+) -> list[Plane]:
+    """Return the slope in red, green and blue of each of N pixels, from the (co)variances around them."""
+    a, b, c, d, e, f = (covariance[pair].astype(np.float64) for pair in sorted(covariance))
+    a, d, f = a + SMOOTHNESS, d + SMOOTHNESS, f + SMOOTHNESS
+    # The inverse of [[a, b, c], [b, d, e], [c, e, f]], written out: LAPACK takes four times as long.
+    inverse = [[d * f - e * e, c * e - b * f, b * e - c * d]]
+    inverse += [[inverse[0][1], a * f - c * c, b * c - a * e], [inverse[0][2], b * c - a * e, a * d - b * b]]
+    determinant = a * inverse[0][0] + b * inverse[0][1] + c * inverse[0][2]
+    slopes = [sum(x * y for x, y in zip(row, with_alpha, strict=True)) / determinant for row in inverse]
+    explained = sum(x * y for x, y in zip(slopes, with_alpha, strict=True)) / np.maximum(
+        variance, CONSTANT**2
+    )
+    stretch = np.minimum(1 / np.maximum(explained, 1e-3), MOST_STRETCH)
+    return [np.asarray(slope * stretch, np.float32) for slope in slopes]
+
+
+def _sharpened(alpha: Plane) -> Plane:
+    return np.asarray(np.clip(CONTRAST * (alpha - 0.5) + 0.5, 0, 1), np.float32)
+
+
+def _mean(array: Plane) -> Plane:
+    side = 2 * RADIUS + 1
+    return np.asarray(cv2.blur(array, (side, side), borderType=cv2.BORDER_REFLECT), np.float32)
