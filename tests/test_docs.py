@@ -158,13 +158,12 @@ PUBLIC = [
     *(f"handprep.{name}" for name in handprep.__all__),
     *(f"handprep.images.{name}" for name in images.__all__),
     *(f"handprep.models.{name}" for name in models.__all__),
-    *("handprep.folder.prepare", "handprep.folder.FolderResult"),
+    *("handprep.prepare", "handprep.read", "handprep.RunResult"),
     "handprep.integrations.torchvision.V2Transform",
     "handprep.integrations.albumentations.PrepareHands",
     "handprep.integrations.image_folder.PreparedImageFolder",
     "handprep.integrations.ray.prepare",
-    "handprep.integrations.ray.RayResult",
-    "handprep.cache.PreparedCache",
+    "handprep.prepared.PreparedCache",
 ]
 
 

@@ -27,6 +27,7 @@ from handprep.errors import (
     SampleSkipped,
 )
 from handprep.pipeline import Pipeline, study_pipeline
+from handprep.prepared import RunResult, prepare, read
 from handprep.sample import Hand, Sample, Step
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.grabcut import GrabCut
@@ -63,6 +64,7 @@ __all__ = [
     "Pipeline",
     "RembgSegmenter",
     "ResizePad",
+    "RunResult",
     "Sample",
     "SampleSkipped",
     "SearchingDetector",
@@ -71,5 +73,7 @@ __all__ = [
     "Transform",
     "View",
     "YoloDetector",
+    "prepare",
+    "read",
     "study_pipeline",
 ]

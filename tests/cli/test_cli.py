@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 
 import handprep
-from handprep import models
+from handprep import models, prepare
 from handprep.cli import main
 from handprep.cli.options import add_options, pipeline_of
-from handprep.folder import prepare
 from handprep.pipeline import Pipeline
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
-from tests.folder.folders import outputs, picture
 from tests.permissions import as_nobody, folder_for_all
+from tests.prepared.folders import outputs, picture
 from tests.rendered import photos
 
 HANDS = photos()[7:10]  # one of every class, all found at the first look

@@ -1,4 +1,4 @@
-"""The command line: a thin shell over `handprep.folder` and `handprep.models`."""
+"""The command line: a thin shell over `handprep.prepare` and `handprep.models`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import handprep
 from handprep import models
 from handprep.cli.options import add_options, pipeline_of
 from handprep.errors import HandprepError, InputError
-from handprep.folder import MANIFEST, REPORT, FolderResult, prepare
-from handprep.folder.formats import FORMATS
+from handprep.files import atomic_write
+from handprep.images.encoding import FORMATS
 from handprep.names import printable
-from handprep.writing import write_whole
+from handprep.prepared.run import MANIFEST, REPORT, RunResult, prepare
 
 FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C
 MOST_LISTED = 20  # failures on the screen; the manifest lists all
@@ -99,6 +99,20 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument(
         "--report", action="store_true", help=f"write DST/{REPORT}, too: all at a glance, for any browser"
     )
+    run.add_argument(
+        "--no-record",
+        dest="record",
+        action="store_false",
+        help="write images without a record of hands and photo; the next call then prepares all again",
+    )
+    run.add_argument(
+        "--class-level",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="which of a photo's folders is its class: -1 the one it lies in, -2 the one above, 1 the one at "
+        "the top (-1)",
+    )
     run.add_argument("--quiet", action="store_true", help="no progress bar and no table; failures are listed")
     add_options(run)
 
@@ -115,7 +129,7 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _run(parsed: argparse.Namespace) -> int:
     pipeline = pipeline_of(parsed)
     if parsed.save_pipeline is not None:
-        write_whole(parsed.save_pipeline, pipeline.to_json().encode())
+        atomic_write(parsed.save_pipeline, pipeline.to_json().encode())
     result = prepare(
         parsed.src,
         parsed.dst,
@@ -124,6 +138,8 @@ def _run(parsed: argparse.Namespace) -> int:
         workers=parsed.workers,
         progress=not parsed.quiet,
         report=parsed.report,
+        record=parsed.record,
+        class_level=parsed.class_level,
     )
     if not parsed.quiet:
         print(f"{result.detection.text()}\n\n{_summary(result, parsed.report)}")
@@ -138,7 +154,7 @@ def _run(parsed: argparse.Namespace) -> int:
     return SOME_FAILED if problems else FINE
 
 
-def _summary(result: FolderResult, report: bool) -> str:
+def _summary(result: RunResult, report: bool) -> str:
     counts = result.counts
     lines = [
         f"photos: {len(result.rows)} ({counts['done']} done, {counts['no-hand']} without a hand, "
@@ -148,13 +164,16 @@ def _summary(result: FolderResult, report: bool) -> str:
         lines.append(f"finished before: {result.resumed}")
     if result.ignored:
         lines.append(f"other files, ignored: {result.ignored}")
+    if result.nested:
+        names = ", ".join(map(printable, result.nested[:3]))
+        lines.append(f"folders of prepared images among the photos, left out: {len(result.nested)} ({names})")
     if result.vanished:
         names = ", ".join(map(printable, result.vanished[:3]))
         more = ", ..." if len(result.vanished) > 3 else ""
         lines.append(f"outputs of photos that are gone, left: {len(result.vanished)} ({names}{more})")
-    lines.append(f"manifest: {printable(str(result.folder / MANIFEST))}")
+    lines.append(f"manifest: {printable(str(Path(result.folder, MANIFEST)))}")
     if report:
-        lines.append(f"report: {printable(str(result.folder / REPORT))}")
+        lines.append(f"report: {printable(str(Path(result.folder, REPORT)))}")
     return "\n".join(lines)
 
 
