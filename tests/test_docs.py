@@ -158,7 +158,6 @@ PUBLIC = [
     *(f"handprep.{name}" for name in handprep.__all__),
     *(f"handprep.images.{name}" for name in images.__all__),
     *(f"handprep.models.{name}" for name in models.__all__),
-    *("handprep.prepare", "handprep.read", "handprep.RunResult"),
     "handprep.integrations.torchvision.V2Transform",
     "handprep.integrations.albumentations.PrepareHands",
     "handprep.integrations.image_folder.PreparedImageFolder",
@@ -175,7 +174,13 @@ def test_every_public_name_is_in_the_reference(name):
 @pytest.fixture
 def options(capsys):
     """Every option of the command line."""
-    for command in (["--help"], ["run", "--help"], ["models", "--help"], ["models", "fetch", "--help"]):
+    for command in (
+        ["--help"],
+        ["run", "--help"],
+        ["export", "--help"],
+        ["models", "--help"],
+        ["models", "fetch", "--help"],
+    ):
         assert run_command(command) == 0
     return set(OPTION.findall(capsys.readouterr().out))
 
@@ -186,8 +191,10 @@ def test_a_page_names_only_options_that_exist(page, options):
 
 
 def test_the_how_to_of_the_command_line_names_every_option(options):
-    page = (ROOT / "docs" / "how-to" / "cli.md").read_text(encoding="utf-8")
-    assert set(OPTION.findall(page)) >= options - {"--help"}
+    pages = [
+        (ROOT / "docs" / "how-to" / name).read_text(encoding="utf-8") for name in ("cli.md", "export.md")
+    ]
+    assert set(OPTION.findall("".join(pages))) >= options - {"--help"}
 
 
 def test_the_links_of_the_readme_lead_to_files():

@@ -27,7 +27,7 @@ from handprep.errors import (
     SampleSkipped,
 )
 from handprep.pipeline import Pipeline, study_pipeline
-from handprep.prepared import RunResult, prepare, read
+from handprep.prepared import RunResult, export, prepare, read
 from handprep.sample import Hand, Sample, Step
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.grabcut import GrabCut
@@ -73,6 +73,7 @@ __all__ = [
     "Transform",
     "View",
     "YoloDetector",
+    "export",
     "prepare",
     "read",
     "study_pipeline",

@@ -16,6 +16,7 @@ from handprep.errors import HandprepError, InputError
 from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS
 from handprep.names import printable
+from handprep.prepared.export import export
 from handprep.prepared.run import MANIFEST, REPORT, RunResult, prepare
 
 FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C
@@ -28,6 +29,8 @@ examples:
   handprep run photos prepared --size 64 --grey --upright --mirror right
       small grey pictures of upright right hands
   handprep run photos prepared --remove-background --background white
+  handprep export prepared --to landmarks.csv
+      write the landmarks of all prepared images, in pixels of the photos, too
   handprep models fetch
       fetch all model files, for a machine that will have no network
 
@@ -77,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"handprep {handprep.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_export(commands)
     _add_models(commands)
     return parser
 
@@ -117,6 +121,28 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     add_options(run)
 
 
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    export = commands.add_parser(
+        "export",
+        allow_abbrev=False,
+        help="write landmarks, boxes or masks of prepared images for other programs",
+        description="Write what prepared images carry of their hands. The ending of TO says how: .csv or "
+        ".parquet for a table of landmarks, .json for COCO, masks/ for masks, any other folder for YOLO.",
+    )
+    export.set_defaults(command=_export)
+    export.add_argument("prepared", type=Path, metavar="PREPARED", help="a folder of prepared images")
+    export.add_argument("--to", required=True, metavar="TO", help="landmarks.csv, coco.json, yolo/, masks/")
+    export.add_argument(
+        "--space",
+        choices=("photo", "prepared"),
+        default="photo",
+        help="for COCO, YOLO and masks: in pixels of the photos, or of the prepared images (photo)",
+    )
+    export.add_argument(
+        "--class-level", type=int, default=-1, metavar="N", help="which folder is the class, as for run (-1)"
+    )
+
+
 def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     listing = commands.add_parser("models", help="list model files, or fetch them ahead of time")
     listing.set_defaults(command=_list_models)
@@ -152,6 +178,12 @@ def _run(parsed: argparse.Namespace) -> int:
     if len(problems) > MOST_LISTED:
         print(f"and {len(problems) - MOST_LISTED} more: see {MANIFEST}", file=sys.stderr)
     return SOME_FAILED if problems else FINE
+
+
+def _export(parsed: argparse.Namespace) -> int:
+    count = export(parsed.prepared, parsed.to, space=parsed.space, class_level=parsed.class_level)
+    print(f"images: {count}\nwritten: {printable(parsed.to)}")
+    return FINE
 
 
 def _summary(result: RunResult, report: bool) -> str:

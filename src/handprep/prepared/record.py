@@ -17,7 +17,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from handprep import images
+from handprep import geometry, images
 from handprep.errors import InputError
 from handprep.images import MAX_PIXELS, encode
 from handprep.prepared.container import DamagedError, located, split, wrapped
@@ -97,7 +97,11 @@ class Record:
         }
         apart = sample.alpha is not None and not sample.transparent
         alpha = encode(Sample(image=sample.alpha), "png") if apart and sample.alpha is not None else b""
-        return cls(origin=origin or Origin(source=sample.source or ""), plain=plain, alpha=alpha)
+        if origin is None:
+            first = sample.frames[0] if sample.frames else Frame(size=sample.size, to_source=sample.to_source)
+            width, height = geometry.apply(first.to_source, first.size).round().astype(int).tolist()
+            origin = Origin(source=sample.source or "", photo=(max(1, width), max(1, height)))
+        return cls(origin=origin, plain=plain, alpha=alpha)
 
     def sealed_into(self, image: bytes) -> bytes:
         """Return an encoded image with the record in it, and a checksum over both.
