@@ -35,22 +35,10 @@ REMEDIES = {
 
 
 def atomic_write(path: Path, content: bytes, *, durable: bool = False) -> None:
-    """Write a file: either all of it, or nothing.
+    """Write a file, all of it or nothing; raise OutputError, whose cause is the OSError, if that fails.
 
-    Parameters
-    ----------
-    path
-        Where to; its folder must exist. A file of that name is replaced, a symbolic link is not followed.
-    content
-        The whole content.
-    durable
-        Whether the content is on the disk, and not only in memory, before the file gets its name. The
-        name itself is on the disk after `sync_folder`.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written; its cause is the `OSError`, or a `ValueError` for a null byte.
+    A file of that name is replaced, a symbolic link is not followed. A `durable` file has its content on the
+    disk before it gets its name; the name is there after `sync_folder`.
     """
     temporary = path.parent / TEMPORARY.replace("*", f"{os.getpid()}-{uuid.uuid4().hex}")
     try:
@@ -81,13 +69,7 @@ def _replace(temporary: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Put the names in a folder on the disk, where the system can do that for a folder.
-
-    Raises
-    ------
-    OutputError
-        If the disk fails to.
-    """
+    """Put the names in a folder on the disk, where the system can do that for a folder."""
     if os.name != "posix":
         return
     try:
@@ -102,20 +84,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(root: Path, relative: str) -> Path:
-    """Make a folder below another one, unless it is there, and return its path.
-
-    Parameters
-    ----------
-    root
-        The folder to stay inside of; it is made, too.
-    relative
-        The way from there, joined with ``/``; empty for `root` itself.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made, or a symbolic link on the way could lead out of `root`.
-    """
+    """Make a folder below another one and return its path; raise OutputError if a link is on the way."""
     folder = root
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -136,11 +105,6 @@ def make_folders(root: Path, relatives: Iterable[str]) -> None:
     """Make several folders below another one, and remove what interrupted writes left in them.
 
     A folder whose path is too long is left out: the files that belong there fail, each with this reason.
-
-    Raises
-    ------
-    OutputError
-        As for `make_folder` and `remove`.
     """
     for relative in sorted(set(relatives)):
         try:
@@ -154,13 +118,7 @@ def make_folders(root: Path, relatives: Iterable[str]) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be removed.
-    """
+    """Remove a file."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -169,13 +127,7 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path, *, busy: str) -> Iterator[None]:
-    """Hold the lock that a file stands for; its folder must exist.
-
-    Raises
-    ------
-    OutputError
-        With the text `busy` if another process holds it; or if it cannot be had.
-    """
+    """Hold the lock that a file stands for; raise OutputError, with the text `busy`, if another holds it."""
     from filelock import FileLock, Timeout  # noqa: PLC0415 - not needed to import handprep
 
     check_regular(path)

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import handprep
@@ -14,16 +15,21 @@ from handprep import models
 from handprep.cli.options import add_options, pipeline_of
 from handprep.errors import HandprepError, InputError
 from handprep.files import atomic_write
-from handprep.images.encoding import FORMATS
+from handprep.images.encoding import FORMATS, encode
 from handprep.names import printable
+from handprep.pipeline import Pipeline
 from handprep.prepared.export import export
+from handprep.prepared.record import Record
 from handprep.prepared.run import MANIFEST, REPORT, RunResult, prepare
 
+STREAM = Path("-")  # standard input, or standard output
 FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C
 MOST_LISTED = 20  # failures on the screen; the manifest lists all
 
 EXAMPLES = """\
 examples:
+  handprep run photo.jpg hand.png
+      prepare one photo; handprep run - - reads and writes streams
   handprep run photos prepared
       crop to the hand, resize to 300 x 300 with padding
   handprep run photos prepared --size 64 --grey --upright --mirror right
@@ -96,9 +102,16 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.set_defaults(command=_run)
-    run.add_argument("src", type=Path, metavar="SRC", help="the folder of photos: SRC/[origin/]class/photo")
-    run.add_argument("dst", type=Path, metavar="DST", help="the folder for the outputs, which mirrors SRC")
-    run.add_argument("--format", choices=tuple(FORMATS), default="png", help="of the outputs (png)")
+    run.add_argument(
+        "src",
+        type=Path,
+        metavar="SRC",
+        help="the folder of photos, SRC/[origin/]class/photo; or one photo, or -",
+    )
+    run.add_argument(
+        "dst", type=Path, metavar="DST", help="the folder for the outputs, as in SRC; or one file, or -"
+    )
+    run.add_argument("--format", choices=tuple(FORMATS), help="of the outputs (png, or as DST ends)")
     run.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
     run.add_argument(
         "--report", action="store_true", help=f"write DST/{REPORT}, too: all at a glance, for any browser"
@@ -156,11 +169,13 @@ def _run(parsed: argparse.Namespace) -> int:
     pipeline = pipeline_of(parsed)
     if parsed.save_pipeline is not None:
         atomic_write(parsed.save_pipeline, pipeline.to_json().encode())
+    if parsed.src == STREAM or parsed.src.is_file():
+        return _run_one(parsed, pipeline)
     result = prepare(
         parsed.src,
         parsed.dst,
         pipeline,
-        format=parsed.format,
+        format=parsed.format or "png",
         workers=parsed.workers,
         progress=not parsed.quiet,
         report=parsed.report,
@@ -178,6 +193,25 @@ def _run(parsed: argparse.Namespace) -> int:
     if len(problems) > MOST_LISTED:
         print(f"and {len(problems) - MOST_LISTED} more: see {MANIFEST}", file=sys.stderr)
     return SOME_FAILED if problems else FINE
+
+
+def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
+    """Prepare one photo, from a file or standard input to a file or standard output."""
+    if parsed.report or parsed.dst.is_dir():
+        raise InputError(f"{printable(str(parsed.src))} is one photo: give a file for it, and no --report")
+    ending = "" if parsed.dst == STREAM else parsed.dst.suffix.removeprefix(".").lower()
+    format = parsed.format or ending or "png"
+    content = sys.stdin.buffer.read() if parsed.src == STREAM else parsed.src
+    sample = pipeline.run(content, name="standard input" if parsed.src == STREAM else None)
+    image = encode(sample, format)
+    if parsed.record:
+        named = replace(sample, source=None if parsed.src == STREAM else parsed.src.name)
+        image = Record.of(named).sealed_into(image)
+    if parsed.dst == STREAM:
+        sys.stdout.buffer.write(image)
+    else:
+        atomic_write(parsed.dst, image)
+    return FINE
 
 
 def _export(parsed: argparse.Namespace) -> int:

@@ -298,13 +298,7 @@ class PreparedCache:
             lock.release()
 
     def _make_ready(self, digest: str) -> None:
-        """Make the folder of an image, and have the folder of the pipeline describe itself.
-
-        Raises
-        ------
-        OutputError
-            If the cache cannot be written, before time is spent on preparing.
-        """
+        """Make the folder of an image, and have the folder of the pipeline describe itself."""
         try:
             make_folder(self.folder, f"{self._name}/{digest[:2]}")
             for name, content in (TAG, (PIPELINE, self.pipeline.to_json().encode())):

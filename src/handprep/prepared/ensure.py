@@ -51,39 +51,18 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """What is done with each photo of a folder. It can be pickled, and used from any thread.
-
-    Parameters
-    ----------
-    photos, outputs
-        Where the photos lie, and where their images go.
-    pipeline
-        What to do with each photo.
-    format
-        As what to write it: a key of `handprep.images.encoding.FORMATS`, in any case.
-    keeps_record
-        Whether the images carry their records.
-    index
-        What is known of the photos, if that is kept.
-    whole, class_level
-        As for `handprep.prepared.listing.origin_and_label`.
-
-    Raises
-    ------
-    InputError
-        If the pipeline is none, or the format is unknown or cannot hold such images.
-    """
+    """What is done with each photo of a folder. It can be pickled, and used from any thread."""
 
     photos: Storage
     outputs: Storage
     pipeline: Pipeline
-    format: str = "png"
-    keeps_record: bool = True
-    index: Index | None = None
-    whole: str = ""
+    format: str = "png"  # a key of `handprep.images.encoding.FORMATS`, in any case
+    keeps_record: bool = True  # whether images carry their records
+    index: Index | None = None  # what is known of the photos, if that is kept
+    whole: str = ""  # the name of the folder of photos, as `origin_and_label` wants it
     class_level: int = -1
     ending: str = field(init=False, default="")
-    fingerprint: str = field(init=False, default="")
+    fingerprint: str = field(init=False, default="")  # of the pipeline and the ending
 
     def __post_init__(self) -> None:
         if not isinstance(self.pipeline, Pipeline):
@@ -154,21 +133,9 @@ class Preparation:
     ) -> Generator[Task]:
         """Prepare photos, and yield each task, in order, with its row; photos that fail have rows, too.
 
-        Parameters
-        ----------
-        tasks
-            The photos.
-        reading
-            Threads that read ahead; 0 for reading where the photo is prepared.
-        workers
-            Threads that prepare; None for one a core; 0 for this very thread.
-        done
-            Called with each row as soon as its image is written, in any thread and order.
-
-        Raises
-        ------
-        HandprepError
-            If it concerns all photos, such as a full disk.
+        `reading` threads read ahead; with 0, who prepares a photo reads it. `workers` threads prepare, None
+        for one a core; with 0, this very thread does. `done` is called with each row as soon as its image is
+        written, in any thread and order. What concerns all photos, such as a full disk, is raised.
         """
 
         def write(task: Task) -> Task:
@@ -217,13 +184,7 @@ class Preparation:
         return task
 
     def write(self, task: Task) -> Row:
-        """Write the image, remember what is known of the photo, and return its row.
-
-        Raises
-        ------
-        HandprepError
-            If it concerns all photos.
-        """
+        """Write the image, remember what is known of the photo, and return its row."""
         if task.fault is None:
             with _Timed(task):
                 self.outputs.write(task.output, task.image)

@@ -58,17 +58,6 @@ class Index:
     Any number of processes append to the file, each line in one write. There is no lock: a line that is
     torn, mixed up or lost only means that its photo is read once more. The file is cleaned up when it is
     opened and most of its lines are outdated.
-
-    Parameters
-    ----------
-    file
-        The file; its folder is made when it is first written to.
-    root
-        The folder of the photos. Their paths begin with it, as it is given here.
-    keep
-        Whether what is added is looked up again by this very object.
-    known
-        What is known, by the paths of photos; None for reading the file.
     """
 
     def __init__(

@@ -21,21 +21,7 @@ INDEX = ".handprep.jsonl"  # marks a folder of prepared images; no folder, which
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What was found in a folder.
-
-    Attributes
-    ----------
-    sources
-        The photos' paths from the folder, joined with ``/``, in order.
-    whole
-        The folder's own name, which is the origin of photos that have no folders above their class.
-    ignored
-        How many other files there were. Hidden files and folders do not count.
-    unread
-        A message for each folder that could not be read.
-    nested
-        Folders within it that an earlier run wrote prepared images to. What they hold does not count.
-    """
+    """What was found in a folder."""
 
     sources: tuple[str, ...]
     whole: str
@@ -47,24 +33,10 @@ class Listing:
 def listing(
     folder: Path, *, without: Path | None = None, is_photo: Callable[[str], bool] | None = None
 ) -> Listing:
-    """Find the photos in a folder and its sub-folders, by the endings of their names (`ENDINGS`).
+    """Find the photos in a folder and its sub-folders, by the endings of their names or by `is_photo(path)`.
 
     Links to folders are followed, except back into a folder that is being read. Names that begin with
     a dot are hidden and left out.
-
-    Parameters
-    ----------
-    folder
-        Where to look.
-    without
-        A folder that is left out with all that it holds, wherever it turns up.
-    is_photo
-        Tells by its path whether a file is a photo, instead of the endings.
-
-    Raises
-    ------
-    InputError
-        If `folder` is missing, no folder or cannot be read.
 
     Examples
     --------

@@ -101,15 +101,7 @@ class Row:
 
     @classmethod
     def of_record(cls, record: Record, **told: Any) -> Self:
-        """Return the row of a prepared image.
-
-        Parameters
-        ----------
-        record
-            What the image's file says.
-        **told
-            What it does not say: milliseconds, origin, label; or what is to be another.
-        """
+        """Return the row of a prepared image."""
         origin, hands = record.origin, record.hands()
         told = {"source": origin.source, "output": origin.output, "message": origin.message, **told}
         told["photo"] = origin.photo
@@ -131,15 +123,7 @@ class Row:
 
     @classmethod
     def of_fault(cls, error: Exception, **told: Any) -> Self:
-        """Return the row of a photo that has no image.
-
-        Parameters
-        ----------
-        error
-            One of `FAULTS`. If it concerns all photos, it is raised again.
-        **told
-            The source, milliseconds, origin and label.
-        """
+        """Return the row of a photo that has no image."""
         if getattr(error, "concerns_all", False):
             raise error
         status = "skipped" if isinstance(error, SampleSkipped) else "failed"

@@ -20,13 +20,6 @@ def output_names(sources: Iterable[str], ending: str) -> dict[str, str]:
     before the new one; where even that does, a number is added. Upper and lower case count as the
     same, since the outputs may go to a disk on which they are.
 
-    Parameters
-    ----------
-    sources
-        Paths of the photos, joined with ``/``.
-    ending
-        Such as ``".png"``.
-
     Examples
     --------
     >>> output_names(["rock/a.jpg", "rock/b.jpg", "rock/b.png"], ".png")
@@ -46,13 +39,7 @@ def folders_of(names: Iterable[str]) -> set[str]:
 
 
 def check_apart(src: Path, dst: Path, outputs: Iterable[str]) -> None:
-    """Refuse to write into the folder of photos where that lies inside of the folder of outputs.
-
-    Raises
-    ------
-    InputError
-        If an output would lie there.
-    """
+    """Refuse to write into the folder of photos where that lies inside of the folder of outputs."""
     photos, whole = (Path(same_name(os.path.realpath(folder))) for folder in (src, dst))
     if not photos.is_relative_to(whole):
         return

@@ -116,13 +116,7 @@ class Record:
 
     @classmethod
     def read(cls, content: bytes) -> Record:
-        """Return the record of a file.
-
-        Raises
-        ------
-        DamagedError
-            If there is none, or the file is not, byte for byte, what `sealed_into` made.
-        """
+        """Return the record of a file."""
         try:
             start, end, payload = located(content)
             body = payload[DIGEST:]
@@ -153,13 +147,7 @@ class Record:
         return _map(self.plain["to_source"])
 
     def sample(self, content: bytes) -> Sample:
-        """Return the sample that the file was made of: to the last bit, but for what JPEG and WebP lose.
-
-        Raises
-        ------
-        DamagedError
-            If the image is not as large, or of the kind, that the record says.
-        """
+        """Return the sample that the file was made of: to the last bit, but for what JPEG and WebP lose."""
         plain = self.plain
         try:
             grey, transparent = bool(plain["grey"]), bool(plain["transparent"])
@@ -189,13 +177,7 @@ class Record:
 
 
 def _opened(content: bytes) -> PIL.Image.Image:
-    """Return a prepared image's pixels as a PIL image of mode L, RGB, LA or RGBA.
-
-    Raises
-    ------
-    DamagedError
-        If it is none, is of another mode, or has more pixels than `handprep.images.MAX_PIXELS`.
-    """
+    """Return a prepared image's pixels as a PIL image of mode L, RGB, LA or RGBA."""
     try:
         with PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as file:
             if file.mode not in MODES or file.width * file.height > MAX_PIXELS:

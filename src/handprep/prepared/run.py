@@ -243,23 +243,9 @@ def _carry_out(
 
 
 def settle(outputs: Storage, current: set[str], sources: Iterable[str]) -> tuple[str, ...]:
-    """Remove images that have become wrong, once all photos are done.
+    """Remove images that have become wrong, and return the names of those whose photos are gone, which stay.
 
     Only an image whose own record says that handprep wrote it under this very name is ever removed.
-
-    Parameters
-    ----------
-    outputs
-        Where they are.
-    current
-        The names of those that are right.
-    sources
-        The photos.
-
-    Returns
-    -------
-    tuple of str
-        The names of images whose photos are no longer there. They stay.
     """
     spelled, there = {same_name(name): name for name in current}, set(outputs.names())
     photos, vanished = set(sources), []

@@ -26,13 +26,6 @@ class Storage:
     """A folder of photos or of prepared images on a disk; a subclass may have it elsewhere.
 
     It can be pickled, and used from any thread.
-
-    Parameters
-    ----------
-    folder
-        Its path; empty for any file by its own path.
-    durable
-        Whether what is written has to outlive a power cut.
     """
 
     is_local = True
@@ -51,13 +44,7 @@ class Storage:
         return listing(Path(self.folder), without=Path(without.folder) if without is not None else None)
 
     def read_photo(self, source: str) -> tuple[bytes, Stamp]:
-        """Return a photo's content, and the stamp that it had before it was read.
-
-        Raises
-        ------
-        ImageError
-            If it cannot be read.
-        """
+        """Return a photo's content, and the stamp that it had before it was read."""
         path = Path(self.path(source))
         with suppress(OSError):  # it is read once more below, which says what is wrong and what helps
             found = path.stat()  # before reading: a change meanwhile then shows next time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -59,48 +59,43 @@ class DetectionTable:
 
     def text(self) -> str:
         """Return the tables for the screen."""
-        return "\n\n".join(
-            f"{title}\n{_aligned(grid)}" if grid else NOT_LOOKED for title, grid in self.tables(printable)
-        )
+        tables = self.tables(printable)
+        return "\n\n".join(f"{title}\n{_aligned(grid)}" if grid else NOT_LOOKED for title, grid in tables)
 
     def markdown(self) -> str:
         """Return the tables as Markdown."""
-        parts = [
-            f"## {title}\n\n{_piped(grid)}" if grid else NOT_LOOKED
-            for title, grid in self.tables(_markdown_safe)
-        ]
+        tables = self.tables(_markdown_safe)
+        parts = [f"## {title}\n\n{_piped(grid)}" if grid else NOT_LOOKED for title, grid in tables]
         return "\n\n".join(parts) + "\n"
 
     def csv(self) -> bytes:
         """Return the tables as UTF-8 CSV, one below the other; the first column says which a row is of."""
-        parts = {"photos": self._grid(_photos, str)}
+        parts = {"photos": self._grid(lambda photos, *_: f"{photos}", str)}
         if self.looked:
-            parts |= {"found": self._grid(_found, str), "per cent found": self._grid(_share, str)}
-        if self._any_failed:
-            parts |= {"failed": self._grid(_failed, str)}
+            parts["found"] = self._grid(lambda _, found, __: f"{found}", str)
+            parts["per cent found"] = self._grid(_share, str)
+        if any(map(any, self.failed)):
+            parts["failed"] = self._grid(lambda *counted: f"{counted[2]}", str)
         lines = [[name, *row] for name, (_, *rows) in parts.items() for row in rows]
         return csv_of(["table", *parts["photos"][0]], lines)
 
     def tables(self, escaped: Callable[[str], str]) -> list[tuple[str, Grid | None]]:
-        """Return title and cells of the tables; None for cells that are not known.
+        """Return title and cells of the tables, names as `escaped` makes them; None for cells not known."""
 
-        Parameters
-        ----------
-        escaped
-            Makes a name fit for where it is to be shown.
-        """
-        found = self._grid(_found_and_share, escaped) if self.looked else None
-        failed = [("Failed photos", self._grid(_failed, escaped))] if self._any_failed else []
-        return [("Photos", self._grid(_photos, escaped)), ("Hands found", found), *failed]
+        def found(photos: int, found: int, failed: int) -> str:
+            return f"{found} ({_share(photos, found, failed)} %)" if photos > failed else "-"
 
-    @property
-    def _any_failed(self) -> bool:
-        return any(map(any, self.failed))
+        tables: list[tuple[str, Grid | None]] = [
+            ("Photos", self._grid(lambda photos, *_: f"{photos}", escaped)),
+            ("Hands found", self._grid(found, escaped) if self.looked else None),
+        ]
+        if any(map(any, self.failed)):
+            tables.append(("Failed photos", self._grid(lambda *counted: f"{counted[2]}", escaped)))
+        return tables
 
     def _grid(self, cell: Callable[[int, int, int], str], escaped: Callable[[str], str]) -> Grid:
         """Return headings and cells; `cell` makes one of its numbers of photos, hands found and failures."""
-        head = [*(label or NO_CLASS for label in self.labels), "total"]
-        grid = [["origin", *map(escaped, head)]]
+        grid = [["origin", *(escaped(label or NO_CLASS) for label in self.labels), "total"]]
         counts = zip(*map(_with_totals, (self.photos, self.found, self.failed)), strict=True)
         for origin, counted in zip((*self.origins, "total"), counts, strict=True):
             grid.append([escaped(origin), *map(cell, *counted)])
@@ -110,29 +105,19 @@ class DetectionTable:
 def detection_table(rows: Iterable[Row]) -> DetectionTable:
     """Count the photos of a manifest by origin and class."""
     # a photo of several hands has a row for each
-    return table_of_counts(Counter((r.origin, r.label, r.status, r.found) for r in rows if r.hand <= 1))
-
-
-def table_of_counts(counts: Mapping[tuple[str, str, str, bool], int]) -> DetectionTable:
-    """Return the table for how many photos there are of an origin, class, status, with or without a hand."""
-    photos, found, failed = (Counter[tuple[str, str]]() for _ in range(3))
-    for (origin, label, status, has_hand), count in counts.items():
-        photos[origin, label] += count
-        found[origin, label] += count * has_hand
-        failed[origin, label] += count * (status == "failed")
-    origins = tuple(sorted({origin for origin, _ in photos}))
-    labels = tuple(sorted({label for _, label in photos}))
-    of_all = [
-        tuple(tuple(counted[origin, label] for label in labels) for origin in origins)
-        for counted in (photos, found, failed)
-    ]
+    counts = Counter((row.origin, row.label, row.status, row.found) for row in rows if row.hand <= 1)
+    origins = tuple(sorted({origin for origin, *_ in counts}))
+    labels = tuple(sorted({label for _, label, *_ in counts}))
+    by_kind: list[Counter[tuple[str, str]]] = [Counter(), Counter(), Counter()]
+    for (origin, label, status, found), count in counts.items():
+        for counter, counts_here in zip(by_kind, (True, found, status == "failed"), strict=True):
+            counter[origin, label] += count * counts_here
+    photos, hands, failed = (
+        tuple(tuple(counter[origin, label] for label in labels) for origin in origins) for counter in by_kind
+    )
+    looked = all(found or status != "done" for _, _, status, found in counts)
     return DetectionTable(
-        origins=origins,
-        labels=labels,
-        photos=of_all[0],
-        found=of_all[1],
-        failed=of_all[2],
-        looked=all(has_hand or status != "done" for _, _, status, has_hand in counts),
+        origins=origins, labels=labels, photos=photos, found=hands, failed=failed, looked=looked
     )
 
 
@@ -141,33 +126,14 @@ def _with_totals(counts: Counts) -> Counts:
     return *rows, tuple(map(sum, zip(*rows, strict=True))) or (0,)
 
 
-def _photos(photos: int, found: int, failed: int) -> str:
-    return str(photos)
-
-
-def _found(photos: int, found: int, failed: int) -> str:
-    return str(found)
-
-
-def _failed(photos: int, found: int, failed: int) -> str:
-    return str(failed)
-
-
 def _share(photos: int, found: int, failed: int) -> str:
     return f"{100 * found / (photos - failed):.1f}" if photos > failed else ""
 
 
-def _found_and_share(photos: int, found: int, failed: int) -> str:
-    return f"{found} ({_share(photos, found, failed)} %)" if photos > failed else "-"
-
-
 def _aligned(grid: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-    lines = []
-    for first, *others in grid:
-        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join(lines)
+    rows = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in grid)
+    return "\n".join("  ".join(row) for row in rows)
 
 
 def _piped(grid: Grid) -> str:

@@ -38,11 +38,6 @@ def carry_out(job: Job, works: Sequence[Work], concurrency: Concurrency, batch_s
 
     Where an actor or its node is lost, Ray starts the actor again, on another node if need be, and gives
     it its batch again: these are Ray Data's defaults.
-
-    Raises
-    ------
-    Exception
-        What stopped an actor from preparing anything, from there.
     """
     if not works:
         return SCHEMA.empty_table()

@@ -22,20 +22,7 @@ WHOLE_ON_CLOSE = {"s3", "gcs", "abfs"}  # stores in which a file is there, whole
 
 
 def storage_at(where: str | os.PathLike[str], filesystem: FileSystem | None = None) -> Storage:
-    """Return the storage that a path or URI names.
-
-    Parameters
-    ----------
-    where
-        A local path, or a URI such as ``s3://bucket/photos``; a path on `filesystem` if that is given.
-    filesystem
-        The file system, for settings that a URI has no room for.
-
-    Raises
-    ------
-    InputError
-        If the URI is none that pyarrow understands.
-    """
+    """Return the storage that a path or URI names."""
     text = name = os.fsdecode(where)
     if filesystem is None and "://" in text:
         try:
@@ -53,17 +40,7 @@ def storage_at(where: str | os.PathLike[str], filesystem: FileSystem | None = No
 
 
 class RemoteStorage(Storage):
-    """A folder on a file system of pyarrow's. A file counts as changed by its size and time alone.
-
-    Parameters
-    ----------
-    filesystem
-        The file system.
-    path
-        The folder's path on it.
-    name
-        What to call it in messages; it must hold no secrets.
-    """
+    """A folder on a file system of pyarrow's. A file counts as changed by its size and time alone."""
 
     is_local = False
 

@@ -92,13 +92,7 @@ class Preparer:
             )
 
     def __call__(self, batches: pa.Table) -> pa.Table:
-        """Prepare batches; return a row for each photo, or one with the error.
-
-        Parameters
-        ----------
-        batches
-            Columns ``batch`` (its number) and ``works`` (a pickled list of `Work`).
-        """
+        """Prepare batches; return a row for each photo, or one with the error."""
         rows: list[dict[str, Any]] = []
         for batch in batches.to_pylist():
             try:
