@@ -158,14 +158,12 @@ PUBLIC = [
     *(f"handprep.{name}" for name in handprep.__all__),
     *(f"handprep.images.{name}" for name in images.__all__),
     *(f"handprep.models.{name}" for name in models.__all__),
-    *("handprep.folder.prepare", "handprep.folder.FolderResult"),
     *("handprep.explain.Explanation", "handprep.features"),
     "handprep.integrations.torchvision.V2Transform",
     "handprep.integrations.albumentations.PrepareHands",
     "handprep.integrations.image_folder.PreparedImageFolder",
     "handprep.integrations.ray.prepare",
-    "handprep.integrations.ray.RayResult",
-    "handprep.cache.PreparedCache",
+    "handprep.prepared.PreparedCache",
 ]
 
 
@@ -181,6 +179,7 @@ def options(capsys):
         ["--help"],
         ["run", "--help"],
         ["show", "--help"],
+        ["export", "--help"],
         ["models", "--help"],
         ["models", "fetch", "--help"],
     ):
@@ -194,8 +193,10 @@ def test_a_page_names_only_options_that_exist(page, options):
 
 
 def test_the_how_to_of_the_command_line_names_every_option(options):
-    page = (ROOT / "docs" / "how-to" / "cli.md").read_text(encoding="utf-8")
-    assert set(OPTION.findall(page)) >= options - {"--help"}
+    pages = [
+        (ROOT / "docs" / "how-to" / name).read_text(encoding="utf-8") for name in ("cli.md", "export.md")
+    ]
+    assert set(OPTION.findall("".join(pages))) >= options - {"--help"}
 
 
 def test_the_links_of_the_readme_lead_to_files():

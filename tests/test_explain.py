@@ -88,7 +88,7 @@ def test_without_a_hand_it_says_why_and_shows_each_view(noise):
     assert "of 0.1" in explanation.captions[0]
     assert "2 other views" in explanation.captions[0]
     found = [*looks(detector, noise)]
-    assert [look.view.name for look in found] == ["as-is", "padded 0.4", "swapped, whole picture"]
+    assert [look.view.name for look in found] == ["as-is", "padded 0.4", "swapped, whole image"]
     assert all(0 <= look.hand.score < look.view.presence for look in found[1:])
     with_search = explanation.to_image()
     assert with_search.shape[0] > FULL.explain(PHOTO.path).to_image().shape[0]

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from experiment.arms import Arm
 from experiment.data import Layout, part_of
 from experiment.files import write_whole
-from handprep import images
+from handprep import RunResult, images, prepare
 from handprep.errors import InputError
-from handprep.folder import FolderResult, prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,7 +92,7 @@ def prepared(arm: Arm, layout: Layout, folder: Path, *, workers: int | None, pro
     return packed
 
 
-def _check(result: FolderResult, layout: Layout) -> None:
+def _check(result: RunResult, layout: Layout) -> None:
     if result.failed:
         first = result.failed[0]
         raise InputError(
@@ -108,7 +107,7 @@ def _check(result: FolderResult, layout: Layout) -> None:
             )
 
 
-def _key(result: FolderResult, arm: Arm) -> str:
+def _key(result: RunResult, arm: Arm) -> str:
     """Return what changes whenever a picture was prepared anew."""
     rows = [(row.source, row.output, row.milliseconds) for row in result.rows]
     return hashlib.sha256(f"{arm.pipeline.fingerprint()} {rows}".encode()).hexdigest()
@@ -121,7 +120,7 @@ def _is_packed(path: Path, key: str) -> bool:
         return str(file["key"]) == key
 
 
-def _packed(result: FolderResult, layout: Layout, key: str) -> bytes:
+def _packed(result: RunResult, layout: Layout, key: str) -> bytes:
     rows = sorted(result.rows, key=lambda row: row.source)
     pictures = np.stack([images.read(result.folder / row.output).image for row in rows])
     if pictures.ndim == 4:  # a grey file is read as RGB, whose channels are equal

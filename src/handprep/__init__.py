@@ -28,6 +28,7 @@ from handprep.errors import (
     SampleSkipped,
 )
 from handprep.pipeline import Pipeline, study_pipeline
+from handprep.prepared import RunResult, export, prepare, read
 from handprep.sample import Hand, Sample, Step
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.matte import HandMatte
@@ -63,6 +64,7 @@ __all__ = [
     "Pipeline",
     "RembgSegmenter",
     "ResizePad",
+    "RunResult",
     "Sample",
     "SampleSkipped",
     "SearchingDetector",
@@ -73,5 +75,8 @@ __all__ = [
     "View",
     "YoloDetector",
     "draw",
+    "export",
+    "prepare",
+    "read",
     "study_pipeline",
 ]

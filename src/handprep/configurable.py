@@ -17,9 +17,16 @@ class Configurable:
     A subclass is a frozen dataclass; its fields are its parameters and all its state. `to_dict` and
     `from_dict` go by the class name among the subclasses that are already imported, so that a file of
     settings can name nothing else.
+
+    Attributes
+    ----------
+    version
+        Of the code: raise it when a class gives other results for the same parameters, so that what was
+        prepared before is prepared again.
     """
 
     __slots__ = ()
+    version: ClassVar[int] = 1
     _known: ClassVar[dict[str, type[Configurable]]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -42,6 +49,12 @@ class Configurable:
     def model_files(self) -> frozenset[str]:
         """Names of the model files (`handprep.models`) that results depend on."""
         return model_files_of(tuple(self.parameters.values()))
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The versions of this class's code and of all parts', by their names."""
+        inner = tuple(self.parameters.values())
+        return {type(self).__name__: self.version} | _versions_of(inner)
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters as JSON values."""
@@ -82,6 +95,12 @@ def model_files_of(value: Any) -> frozenset[str]:
     if isinstance(value, tuple):
         return frozenset[str]().union(*map(model_files_of, value))
     return value.model_files if isinstance(value, Configurable) else frozenset()
+
+
+def _versions_of(value: Any) -> dict[str, int]:
+    if isinstance(value, tuple):
+        return {name: number for part in value for name, number in _versions_of(part).items()}
+    return value.versions if isinstance(value, Configurable) else {}
 
 
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 
 class HandprepError(Exception):
-    """Base of every error that handprep raises on purpose."""
+    """Base of every error that handprep raises on purpose.
+
+    Attributes
+    ----------
+    concerns_all
+        Whether every other image would meet it, too: a model file, a package or room on the disk is missing.
+        Where many images are prepared, such an error ends the run; any other concerns one image.
+    """
+
+    concerns_all = False
 
 
 class InputError(HandprepError, ValueError):
@@ -30,6 +39,10 @@ class SampleSkipped(HandNotFoundError):  # noqa: N818 - a decision, not a fault
 class ModelError(HandprepError):
     """A model file is missing, damaged, cannot be fetched or cannot be opened."""
 
+    concerns_all = True
+
 
 class MissingExtraError(HandprepError, ImportError):
     """An optional package is not installed, or one of its system libraries is missing."""
+
+    concerns_all = True

@@ -12,8 +12,8 @@ from handprep import drawing, geometry, images
 from handprep.detection.base import HandDetector
 from handprep.detection.graph import HandGraph
 from handprep.detection.region import Region, shrunk
-from handprep.detection.search import ENOUGH, SearchingDetector
-from handprep.detection.views import View, lit
+from handprep.detection.search import CONFIRMING, SearchingDetector
+from handprep.detection.views import View, recolour
 from handprep.errors import HandNotFoundError
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand, Image, Sample
@@ -87,7 +87,8 @@ class Explanation:
         return ("\n".join(lines), *(_caption(*step) for step in steps))
 
     def _why(self) -> str:
-        others = len(getattr(self._asked()[0], "views", ()))
+        detector = self._asked()[0]
+        others = len(detector.each_view) if isinstance(detector, SearchingDetector) else 0
         tried = f"{others} other views convinced no more" if others else "no other view was tried"
         return f"no hand: {', '.join(next(self._looks()).scores)}; {tried}"
 
@@ -141,10 +142,11 @@ def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
     if isinstance(single, HandGraph):
         graph = replace(single, confidence=0.0, presence=0.0, max_hands=1)
         palm, presence = single.confidence, single.least_presence
-    small, _ = shrunk(image, ENOUGH)
-    for view in (View(presence=presence), *getattr(detector, "views", ())):
-        coloured = lit(small, view.light)
-        shown = coloured if view.whole else view.show(coloured)[0]
+    small, _ = shrunk(image, CONFIRMING)
+    others = detector.each_view if isinstance(detector, SearchingDetector) else ()
+    for view in (View(presence=presence), *others):
+        coloured = recolour(small, view.light)
+        shown = coloured if view.whole else view.show(coloured, max(small.shape))[0]
         hand = None
         if graph and view.whole:
             hand = graph.look(shown, Region.around(shown).turned(math.radians(view.turn)))

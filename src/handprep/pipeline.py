@@ -12,10 +12,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+import cv2
+
 import handprep
 from handprep import geometry, images, models
 from handprep.configurable import check_choice
-from handprep.errors import HandprepError, InputError, MissingExtraError, ModelError, SampleSkipped
+from handprep.errors import HandprepError, InputError, SampleSkipped
 from handprep.sample import Sample
 from handprep.threads import ordered_map
 from handprep.transforms.base import Transform
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 ENOUGH_TO_FIND = 960  # pixels on the long side: a ninth of the photo then has more than the palm network sees
-NO_PICTURES_FAULT = (ModelError, MissingExtraError)  # these would only come again at the next picture
 ROOM_TO_CROP = 3  # a hand often fills a third of a photo: so much longer is what is read than is asked for
 
 
@@ -283,7 +284,7 @@ class Pipeline(Transform):
                     yield index, outcome
                 elif isinstance(outcome, SampleSkipped):
                     continue
-                elif on_error == "raise" or isinstance(outcome, NO_PICTURES_FAULT):
+                elif on_error == "raise" or getattr(outcome, "concerns_all", False):
                     outcome.add_note(f"This was picture {index} of those given, counted from 0.")
                     raise outcome
                 else:
@@ -319,9 +320,13 @@ class Pipeline(Transform):
             ) from error
 
     def fingerprint(self) -> str:
-        """Return a hex digest of what results depend on: parameters, handprep's version, model files."""
+        """Return a hex digest of what results depend on.
+
+        These are the parameters, the `version` of each part's code, the content of the model files, and
+        OpenCV's major version.
+        """
         parts = {
-            "handprep": handprep.__version__,
+            "versions": {"read": images.VERSION, "opencv": cv2.__version__.partition(".")[0]} | self.versions,
             "pipeline": self.to_dict(),
             "models": sorted(map(models.fingerprint, self.model_files)),  # names may hold a machine's paths
         }

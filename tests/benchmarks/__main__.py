@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cv2
 
-from handprep.folder.photos import walk
+from handprep.prepared.listing import listing
 from tests.benchmarks import machine, removing, resizing, speed, stages
 from tests.rendered import RENDERED
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _photos(options: argparse.Namespace) -> list[Path]:
-    return [photo.path for photo in walk(options.photos).photos]
+    return [options.photos / source for source in listing(options.photos).sources]
 
 
 def _hands(options: argparse.Namespace) -> str:

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.image_folder [PHOTOS] [--rounds N] [--workers N]
 
 PHOTOS holds a folder for each class; by default, the rendered hands. They are prepared before the clock
-starts: by `handprep.folder.prepare` to the PNG files that the ImageFolder reads, and to a cache. Rounds
+starts: by `handprep.prepare` to the PNG files that the ImageFolder reads, and to a cache. Rounds
 alternate between the contestants, so that a busy machine slows all of them; medians are compared.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 import PIL.Image
 from torch.utils.data import DataLoader
 
-from handprep import folder
+import handprep
 from handprep.pipeline import Pipeline
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
@@ -47,7 +47,7 @@ def contestants_for(photos: Path, place: Path, size: int) -> dict[str, Any]:
     from handprep.integrations.image_folder import PreparedImageFolder
 
     pipeline = Pipeline([HandCropper(search=False), ResizePad(size), Greyscale()])
-    folder.prepare(photos, place / "prepared", pipeline)
+    handprep.prepare(photos, place / "prepared", pipeline)
     prepared = {
         "PreparedImageFolder": PreparedImageFolder(photos, pipeline, cache=place / "cache"),
         "PreparedImageFolder, with hands": PreparedImageFolder(

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from handprep.folder import prepare
+from handprep import prepare
 from handprep.pipeline import Pipeline
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper

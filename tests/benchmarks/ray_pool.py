@@ -22,10 +22,10 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
 
-from handprep import folder
-from handprep.folder.photos import walk
+import handprep
 from handprep.integrations.ray import prepare
 from handprep.pipeline import Pipeline
+from handprep.prepared.listing import listing
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
@@ -37,12 +37,12 @@ FEW = 16
 
 def many(photos: Path, count: int, to: Path) -> Path:
     """Link to photos, again and again under other names, until there are so many."""
-    found = walk(photos).photos
+    found = listing(photos).sources
     for number in range(count):
-        photo = found[number % len(found)]
-        place = to / (photo.label or "hands")
+        photo = photos / found[number % len(found)]
+        place = to / (photo.parent.name or "hands")
         place.mkdir(parents=True, exist_ok=True)
-        (place / f"{number:06}{photo.path.suffix}").symlink_to(photo.path.resolve())
+        (place / f"{number:06}{photo.suffix}").symlink_to(photo.resolve())
     return to
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     contestants: dict[str, Callable[[Path, Path], object]] = {
-        "thread pool": lambda src, dst: folder.prepare(src, dst, PIPELINE, workers=options.workers),
+        "thread pool": lambda src, dst: handprep.prepare(src, dst, PIPELINE, workers=options.workers),
         "Ray Data": lambda src, dst: prepare(src, dst, PIPELINE, concurrency=options.workers),
     }
     start = perf_counter()

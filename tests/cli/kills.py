@@ -20,9 +20,9 @@ from random import Random
 
 import PIL.Image
 
-from handprep.folder import JOURNAL
+from handprep.prepared.listing import INDEX
 from tests.cli.test_program import COMMAND, without_times
-from tests.folder.folders import leftovers, outputs
+from tests.prepared.folders import leftovers, outputs
 from tests.rendered import photos
 
 CHEAP = ("--no-crop", "--size", "24", "--grey")
@@ -36,7 +36,7 @@ class Kill:
     Attributes
     ----------
     at_least
-        How many photos were in the journal before it was to be killed; below 0 for a moment of its start.
+        How many photos were in the index before it was to be killed; below 0 for a moment of its start.
     landed
         Whether it was still running.
     written
@@ -89,7 +89,7 @@ def _killed(command: Sequence[str | Path], work: Path, at_least: int, random: Ra
     whole, dst = work / "whole", work / "killed"
     again = [dst if part == whole else part for part in command]
     with subprocess.Popen(again) as process:
-        while process.poll() is None and _journaled(dst) < at_least:
+        while process.poll() is None and _indexed(dst) < at_least:
             time.sleep(0.001)
         time.sleep(random.uniform(0, 0.02 if at_least >= 0 else 1.0))
         process.kill()
@@ -111,10 +111,10 @@ def _killed(command: Sequence[str | Path], work: Path, at_least: int, random: Ra
     return kill
 
 
-def _journaled(dst: Path) -> int:
-    """Return how many lines the journal has; there is none in a folder that is not made yet."""
-    journal = dst / JOURNAL
-    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+def _indexed(dst: Path) -> int:
+    """Return how many photos the index has; there is none in a folder that is not made yet."""
+    index = dst / INDEX
+    return index.read_bytes().count(b"{") if index.exists() else 0
 
 
 def main() -> None:
@@ -133,7 +133,7 @@ def main() -> None:
         kills = killed_runs(given.kills, options, src, work, given.seed)
     for kill in sorted(kills, key=lambda kill: kill.at_least):
         torn = ", one half-written" if kill.torn else ""
-        print(f"at {kill.at_least:5} in the journal: {kill.written:5} outputs{torn}")
+        print(f"at {kill.at_least:5} in the index: {kill.written:5} outputs{torn}")
     landed = sum(kill.landed for kill in kills)
     during = sum(kill.landed and 0 < kill.written < given.photos for kill in kills)
     print(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.cli.kills import CHEAP, small_photos
 from tests.cli.test_program import COMMAND, is_at, without_times
-from tests.folder.folders import leftovers, outputs
+from tests.prepared.folders import leftovers, outputs
 
 
 def test_the_second_is_refused_and_the_first_ends_as_if_alone(tmp_path: Path) -> None:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import handprep
-from handprep import models
+from handprep import models, prepare
 from handprep.cli import main
 from handprep.cli.options import add_options, pipeline_of
-from handprep.folder import prepare
 from handprep.pipeline import Pipeline
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 from handprep.transforms.skeleton import Skeleton
-from tests.folder.folders import outputs, picture
 from tests.permissions import as_nobody, folder_for_all
+from tests.prepared.folders import outputs, picture
 from tests.rendered import photos
 
 HANDS = photos()[7:10]  # one of every class, all found at the first look
@@ -174,6 +174,34 @@ class TestRun:
         assert "what should be its folder is a file" in capsys.readouterr().err
 
 
+class TestOnePhoto:
+    def test_a_file_becomes_a_file_that_carries_its_hand(self, tmp_path: Path) -> None:
+        for ending in ("png", "jpg", "webp"):
+            assert run(HANDS[0].path, tmp_path / f"out.{ending}", "--size", 64) == 0
+            sample = handprep.read(tmp_path / f"out.{ending}")
+            assert sample.size == (64, 64)
+            assert sample.hand is not None
+            assert sample.source == HANDS[0].path.name
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jpg", "out.png", "out.webp"]
+
+    def test_streams(self, tmp_path: Path) -> None:
+        command = [*COMMAND, "run", "-", "-", "--size", "64", "--no-record", "--format", "png"]
+        done = subprocess.run(command, input=HANDS[0].path.read_bytes(), capture_output=True, check=True)
+
+        expected = Pipeline([HandCropper(), ResizePad(64)]).run(HANDS[0].path)
+        assert done.stdout == handprep.images.encode(expected, "png")
+
+    def test_what_cannot_be_prepared_is_an_error(
+        self, src: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "text.jpg").write_text("no picture")
+        assert run(tmp_path / "text.jpg", tmp_path / "out.png", "--no-crop") == 1
+        assert "text.jpg cannot be read: no known kind" in capsys.readouterr().err
+        assert "is one photo: give a file for it" in refused(capsys, HANDS[0].path, src)
+        assert "unknown format 'gif'" in refused(capsys, HANDS[0].path, tmp_path / "out.gif")
+        assert not (tmp_path / "out.png").exists()
+
+
 class TestOptions:
     @pytest.mark.parametrize(
         ("options", "pipeline"),
@@ -292,7 +320,9 @@ class TestWrongFolders:
         (tmp_path / "empty").mkdir()
 
         assert "nowhere does not exist" in refused(capsys, tmp_path / "nowhere", dst)
-        assert "file is not a folder" in refused(capsys, tmp_path / "file", dst)
+        (tmp_path / "file").write_text("no picture")
+        assert run(tmp_path / "file", dst) == 1
+        assert "file cannot be read" in capsys.readouterr().err
         assert "file is a file" in refused(capsys, src, tmp_path / "file")
         assert "is the folder of photos" in refused(capsys, src, src)
         assert "no photo in" in refused(capsys, tmp_path / "empty", dst)

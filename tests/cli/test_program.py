@@ -12,7 +12,7 @@ from pathlib import Path
 
 import PIL.Image
 
-from tests.folder.folders import copied, identities, outputs
+from tests.prepared.folders import copied, identities, outputs
 from tests.rendered import RENDERED, photos
 
 COMMAND = [sys.executable, "-m", "handprep"]

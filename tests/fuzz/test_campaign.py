@@ -14,7 +14,7 @@ from tests.fuzz.campaign import Progress, campaign, input_of, target_of
 from tests.fuzz.seeds import seeds
 
 FINDINGS = Path(__file__).with_name("findings")  # TARGET/WHAT-IT-WAS.bin
-SHORT = {"reader": 2000, "settings": 1000, "journal": 150, "cache": 1500, "network": 60}
+SHORT = {"reader": 2000, "settings": 1000, "index": 150, "record": 1500, "network": 60}
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -61,12 +61,12 @@ def test_every_kind_of_damage_is_found_and_the_rest_is_still_tried(tmp_path: Pat
 
 def test_a_campaign_is_carried_on_and_ends_as_if_it_had_been_one(tmp_path: Path) -> None:
     for count in (30, 100):
-        parted = campaign("cache", count=count, seed=3, folder=tmp_path / "parted")
-    once = campaign("cache", count=100, seed=3, folder=tmp_path / "once")
+        parted = campaign("record", count=count, seed=3, folder=tmp_path / "parted")
+    once = campaign("record", count=100, seed=3, folder=tmp_path / "once")
 
     assert parted.outcomes == once.outcomes
     assert parted.done == 100
-    assert Progress.of(tmp_path / "parted" / "cache-3.json").outcomes == once.outcomes
+    assert Progress.of(tmp_path / "parted" / "record-3.json").outcomes == once.outcomes
 
 
 def test_inputs_follow_from_target_seed_and_number() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from handprep.manifest import Row
-from tests.folder.folders import HANDS, copied, picture
+from handprep.prepared.manifest import Row
+from tests.prepared.folders import HANDS, copied, picture
 
 MARKUP = "<img src=x onerror=alert(1)>.jpg"
 CLOSING = "near/<i>/script><script>alert(2)<!--/</script><b>bold&amp;.jpg"  # "</script>" is in a path

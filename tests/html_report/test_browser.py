@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from handprep import html_report
-from handprep.folder import prepare
-from tests.folder.folders import CROP, RESIZE
+from handprep import html_report, prepare
 from tests.html_report.browsers import asked_for, chromium, complaints
 from tests.html_report.pages import CLOSING, MARKUP, odd_folder, row
+from tests.prepared.folders import CROP, RESIZE
 from tests.rendered import photos
 
 pytest.importorskip("selenium", reason="selenium is not installed")

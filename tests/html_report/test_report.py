@@ -13,15 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handprep import html_report
+from handprep import html_report, prepare
 from handprep.errors import OutputError
-from handprep.folder import prepare
 from handprep.html_report.contents import histogram, versions
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.transforms.resize import ResizePad
-from tests.folder.folders import CROP, HANDS, RESIZE, copied, picture
 from tests.html_report.pages import CLOSING, MARKUP, Parsed, noise, odd_folder, parsed, row
+from tests.prepared.folders import CROP, HANDS, RESIZE, copied, picture
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +92,7 @@ class TestWhatItHolds:
     def test_parameters_that_make_the_same_pipeline(self, page: Parsed) -> None:
         assert Pipeline.from_json(page.data["pipeline"]["json"]) == CROP
         assert page.data["pipeline"]["text"] == repr(CROP)
-        assert page.data["pipeline"]["fingerprint"] == f"{CROP.fingerprint()} .png"
+        assert page.data["pipeline"]["fingerprint"] == f"{CROP.fingerprint()}.png"
 
     def test_versions(self, page: Parsed) -> None:
         assert list(map(tuple, page.data["versions"])) == versions()

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from handprep.manifest import Row
+from handprep.prepared.manifest import COLUMNS, Row
 from tests.rendered import Rendered, photos
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody
@@ -69,9 +69,5 @@ def copy_of(hand: Rendered, folder: Path, prefix: str = "") -> Path:
 
 def rows(dst: Path) -> list[Row]:
     """Return the rows of the manifest, without milliseconds."""
-    found = []
-    for told in pq.read_table(dst / "manifest.parquet").to_pylist():
-        box = tuple(told.pop(name) for name in ("x0", "y0", "x1", "y1"))
-        told |= {"label": told.pop("class"), "milliseconds": 0.0, "box": None if None in box else box}
-        found.append(Row(**told))
-    return found
+    table = pq.read_table(dst / "manifest.parquet").select(list(COLUMNS))
+    return [Row.from_cells({**cells, "milliseconds": 0.0}) for cells in table.to_pylist()]

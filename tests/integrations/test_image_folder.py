@@ -15,7 +15,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from handprep import folder
+import handprep
 from handprep.errors import HandprepError, ImageError, InputError, ModelError, OutputError, SampleSkipped
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand, Sample
@@ -23,8 +23,8 @@ from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
-from tests.cache.counting import CROP, RESIZE, copied, count, counted, settled
 from tests.images.any_torchvision import require_torchvision
+from tests.prepared.counting import CROP, RESIZE, copied, count, counted, settled
 
 torch = pytest.importorskip("torch", reason="needs torch, which is optional")
 require_torchvision()
@@ -129,7 +129,7 @@ class TestItems:
         prepared = PreparedImageFolder(photos, RESIZE, cache=cache)
         prepared.samples = prepared.samples[::3]
         assert len(prepared) == 3
-        assert prepared.prepare().prepared == 3
+        assert len(prepared.prepare().rows) == 3
 
     def test_it_says_what_it_is(self, photos: Path, cache: Path) -> None:
         shown = repr(PreparedImageFolder(photos, CROP, cache=cache, transform=TENSOR))
@@ -151,13 +151,30 @@ class TestFolders:
 
         prepared = PreparedImageFolder(photos, RESIZE, cache=cache)
 
-        assert prepared.classes == ["paper", "rock", "scissors"]
+        assert prepared.classes == ["er", "paper", "rock", "scissors"]
         assert len(prepared) == 9 + 6
+        as_torchvision = PreparedImageFolder(photos, RESIZE, cache=cache, class_level=1)
+        assert as_torchvision.classes == ["paper", "rock", "scissors"]
+        assert len(as_torchvision) == 9 + 6
         assert len(list(prepared)) == 9 + 6
 
     def test_a_hidden_folder_above_hides_nothing(self, photos: Path, cache: Path) -> None:
         moved = photos.rename(photos.parent / ".photos")
         assert len(PreparedImageFolder(moved, RESIZE, cache=cache)) == 9
+
+    def test_any_folder_on_the_way_may_be_the_class_as_for_the_command(
+        self, photos: Path, cache: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "whole").mkdir()
+        photos.rename(tmp_path / "whole" / "cgi")
+        for level, classes in ((-1, ["paper", "rock", "scissors"]), (1, ["cgi"])):
+            dataset = PreparedImageFolder(tmp_path / "whole", RESIZE, cache=cache, class_level=level)
+            assert dataset.classes == classes
+            result = handprep.prepare(tmp_path / "whole", tmp_path / "out", RESIZE, class_level=level)
+            assert sorted({row.label for row in result.rows}) == classes
+            assert [row.label for row in dataset.prepare().rows] == [
+                dataset.classes[target] for target in dataset.targets
+            ]
 
     def test_which_files_are_photos_can_be_said(self, photos: Path, cache: Path) -> None:
         shutil.copy(next((photos / "rock").iterdir()), photos / "rock" / "photo.dat")
@@ -174,7 +191,7 @@ class TestFolders:
     def test_relative_folders(self, photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(photos.parent)
         PreparedImageFolder("photos", RESIZE, cache="cache").prepare()
-        assert PreparedImageFolder(str(photos), RESIZE, cache=cache).prepare().reused == 9
+        assert PreparedImageFolder(str(photos), RESIZE, cache=cache).prepare().resumed == 9
 
     @pytest.mark.parametrize("error", [InputError, FileNotFoundError])
     def test_folders_without_photos_are_refused(
@@ -236,7 +253,7 @@ class TestWorkers:
         dataset.prepare()
         sent = pickle.loads(pickle.dumps(dataset))
         assert [item[0] for item in sent] == [item[0] for item in dataset]
-        assert sent.prepare().reused == 9
+        assert sent.prepare().resumed == 9
         assert count(tmp_path) == 9
 
 
@@ -310,9 +327,9 @@ class TestBadPhotos:
         dataset = PreparedImageFolder(photos, RESIZE, cache=cache, on_error="skip", transform=TENSOR)
         result = dataset.prepare()
 
-        assert result.prepared == 8
-        assert list(result.failed) == [str(spoilt)]
-        kept = [index for index, (path, _) in enumerate(dataset.samples) if path not in result.failed]
+        assert result.counts["done"] == 8
+        assert [row.source for row in result.failed] == [str(spoilt)]
+        kept = [index for index, row in enumerate(result.rows) if row.output]
         assert stacked(DataLoader(Subset(dataset, kept), batch_size=8)).shape == (8, 3, 16, 16)
         with pytest.raises(ImageError, match=spoilt.name):
             PreparedImageFolder(photos, RESIZE, cache=cache).prepare()
@@ -370,7 +387,7 @@ def test_without_torchvision_it_says_what_to_install() -> None:
 
 
 def test_a_plain_image_folder_reads_what_a_folder_run_wrote(photos: Path, tmp_path: Path) -> None:
-    folder.prepare(photos, tmp_path / "prepared", Pipeline([ResizePad(32)]))
+    handprep.prepare(photos, tmp_path / "prepared", Pipeline([ResizePad(32)]))
     dataset, written = ImageFolder(tmp_path / "prepared"), ImageFolder(photos)
     assert dataset.classes == written.classes
     assert len(dataset) == len(written)

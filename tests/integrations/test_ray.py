@@ -18,22 +18,22 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'handprep[r
 import pyarrow.fs
 
 import handprep
-from handprep import errors, folder
-from handprep.errors import InputError, ModelError
-from handprep.folder import FolderResult
+from handprep import RunResult
+from handprep.errors import InputError, ModelError, OutputError
 from handprep.integrations import ray as on_ray
-from handprep.integrations.ray import RayResult
-from handprep.integrations.ray.local import LocalPlace
 from handprep.integrations.ray.worker import Job, Preparer
 from handprep.opened import per_thread
 from handprep.pipeline import Pipeline
+from handprep.prepared.ensure import Preparation
+from handprep.prepared.storage import Storage
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
-from tests.folder.folders import HANDS, RESIZE, copied, identities, leftovers, outputs, picture
 from tests.integrations.clusters import hands, one_node, ray, rows
+from tests.prepared.counting import count, counted
+from tests.prepared.folders import HANDS, RESIZE, copied, identities, leftovers, outputs, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")  # Ray's of itself
 
@@ -85,7 +85,7 @@ class Opening(Transform):
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[RayResult, FolderResult]:
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, RunResult]:
     place = tmp_path_factory.mktemp("both")
     src = hands(place / "photos")
     shutil.copy(HANDS[0].path, src / NOT_UTF8)
@@ -94,42 +94,42 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[RayResult, FolderRes
     (src / "far/paper/truncated.jpg").write_bytes(HANDS[0].path.read_bytes()[:5000])
     (src / "notes.txt").touch()
     by_ray = on_ray.prepare(src, place / "ray", STUDY, batch_size=7)
-    return by_ray, folder.prepare(src, place / "folder", STUDY, workers=1)
+    return by_ray, handprep.prepare(src, place / "folder", STUDY, workers=1)
 
 
 class TestTheSameAsHandprepRun:
-    def test_the_outputs_are_byte_for_byte_the_same(self, both: tuple[RayResult, FolderResult]) -> None:
-        here, there = Path(both[0].manifest).parent, both[1].folder
+    def test_the_outputs_are_byte_for_byte_the_same(self, both: tuple[RunResult, RunResult]) -> None:
+        here, there = Path(both[0].folder), Path(both[1].folder)
         assert outputs(here) == outputs(there)
         assert len(outputs(here)) == 36 + 3
 
-    def test_the_rows_are_the_same_in_the_same_order(self, both: tuple[RayResult, FolderResult]) -> None:
+    def test_the_rows_are_the_same_in_the_same_order(self, both: tuple[RunResult, RunResult]) -> None:
         expected = [replace(row, milliseconds=0.0) for row in both[1].rows]
         expected = [
             replace(row, **{name: printed(getattr(row, name)) for name in ("source", "output")})
             for row in expected
         ]
-        assert rows(Path(both[0].manifest).parent) == expected
+        assert rows(Path(both[0].folder)) == expected
 
-    def test_a_bad_photo_has_a_row_with_the_reason(self, both: tuple[RayResult, FolderResult]) -> None:
-        (failed,) = (row for row in rows(Path(both[0].manifest).parent) if row.status == "failed")
+    def test_a_bad_photo_has_a_row_with_the_reason(self, both: tuple[RunResult, RunResult]) -> None:
+        (failed,) = (row for row in rows(Path(both[0].folder)) if row.status == "failed")
         assert failed.source == "far/paper/truncated.jpg"
         assert "far/paper/truncated.jpg cannot be read: truncated or damaged" in failed.message
 
-    def test_the_tables_and_counts_are_the_same(self, both: tuple[RayResult, FolderResult]) -> None:
+    def test_the_tables_and_counts_are_the_same(self, both: tuple[RunResult, RunResult]) -> None:
         by_ray, by_folder = both
         assert by_ray.counts == by_folder.counts
         assert by_ray.detection == by_folder.detection
         assert (by_ray.resumed, by_ray.ignored, by_ray.vanished) == (0, 1, ())
         for name in ("detection.csv", "detection.md"):
-            there = (by_folder.folder / name).read_bytes()
-            assert (Path(by_ray.manifest).parent / name).read_bytes() == there
+            there = (Path(by_folder.folder) / name).read_bytes()
+            assert (Path(by_ray.folder) / name).read_bytes() == there
 
-    def test_nothing_is_left_behind(self, both: tuple[RayResult, FolderResult]) -> None:
-        place = Path(both[0].manifest).parent
+    def test_nothing_is_left_behind(self, both: tuple[RunResult, RunResult]) -> None:
+        place = Path(both[0].folder)
         assert leftovers(place) == []
-        assert len(list((place / ".handprep/parts").iterdir())) == 1
-        assert list((place / ".handprep/attempts").iterdir()) == []
+        hidden = {path.name for path in place.rglob(".*")}
+        assert hidden == {".handprep.jsonl", ".handprep.lock"}
 
 
 def printed(name: str) -> str:
@@ -177,7 +177,7 @@ class TestCarryingOn:
         assert (result.resumed, result.counts["done"]) == (len(HANDS) - 4, len(HANDS))
         again = {name for name, identity in identities(dst).items() if identity != stamps.get(name)}
         assert again == {named(photo, src) for photo in (bad, changed, lost, spoilt)}
-        folder.prepare(src, dst.parent / "at-once", RESIZE)
+        handprep.prepare(src, dst.parent / "at-once", RESIZE)
         assert outputs(dst) == outputs(dst.parent / "at-once")
 
     def test_another_pipeline_or_format_prepares_all_again_and_removes_the_old(
@@ -188,7 +188,7 @@ class TestCarryingOn:
         assert prepare(src, dst, grey).resumed == 0
         assert prepare(src, dst, grey, format="webp").resumed == 0
 
-        folder.prepare(src, dst.parent / "at-once", grey, format="webp")
+        handprep.prepare(src, dst.parent / "at-once", grey, format="webp")
         assert outputs(dst) == outputs(dst.parent / "at-once")
 
     def test_outputs_of_photos_that_are_gone_stay_but_leave_the_manifest(self, src: Path, dst: Path) -> None:
@@ -205,14 +205,29 @@ class TestCarryingOn:
         result = prepare(src, dst, RESIZE)
         assert (result.vanished, result.resumed) == ((), len(HANDS))
 
-    def test_a_damaged_record_means_that_its_photos_are_prepared_again(self, src: Path, dst: Path) -> None:
+    def test_either_way_carries_on_what_the_other_one_began(self, src: Path, dst: Path) -> None:
         prepare(src, dst, RESIZE)
-        good = outputs(dst)
-        (part,) = (dst / ".handprep/parts").iterdir()
-        part.write_bytes(part.read_bytes()[:-100])
+        before = identities(dst)
+        assert handprep.prepare(src, dst, RESIZE).resumed == len(HANDS)
+        assert identities(dst) == before
+        handprep.prepare(src, dst, Pipeline([ResizePad(8)]))
+        assert prepare(src, dst, Pipeline([ResizePad(8)])).resumed == len(HANDS)
 
-        assert prepare(src, dst, RESIZE).resumed == 0
-        assert outputs(dst) == good
+    def test_skipped_photos_are_not_searched_again(self, tmp_path: Path, dst: Path) -> None:
+        src = picture(tmp_path / "photos/wall.png").parent
+        cropper = HandCropper(search=False, on_missing="skip")
+        pipeline = counted(tmp_path, Pipeline([cropper, *RESIZE.transforms]))
+        for _ in range(2):
+            assert prepare(src, dst, pipeline).counts["skipped"] == 1
+        assert count(tmp_path) == 1
+
+    def test_a_lost_manifest_and_index_cost_time_alone(self, src: Path, dst: Path) -> None:
+        prepare(src, dst, RESIZE)
+        before = identities(dst)
+        (dst / ".handprep.jsonl").unlink()
+        (dst / "manifest.parquet").unlink()
+        assert prepare(src, dst, RESIZE).resumed == len(HANDS)
+        assert identities(dst) == before
 
 
 def named(photo: Path, src: Path) -> str:
@@ -234,10 +249,12 @@ class TestErrors:
     def test_a_bug_is_raised_as_it_is_with_its_place(self, src: Path, dst: Path) -> None:
         with pytest.raises(ZeroDivisionError, match="a bug") as caught:
             prepare(src, dst, Pipeline([Raising("ZeroDivisionError")]))
-        assert 'raise ZeroDivisionError("a bug")' in caught.value.__notes__[0]
+        photo, place, *_ = caught.value.__notes__
+        assert photo.startswith("This was while preparing ")
+        assert 'raise ZeroDivisionError("a bug")' in place
 
     def test_another_run_in_the_same_folder_is_refused(self, src: Path, dst: Path) -> None:
-        with LocalPlace(dst).sole_run(), pytest.raises(errors.OutputError, match="another run is writing"):
+        with Storage(dst).locked(), pytest.raises(OutputError, match="another run is writing"):
             prepare(src, dst, RESIZE)
 
     def test_a_node_with_another_version_is_refused(
@@ -248,14 +265,9 @@ class TestErrors:
             prepare(src, dst, RESIZE)
 
     def test_a_node_that_does_not_see_the_folders_says_so(self, tmp_path: Path) -> None:
-        job = Job(
-            photos=LocalPlace(tmp_path / "gone"),
-            place=LocalPlace(tmp_path),
-            pipeline=RESIZE,
-            ending=".png",
-            run="run",
-        )
-        actor = Preparer(job, job.fingerprint())
+        gone = Storage(tmp_path / "gone")
+        work = Preparation(photos=gone, outputs=Storage(tmp_path), pipeline=RESIZE)
+        actor = Preparer(Job(preparation=work, run="run"))
         (row,) = actor(pyarrow.table({"batch": [0], "works": [b""]})).to_pylist()
 
         error = ray.cloudpickle.loads(row["error"])
@@ -302,10 +314,10 @@ class TestOtherFileSystems:
     ) -> None:
         (src / "far/paper/text.jpg").write_text("this is no picture")
         result = prepare("photos", "prepared", STUDY, filesystem=filesystem, batch_size=3)
-        folder.prepare(src, dst.parent / "at-once", STUDY)
+        handprep.prepare(src, dst.parent / "at-once", STUDY)
 
         assert outputs(dst) == outputs(dst.parent / "at-once")
-        assert result.manifest == "prepared/manifest.parquet"
+        assert result.folder == "prepared"
         (failed,) = (row for row in rows(dst) if row.status == "failed")
         assert failed.message.startswith("photos/far/paper/text.jpg cannot be read: no known kind of picture")
         assert leftovers(dst) == []
@@ -325,5 +337,5 @@ class TestOtherFileSystems:
 
     def test_a_file_uri_is_a_local_path(self, src: Path, dst: Path) -> None:
         result = prepare(src.as_uri(), dst.as_uri(), RESIZE)
-        assert result.manifest == str(dst / "manifest.parquet")
+        assert result.folder == str(dst)
         assert prepare(src, dst, RESIZE).resumed == len(HANDS)

@@ -16,11 +16,11 @@ pytest.importorskip("moto", reason="moto is not installed: pip install 'moto[ser
 
 from pyarrow import fs
 
-from handprep import folder
+import handprep
 from handprep.errors import InputError
 from handprep.integrations.ray import prepare
-from tests.folder.folders import CROP, HANDS, copied, outputs, picture
 from tests.integrations.clusters import one_node, rows
+from tests.prepared.folders import CROP, HANDS, copied, outputs, picture
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")]
 
@@ -81,7 +81,7 @@ def test_a_bucket_is_prepared_as_a_folder_is_and_carried_on(
     src = copied(tmp_path / "photos")
     (src / "far/paper/text.jpg").write_text("this is no picture")
     put(src, store, "photos")
-    folder.prepare(src, tmp_path / "at-once", CROP)
+    handprep.prepare(src, tmp_path / "at-once", CROP)
     options = f"?scheme=http&endpoint_override={endpoint}&region=us-east-1"
     read_from, write_to = (f"s3://key:secret@{BUCKET}/{name}{options}" for name in ("photos", "prepared"))
 
@@ -93,9 +93,8 @@ def test_a_bucket_is_prepared_as_a_folder_is_and_carried_on(
         names = {info.path for info in store.get_file_info(fs.FileSelector(BUCKET, recursive=True))}
 
     assert outputs(get(store, "prepared", tmp_path / "got")).items() >= outputs(tmp_path / "at-once").items()
-    assert first.manifest == f"s3://{BUCKET}/prepared/manifest.parquet"
-    far = sum(1 for path in src.glob("far/*/*") if path.name != "text.jpg")
-    assert (first.resumed, second.resumed) == (0, far)
+    assert first.folder == f"s3://{BUCKET}/prepared"
+    assert (first.resumed, second.resumed) == (0, len(HANDS))  # newer, but of the same content
     assert second.counts["done"] + second.counts["no-hand"] == len(HANDS) + 1
     (failed,) = (row for row in rows(tmp_path / "got") if row.status == "failed")
     assert failed.message.startswith(f"s3://{BUCKET}/photos/far/paper/text.jpg cannot be read: no known kind")

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from handprep import models
+from handprep import models, prepare
 from handprep.configurable import Configurable
 from handprep.errors import InputError, ModelError
-from handprep.folder import prepare
 from handprep.pipeline import Pipeline
 from handprep.transforms.crop import HandCropper
 from tests.rendered import photos

@@ -1,4 +1,4 @@
-"""The command line: a thin shell over `handprep.folder` and `handprep.models`."""
+"""The command line: a thin shell over `handprep.prepare` and `handprep.models`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,30 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import handprep
 from handprep import models
 from handprep.cli.options import add_options, pipeline_of
-from handprep.cli.photos import add_show, run_one
+from handprep.cli.show import add_show
 from handprep.errors import HandprepError, InputError
-from handprep.folder import MANIFEST, REPORT, FolderResult, prepare
-from handprep.folder.formats import FORMATS
+from handprep.files import atomic_write
+from handprep.images.encoding import FORMATS, encode
 from handprep.names import printable
-from handprep.writing import write_whole
+from handprep.pipeline import Pipeline
+from handprep.prepared.export import export
+from handprep.prepared.record import Record
+from handprep.prepared.run import MANIFEST, REPORT, RunResult, prepare
 
+STREAM = Path("-")  # standard input, or standard output
 FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C
 MOST_LISTED = 20  # failures on the screen; the manifest lists all
 
 EXAMPLES = """\
 examples:
+  handprep run photo.jpg hand.png
+      prepare one photo; handprep run - - reads and writes streams
   handprep run photos prepared
       crop to the hand, resize to 300 x 300 with padding
   handprep run photos prepared --size 64 --grey --upright --mirror right
@@ -31,6 +38,8 @@ examples:
   handprep run photos prepared --remove-background --background white
   handprep show photos/rock/rock-000.jpg --upright -o steps.png
       see what each step does to a photo, before a whole folder is prepared
+  handprep export prepared --to landmarks.csv
+      write the landmarks of all prepared images, in pixels of the photos, too
   handprep models fetch
       fetch all model files, for a machine that will have no network
 
@@ -81,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     add_show(commands)
+    _add_export(commands)
     _add_models(commands)
     return parser
 
@@ -97,18 +107,57 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     run.set_defaults(command=_run)
     run.add_argument(
-        "src", type=Path, metavar="SRC", help="the folder of photos: SRC/[origin/]class/photo; or one photo"
+        "src",
+        type=Path,
+        metavar="SRC",
+        help="the folder of photos, SRC/[origin/]class/photo; or one photo, or -",
     )
     run.add_argument(
-        "dst", type=Path, metavar="DST", help="the folder for the outputs, which mirrors SRC; or one file"
+        "dst", type=Path, metavar="DST", help="the folder for the outputs, as in SRC; or one file, or -"
     )
-    run.add_argument("--format", choices=tuple(FORMATS), default="png", help="of the outputs (png)")
+    run.add_argument("--format", choices=tuple(FORMATS), help="of the outputs (png, or as DST ends)")
     run.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
     run.add_argument(
         "--report", action="store_true", help=f"write DST/{REPORT}, too: all at a glance, for any browser"
     )
+    run.add_argument(
+        "--no-record",
+        dest="record",
+        action="store_false",
+        help="write images without a record of hands and photo; the next call then prepares all again",
+    )
+    run.add_argument(
+        "--class-level",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="which of a photo's folders is its class: -1 the one it lies in, -2 the one above, 1 the one at "
+        "the top (-1)",
+    )
     run.add_argument("--quiet", action="store_true", help="no progress bar and no table; failures are listed")
     add_options(run)
+
+
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    export = commands.add_parser(
+        "export",
+        allow_abbrev=False,
+        help="write landmarks, boxes or masks of prepared images for other programs",
+        description="Write what prepared images carry of their hands. The ending of TO says how: .csv or "
+        ".parquet for a table of landmarks, .json for COCO, masks/ for masks, any other folder for YOLO.",
+    )
+    export.set_defaults(command=_export)
+    export.add_argument("prepared", type=Path, metavar="PREPARED", help="a folder of prepared images")
+    export.add_argument("--to", required=True, metavar="TO", help="landmarks.csv, coco.json, yolo/, masks/")
+    export.add_argument(
+        "--space",
+        choices=("photo", "prepared"),
+        default="photo",
+        help="for COCO, YOLO and masks: in pixels of the photos, or of the prepared images (photo)",
+    )
+    export.add_argument(
+        "--class-level", type=int, default=-1, metavar="N", help="which folder is the class, as for run (-1)"
+    )
 
 
 def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -123,18 +172,19 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _run(parsed: argparse.Namespace) -> int:
     pipeline = pipeline_of(parsed)
     if parsed.save_pipeline is not None:
-        write_whole(parsed.save_pipeline, pipeline.to_json().encode())
-    if parsed.src.is_file() and parsed.dst.suffix:
-        run_one(pipeline, parsed.src, parsed.dst)
-        return FINE
+        atomic_write(parsed.save_pipeline, pipeline.to_json().encode())
+    if parsed.src == STREAM or parsed.src.is_file():
+        return _run_one(parsed, pipeline)
     result = prepare(
         parsed.src,
         parsed.dst,
         pipeline,
-        format=parsed.format,
+        format=parsed.format or "png",
         workers=parsed.workers,
         progress=not parsed.quiet,
         report=parsed.report,
+        record=parsed.record,
+        class_level=parsed.class_level,
     )
     if not parsed.quiet:
         print(f"{result.detection.text()}\n\n{_summary(result, parsed.report)}")
@@ -149,7 +199,32 @@ def _run(parsed: argparse.Namespace) -> int:
     return SOME_FAILED if problems else FINE
 
 
-def _summary(result: FolderResult, report: bool) -> str:
+def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
+    """Prepare one photo, from a file or standard input to a file or standard output."""
+    if parsed.report or parsed.dst.is_dir():
+        raise InputError(f"{printable(str(parsed.src))} is one photo: give a file for it, and no --report")
+    ending = "" if parsed.dst == STREAM else parsed.dst.suffix.removeprefix(".").lower()
+    format = parsed.format or ending or "png"
+    content = sys.stdin.buffer.read() if parsed.src == STREAM else parsed.src
+    sample = pipeline.run(content, name="standard input" if parsed.src == STREAM else None)
+    image = encode(sample, format)
+    if parsed.record:
+        named = replace(sample, source=None if parsed.src == STREAM else parsed.src.name)
+        image = Record.of(named).sealed_into(image)
+    if parsed.dst == STREAM:
+        sys.stdout.buffer.write(image)
+    else:
+        atomic_write(parsed.dst, image)
+    return FINE
+
+
+def _export(parsed: argparse.Namespace) -> int:
+    count = export(parsed.prepared, parsed.to, space=parsed.space, class_level=parsed.class_level)
+    print(f"images: {count}\nwritten: {printable(parsed.to)}")
+    return FINE
+
+
+def _summary(result: RunResult, report: bool) -> str:
     counts = result.counts
     lines = [
         f"photos: {len(result.rows)} ({counts['done']} done, {counts['no-hand']} without a hand, "
@@ -159,13 +234,16 @@ def _summary(result: FolderResult, report: bool) -> str:
         lines.append(f"finished before: {result.resumed}")
     if result.ignored:
         lines.append(f"other files, ignored: {result.ignored}")
+    if result.nested:
+        names = ", ".join(map(printable, result.nested[:3]))
+        lines.append(f"folders of prepared images among the photos, left out: {len(result.nested)} ({names})")
     if result.vanished:
         names = ", ".join(map(printable, result.vanished[:3]))
         more = ", ..." if len(result.vanished) > 3 else ""
         lines.append(f"outputs of photos that are gone, left: {len(result.vanished)} ({names}{more})")
-    lines.append(f"manifest: {printable(str(result.folder / MANIFEST))}")
+    lines.append(f"manifest: {printable(str(Path(result.folder, MANIFEST)))}")
     if report:
-        lines.append(f"report: {printable(str(result.folder / REPORT))}")
+        lines.append(f"report: {printable(str(Path(result.folder, REPORT)))}")
     return "\n".join(lines)
 
 

@@ -104,9 +104,14 @@ class SearchingDetector(Configurable):
         if self.beside not in (None, True, False):
             raise InputError(f"beside must be True, False or None, not {self.beside!r}")
         object.__setattr__(self, "views", tuple(v if isinstance(v, View) else tuple(v) for v in self.views))
-        for view in (one for entry in self.views for one in _together(entry)):
+        for view in self.each_view:
             if not isinstance(view, View):
                 raise InputError(f"views must be View objects, not {view!r}")
+
+    @property
+    def each_view(self) -> tuple[View, ...]:
+        """The views one by one."""
+        return tuple(view for entry in self.views for view in _together(entry))
 
     @property
     def model_files(self) -> frozenset[str]:

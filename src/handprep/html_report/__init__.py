@@ -9,8 +9,8 @@ from handprep.html_report.contents import contents
 from handprep.html_report.page import page
 from handprep.html_report.selection import select
 from handprep.html_report.thumbnails import MOST_BYTES_EACH, Thumbnail, thumbnails
-from handprep.manifest import Row
 from handprep.pipeline import Pipeline
+from handprep.prepared.manifest import Row
 
 MAX_BYTES = 30_000_000  # of the whole page, as long as its text alone is shorter
 LEAST_BYTES_EACH = 1300  # of a picture in the page: about 96 pixels; with less room, fewer get one

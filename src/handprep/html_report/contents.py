@@ -14,10 +14,10 @@ import cv2
 import handprep
 from handprep.html_report.selection import Picture, Selection
 from handprep.html_report.thumbnails import Thumbnail
-from handprep.manifest import STATUSES, Row
 from handprep.names import printable
 from handprep.pipeline import Pipeline
-from handprep.report import NO_CLASS, NOT_LOOKED, detection_table
+from handprep.prepared.manifest import STATUSES, Row
+from handprep.prepared.table import NO_CLASS, NOT_LOOKED, detection_table
 
 COLUMNS = (
     *("name", "status", "origin", "label", "score", "view", "handedness", "milliseconds", "message"),

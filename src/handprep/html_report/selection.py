@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from handprep.manifest import Row
+from handprep.prepared.manifest import Row
 
 Item = TypeVar("Item")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import PIL.Image
-from tqdm import tqdm
 
 from handprep import images
 from handprep.errors import HandprepError
 from handprep.names import printable
+from handprep.progress import reporting
 from handprep.sample import Image
 from handprep.threads import ordered_map
 
@@ -62,10 +61,12 @@ def thumbnails(
         Whether to draw a progress bar on standard error.
     """
     made = ordered_map(partial(thumbnail, each=each), files, workers=workers)
-    with closing(made) as results:
-        seconds = 0.1 if sys.stderr.isatty() else 30  # a log file gets a line now and then
-        bar = tqdm(results, total=len(files), unit="thumbnail", disable=not progress, mininterval=seconds)
-        return tuple(bar)
+    done: list[Thumbnail] = []
+    with reporting(progress, 0, len(files), unit="thumbnail") as report, closing(made) as results:
+        for each_made in results:
+            done.append(each_made)
+            report(len(done), len(files))
+    return tuple(done)
 
 
 def thumbnail(file: Path, *, each: int) -> Thumbnail:

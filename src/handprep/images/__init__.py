@@ -22,6 +22,7 @@ from handprep.sample import Sample
 
 __all__ = ["MAX_PIXELS", "check_rgb", "encode", "like", "read", "write"]
 
+VERSION = 1  # of how images are read: raise it when a file gives other pixels
 WHITE: Colour = (255, 255, 255)
 GIVEN_BYTES = "the given bytes"
 KINDS = (

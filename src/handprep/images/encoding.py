@@ -7,15 +7,25 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 
 from handprep.errors import InputError
+from handprep.files import atomic_write
 from handprep.images import arrays
 from handprep.names import printable
 from handprep.sample import Sample
-from handprep.writing import write_whole
 
-FORMATS_BY_SUFFIX = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}  # by the endings of names
+# zlib's run-length strategy after Paeth's filter: OpenCV takes a seventh of the time of Pillow's defaults for
+# files of about the same size. Pillow has the strategy, too, but tries all filters on every row.
+_OPTIONS: list[int] = []
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # OpenCV 4.12 and later
+    _OPTIONS += [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    _OPTIONS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH]
+_FAST_PILLOW = {"compress_level": 1, "compress_type": 3}
 
 
 def encode(sample: Sample, format: str, *, quality: int = 95) -> bytes:
@@ -35,7 +45,7 @@ def encode(sample: Sample, format: str, *, quality: int = 95) -> bytes:
     InputError
         If the format is unknown, cannot be transparent or cannot be that large, or the quality is none.
     """
-    known = FORMATS_BY_SUFFIX.get(f".{format.lower()}")
+    known = FORMATS.get(format.lower())
     if known is None:
         raise InputError(f"unknown format {format!r}; known: png, jpeg, webp")
     if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
@@ -44,18 +54,28 @@ def encode(sample: Sample, format: str, *, quality: int = 95) -> bytes:
         raise InputError(
             "JPEG cannot be transparent: use PNG or WebP, or a background that is not transparent"
         )
-    options: dict[str, Any] = {} if known == "PNG" else {"quality": quality}
+    options: dict[str, Any] = {"quality": quality}
     if known == "WEBP":
         options["exact"] = True  # keep the colours under transparent pixels, as PNG does
-    buffer = io.BytesIO()
+    pixels, buffer = arrays.channels_of(sample), io.BytesIO()
+    if known == "PNG":
+        if _OPTIONS and pixels.shape[2:] != (2,):  # grey with alpha, which OpenCV does not write
+            return _by_opencv(pixels)
+        options = _FAST_PILLOW
     try:
-        PIL.Image.fromarray(arrays.channels_of(sample)).save(buffer, known, **options)
+        PIL.Image.fromarray(pixels).save(buffer, known, **options)
     except (OSError, ValueError) as error:
         width, height = sample.size
         raise InputError(
             f"a {known} of {width} x {height} pixels cannot be made ({error}): use PNG"
         ) from error
     return buffer.getvalue()
+
+
+def _by_opencv(pixels: NDArray[np.uint8]) -> bytes:
+    code = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}.get(pixels.shape[-1] if pixels.ndim == 3 else 1)
+    _, png = cv2.imencode(".png", pixels if code is None else cv2.cvtColor(pixels, code), _OPTIONS)
+    return png.tobytes()
 
 
 def write(
@@ -86,8 +106,8 @@ def write(
     """
     path = Path(path)
     if format is None:
-        format = FORMATS_BY_SUFFIX.get(path.suffix.lower())
+        format = FORMATS.get(path.suffix.lower().removeprefix("."))
     if format is None:
-        known = ", ".join(FORMATS_BY_SUFFIX)
+        known = ", ".join(f".{ending}" for ending in FORMATS)
         raise InputError(f"{printable(str(path))} ends in none of {known}: name it so, or give the format")
-    write_whole(path, encode(sample, format, quality=quality))
+    atomic_write(path, encode(sample, format, quality=quality))

@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from handprep.cache import ON_ERROR, PreparedCache, PrepareResult, is_fault_of_photo
+import PIL.Image
+
 from handprep.configurable import check_choice
 from handprep.errors import HandprepError, InputError
-from handprep.folder.batch import Progress
-from handprep.folder.photos import ENDINGS, is_hidden
+from handprep.images.arrays import channels_of
 from handprep.missing import missing_extra
 from handprep.names import printable
 from handprep.pipeline import Pipeline
+from handprep.prepared.cache import ON_ERROR, PreparedCache
+from handprep.prepared.listing import ENDINGS, check_class_level, is_hidden, listing, origin_and_label
+from handprep.prepared.run import RunResult
+from handprep.progress import Progress
 
 try:
     from torch.utils.data import default_collate
@@ -36,14 +39,15 @@ class NoPhotosError(InputError, FileNotFoundError):
 class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has no types
     """An `ImageFolder` of prepared pictures: each photo goes through the pipeline once, then a cache has it.
 
-    Classes are the sub-folders, as in `ImageFolder`. Photos are all that handprep reads, by the endings of
-    their names; hidden files and folders are left out. An item is ``(picture, target)``, where the picture
+    The class of a photo is the folder that it lies in, as for `handprep run`; `class_level` names another.
+    Photos are all that handprep reads, by the endings of their names; hidden files and folders, and
+    folders of prepared images, are left out. An item is ``(picture, target)``, where the picture
     is a PIL image as the pipeline gives it (mode L after `Greyscale`, RGB, or LA and RGBA if transparent)
     before `transform` has it.
 
     The cache goes by the photo's content and the pipeline's fingerprint, so a photo or a pipeline that
     changed is prepared again. Workers of a DataLoader and other programs may share it at any time. See
-    `handprep.cache.PreparedCache`.
+    `handprep.prepared.PreparedCache`.
 
     Parameters
     ----------
@@ -68,7 +72,10 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
     is_valid_file
         Which files are photos, by their paths, instead of the endings.
     allow_empty
-        Whether a class may have no photo.
+        Whether a folder at the top may hold no photo; it is a class, then.
+    class_level
+        Which of a photo's folders is its class, as for `handprep.prepare`: -1 is the one that it lies in, 1
+        the one at the top, as in `ImageFolder`. The two differ only where folders lie within others.
 
     Raises
     ------
@@ -82,7 +89,7 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
     >>> from handprep import study_pipeline
     >>> dataset = PreparedImageFolder("photos", study_pipeline(64))  # doctest: +SKIP
     >>> dataset.prepare().failed  # doctest: +SKIP
-    {}
+    ()
     >>> dataset[0]  # doctest: +SKIP
     (<PIL.Image.Image image mode=L size=64x64 at 0x7F5B1C0A5E50>, 0)
     """
@@ -99,20 +106,22 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         on_error: Literal["raise", "skip"] = "raise",
         is_valid_file: Callable[[str], bool] | None = None,
         allow_empty: bool = False,
+        class_level: int = -1,
     ) -> None:
         check_choice("on_error", on_error, ON_ERROR)
+        check_class_level(class_level)
         whole = os.path.expanduser(root)  # noqa: PTH111 - strings, as torchvision's paths
-        above = os.path.join(whole, "")  # noqa: PTH118
-        self.cache = PreparedCache(pipeline, whole, cache)
-        self.with_hands, self.on_error = with_hands, on_error
+        self.cache = PreparedCache(pipeline, whole, cache, class_level=class_level)
+        self.with_hands, self.on_error, self.class_level = with_hands, on_error, class_level
         self._warned: set[str] = set()
+        self._is_photo, self._labels = is_valid_file, dict[str, str]()
         try:
             super().__init__(
                 root,
                 transform=transform,
                 target_transform=target_transform,
                 loader=self._picture,
-                is_valid_file=is_valid_file or partial(_is_photo, above),
+                is_valid_file=is_valid_file,
                 allow_empty=allow_empty,
             )
         except FileNotFoundError as error:
@@ -128,27 +137,54 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         return self.cache.pipeline
 
     def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
-        """Return the classes, which are the sub-folders that are not hidden, and their numbers."""
-        classes = [name for name in super().find_classes(directory)[0] if not is_hidden(name)]
+        """Return the classes of the photos, and their numbers."""
+        folder = Path(directory)
+        if not folder.is_dir():
+            raise FileNotFoundError(f"There is no folder {directory}.")
+        listed = listing(folder, is_photo=self._is_photo)
+        for problem in listed.unread:
+            _log.warning("%s", problem)
+        labels = {s: origin_and_label(s, listed.whole, self.class_level)[1] for s in listed.sources}
+        self._labels = {source: label for source, label in labels.items() if label}
+        tops = {source.partition("/")[0] for source in self._labels}
+        nested = {name.partition("/")[0] for name in listed.nested}
+        empty = [e.name for e in folder.iterdir() if e.is_dir() and not is_hidden(e.name)]
+        self._empty = sorted(set(empty) - tops - nested)
+        classes = sorted({*self._labels.values(), *self._empty})
         if not classes:
             raise FileNotFoundError(f"Couldn't find any class folder in {directory}.")
         return classes, {name: number for number, name in enumerate(classes)}
+
+    def make_dataset(
+        self,
+        directory: str | Path,
+        class_to_idx: dict[str, int],
+        *_: Any,
+        allow_empty: bool = False,
+        **__: Any,
+    ) -> list[tuple[str, int]]:
+        """Return paths and numbers of classes, by class."""
+        if self._empty and not allow_empty:
+            raise FileNotFoundError(f"Found no valid file for the classes {', '.join(self._empty)}.")
+        numbered = sorted((class_to_idx[label], source) for source, label in self._labels.items())
+        return [(os.path.join(directory, source), number) for number, source in numbered]  # noqa: PTH118
 
     def __getitem__(self, index: int) -> Any:
         """Return ``(picture, target)``, with hands as a third if asked for, or None for a skipped photo."""
         photo, target = self.samples[index]
         try:
-            prepared = self.cache.get(photo, with_hands=self.with_hands)
+            sample = self.cache.get(photo)
         except HandprepError as error:
-            if self.on_error == "raise" or not is_fault_of_photo(error):
+            if self.on_error == "raise" or error.concerns_all:
                 raise
             self._warn_once(photo, error)
             return None
-        picture = prepared.picture if self.transform is None else self.transform(prepared.picture)
+        picture = PIL.Image.fromarray(channels_of(sample))
+        picture = picture if self.transform is None else self.transform(picture)
         target = target if self.target_transform is None else self.target_transform(target)
-        return (picture, target, prepared.hands) if self.with_hands else (picture, target)
+        return (picture, target, sample.hands) if self.with_hands else (picture, target)
 
-    def prepare(self, *, workers: int | None = None, progress: bool | Progress = False) -> PrepareResult:
+    def prepare(self, *, workers: int | None = None, progress: bool | Progress = False) -> RunResult:
         """Prepare ahead all photos that are not in the cache, in threads of this process.
 
         The same call again carries on where an earlier one ended, even if that was killed.
@@ -163,8 +199,8 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
 
         Returns
         -------
-        PrepareResult
-            With the reasons for photos that cannot be prepared, if `on_error` is ``"skip"``.
+        RunResult
+            A row for each photo, with the reason if it cannot be prepared and `on_error` is ``"skip"``.
 
         Raises
         ------
@@ -183,7 +219,7 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         return f"Cache location: {self.cache.folder}\n{self.pipeline!r}"
 
     def _picture(self, photo: str) -> Any:
-        return self.cache.get(photo).picture
+        return PIL.Image.fromarray(channels_of(self.cache.get(photo)))
 
     def _warn_once(self, photo: str, error: HandprepError) -> None:
         if photo not in self._warned:
@@ -215,9 +251,3 @@ def collate(items: Sequence[Any]) -> tuple[Any, ...] | None:
         return None
     pictures, targets, *hands = zip(*kept, strict=True)
     return (default_collate(pictures), default_collate(targets), *map(list, hands))
-
-
-def _is_photo(above: str, path: str) -> bool:
-    """Tell whether a file is a photo by its ending, and not hidden, nor any folder on the way to it."""
-    names = path.removeprefix(above).split(os.sep)  # noqa: PTH206 - one for every file
-    return path.rpartition(".")[2].lower() in ENDINGS and not any(map(is_hidden, names))

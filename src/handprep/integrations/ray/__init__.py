@@ -1,73 +1,42 @@
-"""A folder of photos on a Ray cluster: `handprep.folder.prepare`, on many machines, through Ray Data."""
+"""A folder of photos on a Ray cluster: `handprep.prepare`, on many machines, through Ray Data."""
 
 from __future__ import annotations
 
+import io
 import os
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
 
-from handprep.folder import DETECTION_CSV, DETECTION_MARKDOWN
-from handprep.folder.formats import ending_for
-from handprep.folder.journal import Entry
-from handprep.folder.outputs import folders_of, output_names, same_name
-from handprep.folder.photos import no_photo
-from handprep.manifest import STATUSES
+from handprep.errors import InputError, OutputError
 from handprep.missing import missing_extra
 from handprep.pipeline import Pipeline
-from handprep.report import DetectionTable, table_of_counts
+from handprep.prepared.ensure import Preparation
+from handprep.prepared.listing import Listing, check_class_level, no_photo
+from handprep.prepared.manifest import COLUMNS, Row
+from handprep.prepared.naming import check_apart, folders_of, output_names
+from handprep.prepared.run import RunResult, result_of, settle, write_tables
+from handprep.prepared.storage import Storage
 
 try:
     import pyarrow as pa
+    import pyarrow.parquet as pq
     import ray.data  # noqa: F401
     from pyarrow.fs import FileSystem
 
-    from handprep.integrations.ray import record
-    from handprep.integrations.ray.addresses import check_distinct, check_outputs, place_at
-    from handprep.integrations.ray.attempts import ATTEMPTS
     from handprep.integrations.ray.cluster import Concurrency, carry_out, check_options
-    from handprep.integrations.ray.manifest import Counts, to_parquet
-    from handprep.integrations.ray.place import Place
-    from handprep.integrations.ray.worker import Job, Work
+    from handprep.integrations.ray.remote import RemoteStorage, storage_at
+    from handprep.integrations.ray.worker import SCHEMA, Job, Work
 except ImportError as error:
     raise missing_extra("ray", "ray", error) from error
 
-__all__ = ["RayResult", "prepare"]
+__all__ = ["prepare"]
 
 MANIFEST = "manifest.parquet"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RayResult:
-    """What became of the photos.
-
-    Attributes
-    ----------
-    manifest
-        Path or URI of the manifest, which has a row for each photo.
-    counts
-        How many photos have each status.
-    resumed
-        How many photos were finished by an earlier call and left as they are.
-    detection
-        Photos and hands found, by origin and class.
-    vanished
-        Outputs of earlier calls whose photos are no longer there. They are left where they are, and
-        the manifest does not list them.
-    ignored
-        How many other files lie among the photos.
-    unread
-        A message for each folder of photos that could not be read.
-    """
-
-    manifest: str
-    counts: Mapping[str, int]
-    resumed: int
-    detection: DetectionTable
-    vanished: tuple[str, ...]
-    ignored: int
-    unread: tuple[str, ...]
+Files: TypeAlias = Mapping[str, tuple[int, int]]  # size and time of files, by their names
+AT_A_TIME = 1 << 14  # rows as Python objects, of which ten million would not fit into memory
 
 
 def prepare(
@@ -79,16 +48,17 @@ def prepare(
     concurrency: Concurrency = None,
     batch_size: int | None = None,
     filesystem: FileSystem | None = None,
-) -> RayResult:
+    class_level: int = -1,
+) -> RunResult:
     """Take every photo of a folder through a pipeline, on all nodes of a Ray cluster.
 
-    Photos, names and bytes of the outputs, statuses and messages are those of `handprep.folder.prepare`.
-    Beside the outputs, `write_to` gets ``manifest.parquet`` (the columns of ``manifest.csv``),
-    ``detection.csv`` and ``detection.md``, and a hidden folder ``.handprep``.
+    Photos, names and bytes of the images, with their records, statuses and messages are those of
+    `handprep.prepare`. Beside the images, `write_to` gets ``manifest.parquet`` (the columns of
+    ``manifest.csv``, and what tells that files are the same), ``detection.csv`` and ``detection.md``.
 
-    The same call again carries on where the last one ended, whether that was killed or failed. What is
-    finished is left as it is, by the same rules. Nodes may be lost meanwhile: their photos are prepared
-    by others.
+    The same call again carries on where the last one ended, whether that was killed or failed, and so does
+    `handprep.prepare`. What is finished is left as it is, by the same rules. Nodes may be lost meanwhile:
+    their photos are prepared by others.
 
     Parameters
     ----------
@@ -96,29 +66,29 @@ def prepare(
         The folder of photos: a local path, which all nodes must see, or a URI such as
         ``s3://bucket/photos``.
     write_to
-        The folder of outputs, likewise.
+        The folder of images, likewise.
     pipeline
         What to do with each photo. It travels to the nodes by pickle, with the transforms of your own.
-    format
-        ``"png"``, ``"jpg"`` or ``"webp"``.
+    format, class_level
+        As for `handprep.prepare`.
     concurrency
         How many actors, or the least and the most of them; None for one a core of the cluster. Each
         uses one core.
     batch_size
-        Photos that an actor is given at a time, and at most loses when it is killed; None for 8 to 256,
-        depending on how many there are.
+        Photos that an actor is given at a time; None for 8 to 256, depending on how many there are.
     filesystem
         The file system that both paths are on, for settings that a URI has no room for.
 
     Returns
     -------
-    RayResult
-        Photos that fail do not stop the others: they have a row with the reason.
+    RunResult
+        Photos that fail do not stop the others: they have a row with the reason. Rows are made when they are
+        asked for. In them, bytes of file names that are not UTF-8 are escapes, as in the manifest.
 
     Raises
     ------
     InputError
-        If there is no photo, the outputs would lie among the photos, a parameter is out of its range,
+        If there is no photo, the images would lie among the photos, a parameter is out of its range,
         or a node does not see the folders or has another version of handprep.
     OutputError
         If `write_to` cannot be written, or another run is writing there.
@@ -131,86 +101,121 @@ def prepare(
     >>> result = prepare("s3://bucket/photos", "s3://bucket/64", study_pipeline(64))  # doctest: +SKIP
     >>> print(result.detection.text())  # doctest: +SKIP
     """
-    ending = ending_for(format, pipeline)
     check_options(concurrency, batch_size)
-    photos, place = place_at(read_from, filesystem), place_at(write_to, filesystem)
-    check_distinct(photos, place)
-    listed = photos.photos(without=place)
+    check_class_level(class_level)
+    photos, outputs = storage_at(read_from, filesystem), storage_at(write_to, filesystem)
+    work = Preparation(
+        photos=photos, outputs=outputs, pipeline=pipeline, format=format, class_level=class_level
+    )
+    _check_distinct(photos, outputs)
+    listed = photos.photos(without=outputs)
     if not listed.sources:
         raise no_photo(photos.name, listed.ignored)
-    outputs = output_names(listed.sources, ending)
-    check_outputs(photos, place, outputs)
-    run = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
-    job = Job(photos=photos, place=place, pipeline=pipeline, ending=ending, run=run)
-    with place.sole_run():
-        place.make_folders(["", record.STATE, record.PARTS, ATTEMPTS, *folders_of(outputs.values())])
-        earlier = place.names_in(record.PARTS)
-        known = record.load(place, earlier)
-        held, done, others = record.finished(known, outputs, job.fingerprint(), photos=photos, place=place)
-        left = [source for source in listed.sources if source not in done]
-        works = [Work(source=source, output=outputs[source], stamp=photos.stamp(source)) for source in left]
-        new = _carry_out(job, works, concurrency, batch_size)
-        entries = record.in_order(pa.concat_tables([held, record.load(place, new)]), listed.sources)
-        vanished = _settle(place, entries, others, set(listed.sources))
-        if new or others or len(earlier) > 1:
-            _compact(job, entries, vanished, [*earlier, *new])
-        counts = _report(place, entries, listed.whole)
-    return RayResult(
-        manifest=f"{place.name}/{MANIFEST}",
-        counts={status: sum(n for kind, n in counts.items() if kind[2] == status) for status in STATUSES},
-        resumed=len(done),
-        detection=table_of_counts(counts),
-        vanished=tuple(sorted(entry.row.output for entry in vanished)),
-        ignored=listed.ignored,
-        unread=listed.unread,
-    )
+    names = list(output_names(listed.sources, work.ending).values())
+    if photos.is_local and outputs.is_local:
+        check_apart(Path(photos.folder), Path(outputs.folder), names)
+    work = work.with_index(None, whole=listed.whole)
+    with outputs.locked():
+        outputs.make_folders(["", *folders_of(names)])
+        held, works = _sorted_out(work, listed, names)
+        job = Job(preparation=work, run=f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}")
+        try:
+            made = carry_out(job, works, concurrency, batch_size)
+        except BaseException as stopped:  # also Ctrl-C
+            stopped.add_note("What is finished stays so. The same call carries on with the other photos.")
+            raise
+        table = pa.concat_tables([held, made]).sort_by("number")
+        if table["number"].to_pylist() != list(range(len(names))):
+            raise OutputError(f"{table.num_rows} rows came back for {len(names)} photos. Call again")
+        there = zip(names, table["output"].to_pylist(), strict=True)
+        vanished = settle(outputs, {name for name, output in there if output}, listed.sources)
+        resumed = sum(table["resumed"].to_pylist())
+        result = result_of(outputs.name, _Rows(table), resumed, vanished, listed)
+        write_tables(outputs, result, MANIFEST, _to_parquet(table, work, listed))
+    return result
 
 
-def _carry_out(job: Job, works: list[Work], concurrency: Concurrency, batch_size: int | None) -> list[str]:
-    """Prepare what is left, if anything is, and return the names of the record's new files."""
-    if not works:
-        return []
+def _check_distinct(photos: Storage, outputs: Storage) -> None:
+    """Raise InputError if the images are to go to the folder of photos."""
+    if photos.is_local and outputs.is_local:
+        if os.path.realpath(photos.folder) == os.path.realpath(outputs.folder):
+            raise InputError(f"{outputs.name} is the folder of photos: give another for the outputs")
+    elif isinstance(photos, RemoteStorage) and photos.is_within(outputs):
+        raise InputError(
+            f"{outputs.name} is, or holds, the folder of photos {photos.name}: give another for the outputs"
+        )
+
+
+def _sorted_out(work: Preparation, listed: Listing, names: Sequence[str]) -> tuple[pa.Table, list[Work]]:
+    """Return the rows of photos that the last manifest and a listing show to be finished, and the others."""
+    photos, outputs, held = work.photos, work.outputs, SCHEMA.empty_table()
+    index = outputs.index(photos) if photos.is_local else None
+    if isinstance(photos, RemoteStorage) and isinstance(outputs, RemoteStorage):
+        held = _held(work, photos.files(), outputs.files(), dict(zip(listed.sources, names, strict=True)))
+    there = set(outputs.names()) if isinstance(outputs, RemoteStorage) else set(names)
+    done = set(held["number"].to_pylist())
+    return held, [
+        Work(
+            number=number,
+            source=source,
+            output=names[number],
+            is_there=names[number] in there,
+            known=index.last(photos.path(source)) if index else None,
+        )
+        for number, source in enumerate(listed.sources)
+        if number not in done
+    ]
+
+
+def _held(work: Preparation, photos: Files, images: Files, names: Mapping[str, str]) -> pa.Table:
+    """Return those rows of the last manifest whose photo and image have the size and time that it says."""
+    held, numbers = [], {source: number for number, source in enumerate(names)}
     try:
-        return carry_out(job, works, concurrency=concurrency, batch_size=batch_size)
-    except BaseException as stopped:  # also Ctrl-C
-        stopped.add_note("What is finished stays so. The same call carries on with the other photos.")
-        raise
+        last = pq.read_table(io.BytesIO(work.outputs.read(MANIFEST) or b""))
+        rows = last.to_pylist() if (last.schema.metadata or {}).get(b"fingerprint") == _key(work) else []
+        for row in rows:
+            source, output = row["source"], row["output"]
+            right = output == names.get(source) if output else row["status"] == "skipped"
+            right = right and photos.get(source) == (row["photo_bytes"], row["photo_modified"])
+            if right and (not output or images.get(output, (-1, 0))[0] == row["image_bytes"]):
+                held.append({**row, "number": numbers.pop(source), "resumed": True})
+        return pa.Table.from_pylist(held, schema=SCHEMA)
+    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError):  # none, or damaged
+        return SCHEMA.empty_table()
 
 
-def _settle(place: Place, entries: pa.Table, others: list[Entry], sources: set[str]) -> list[Entry]:
-    """Remove outputs of earlier runs that have become wrong; return the entries of those without photos."""
-    written = {entry.row.output: entry for entry in others if entry.output is not None}
-    if not written:
-        return []
-    keys = (key for batch in entries.to_batches() for key in batch["output"].to_pylist())
-    names = {same_name(record.from_key(key)) for key in keys}
-    vanished = []
-    for name, entry in written.items():
-        if same_name(name) in names or entry.output is None or not place.holds(name, entry.output):
-            continue
-        if entry.row.source in sources:
-            place.remove(name)
-        else:
-            vanished.append(entry)
-    return vanished
+def _key(work: Preparation) -> bytes:
+    return work.fingerprint.encode()
 
 
-def _compact(job: Job, entries: pa.Table, vanished: list[Entry], files: list[str]) -> None:
-    """Put the record into one file, and then remove the others."""
-    name = f"{job.run}-all.parquet"
-    table = pa.concat_tables([entries, record.table_of(vanished)])
-    job.place.write(f"{record.PARTS}/{name}", record.to_bytes(table))
-    for file in files:
-        job.place.remove(f"{record.PARTS}/{file}")
-    for file in job.place.names_in(ATTEMPTS):  # of photos that were given up, and of jobs that were killed
-        job.place.remove(f"{ATTEMPTS}/{file}")
+def _to_parquet(table: pa.Table, work: Preparation, listed: Listing) -> bytes:
+    """Return the manifest, with what the next call needs to know that files are the same."""
+    files = work.photos.files() if isinstance(work.photos, RemoteStorage) else {}
+    stamps = [files.get(source, (None, None)) for source in listed.sources]
+    table = table.select([*COLUMNS, "image_bytes"])
+    for at, name in enumerate(("photo_bytes", "photo_modified")):
+        table = table.append_column(name, pa.array([stamp[at] for stamp in stamps], pa.int64()))
+    sink = pa.BufferOutputStream()
+    table = table.replace_schema_metadata({"fingerprint": work.fingerprint})
+    pq.write_table(table, sink, compression="zstd", row_group_size=AT_A_TIME)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
-def _report(place: Place, entries: pa.Table, whole: str) -> Counts:
-    """Write the manifest and the detection table, and return how many photos there are of each kind."""
-    content, counts = to_parquet(entries, whole)
-    table = table_of_counts(counts)
-    place.write(DETECTION_CSV, table.csv())
-    place.write(DETECTION_MARKDOWN, table.markdown().encode())
-    place.write(MANIFEST, content)
-    return counts
+class _Rows(Sequence[Row]):
+    """The rows of a table, made as they are asked for: ten million of them would not fit into memory."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table.select(list(COLUMNS))
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return _Rows(self._table.take(range(len(self))[at]))
+        return Row.from_cells(self._table.slice(range(len(self))[at], 1).to_pylist()[0])
+
+    def __iter__(self) -> Iterator[Row]:
+        for batch in self._table.to_batches(max_chunksize=AT_A_TIME):
+            yield from map(Row.from_cells, batch.to_pylist())

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, TypeAlias
 
+import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy
 
 from handprep.errors import InputError
-from handprep.integrations.ray import record
-from handprep.integrations.ray.worker import Job, Preparer, Work
+from handprep.integrations.ray.worker import SCHEMA, Job, Preparer, Work
 
 Concurrency: TypeAlias = int | tuple[int, int] | None
 
@@ -33,19 +33,14 @@ def check_options(concurrency: Concurrency, batch_size: int | None) -> None:
         raise InputError(f"batch_size must be a number of photos, 1 or more, not {batch_size!r}")
 
 
-def carry_out(
-    job: Job, works: Sequence[Work], *, concurrency: Concurrency = None, batch_size: int | None = None
-) -> list[str]:
-    """Prepare photos on the cluster, and return the names of the record's files that tell of them.
+def carry_out(job: Job, works: Sequence[Work], concurrency: Concurrency, batch_size: int | None) -> pa.Table:
+    """Prepare photos on the cluster, and return their rows, with the columns of `SCHEMA`.
 
     Where an actor or its node is lost, Ray starts the actor again, on another node if need be, and gives
     it its batch again: these are Ray Data's defaults.
-
-    Raises
-    ------
-    Exception
-        What stopped an actor from preparing anything, from there.
     """
+    if not works:
+        return SCHEMA.empty_table()
     if not ray.is_initialized():
         ray.init()  # or the cluster that RAY_ADDRESS names; Ray Data would do the same
     least, most = _actors(concurrency)
@@ -56,18 +51,19 @@ def carry_out(
     ]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         Preparer,
-        fn_constructor_args=(job, job.fingerprint()),
+        fn_constructor_args=(job,),
         batch_size=None,  # a block, which is one of the items
         batch_format="pyarrow",
         num_cpus=1,
         compute=ActorPoolStrategy(min_size=min(least, len(items)), max_size=min(most, len(items))),
     )
-    tables: Generator[Any] = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow"))
-    with closing(tables):  # which ends the actors, also after an error
-        for row in (row for table in tables for row in table.to_pylist()):
-            if row["error"] is not None:
-                raise ray.cloudpickle.loads(row["error"])
-    return [record.part_name(job.run, number) for number in range(len(items))]
+    tables: list[pa.Table] = []
+    with closing(iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow"))) as arriving:
+        for table in arriving:  # closing it ends the actors, also after an error
+            for error in table["error"].drop_null().to_pylist():
+                raise ray.cloudpickle.loads(error)
+            tables.append(table.cast(SCHEMA))
+    return pa.concat_tables(tables)
 
 
 def _actors(concurrency: Concurrency) -> tuple[int, int]:

@@ -3,199 +3,166 @@
 from __future__ import annotations
 
 import pickle
-import time
 import traceback
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import cv2
 import pyarrow as pa
 import ray
 
+import handprep
 from handprep import models
-from handprep.errors import HandprepError, InputError, OutputError
-from handprep.folder.batch import FAULTS, told_of_fault
-from handprep.folder.journal import Entry, Stamp
-from handprep.images import encode
-from handprep.integrations.ray import record
-from handprep.integrations.ray.attempts import Attempts
-from handprep.integrations.ray.place import Place
-from handprep.manifest import Row, told_of
-from handprep.pipeline import Pipeline
-from handprep.threads import ordered_map
+from handprep.errors import HandprepError, InputError
+from handprep.prepared.ensure import Preparation, Task
+from handprep.prepared.index import Index, Known
+from handprep.prepared.listing import INDEX
+from handprep.prepared.manifest import COLUMNS, NUMBERS, WHOLE_NUMBERS, Row
 
-READING, WRITING = 4, 4  # threads beside the one that computes: disks and networks let them wait
+READING = 4  # threads beside the one that computes: disks and networks let them wait
 TOGETHER, ALONE = 2, 2  # how often a batch, and then each photo of it, may end with its process
-DEADLY = (
+ATTEMPTS = ".handprep-attempts-{}.tmp"  # named as what interrupted writes leave behind, and removed with it
+DEADLY = HandprepError(
     "each process that prepared it died: out of memory, or a crash. Make it smaller or leave it out; Ray's "
     "logs may say more"
+)
+_KINDS = dict.fromkeys(NUMBERS, pa.float64()) | dict.fromkeys(WHOLE_NUMBERS, pa.int64())
+MANIFEST = pa.schema([(name, _KINDS.get(name, pa.string())) for name in COLUMNS])
+SCHEMA = pa.schema(
+    [
+        *MANIFEST,
+        *(("number", pa.int64()), ("resumed", pa.bool_()), ("image_bytes", pa.int64())),
+        *(("batch", pa.int64()), ("error", pa.binary())),
+    ]
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One photo to prepare: its source, the name of its output, and its stamp where that is known."""
+    """One photo: its number, its name, that of its image, if it may be there, and what is known of it."""
 
+    number: int
     source: str
     output: str
-    stamp: Stamp | None
+    is_there: bool
+    known: Known | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What every actor must know.
+    """What every actor must know: what to do, what this run is called, and the driver's version."""
 
-    Attributes
-    ----------
-    photos, place
-        Where photos and outputs lie.
-    pipeline, ending
-        What to do with each photo, and what the names of outputs end in.
-    run
-        What the files of this run's record are named by.
-    """
-
-    photos: Place
-    place: Place
-    pipeline: Pipeline
-    ending: str
+    preparation: Preparation
     run: str
-
-    def fingerprint(self) -> str:
-        """Return what results depend on, as far as this machine knows."""
-        return f"{self.pipeline.fingerprint()} {self.ending}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    """A photo on its way: what is known of it so far, and the seconds spent on it."""
-
-    work: Work
-    stamp: Stamp | None
-    told: dict[str, Any]
-    seconds: float
-    picture: Any = None
-    content: bytes | None = None
+    version: str = field(default_factory=lambda: handprep.__version__)
 
 
 class Preparer:
-    """The actor. Photos that fail become entries; what would fail for all of them stops the job.
+    """The actor. Photos that fail become rows; what would fail for all of them stops the job.
 
     It raises nothing itself, as Ray would show the user its own stack instead of the error: the error
     goes back as a row, pickled.
-
-    Parameters
-    ----------
-    job
-        What to do.
-    fingerprint
-        Of the job, as the driver has it.
     """
 
-    def __init__(self, job: Job, fingerprint: str) -> None:
-        self._job, self._fingerprint = job, fingerprint
-        self._attempts = Attempts(job.place, job.run)
+    def __init__(self, job: Job) -> None:
+        self._job, self._work = job, job.preparation
         self._problem: Exception | None = None
         cv2.setNumThreads(1)
         try:
-            _check_node(job, fingerprint)
-            for name in sorted(job.pipeline.model_files):
+            self._check_node()
+            for name in sorted(self._work.pipeline.model_files):
                 models.fetch(name)
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver raises it
             self._problem = error
 
-    def __call__(self, batches: pa.Table) -> pa.Table:
-        """Prepare batches and write each one's record; return a row for each photo, or one with the error.
+    def _check_node(self) -> None:
+        """Make sure that this node sees the folders, and that it would do the same as any other."""
+        for storage in (self._work.photos, self._work.outputs):
+            if not storage.is_visible():
+                raise InputError(
+                    f"{storage.name} is not there on every node. Give a folder on a disk that all nodes "
+                    "share, or the URI of a store"
+                )
+        same = self._work.with_index(None).fingerprint == self._work.fingerprint
+        if not same or self._job.version != handprep.__version__:
+            raise InputError(
+                "handprep's version is not the same on every node. Install the same on all of them"
+            )
 
-        Parameters
-        ----------
-        batches
-            Columns ``batch`` (its number) and ``works`` (a pickled list of `Work`).
-        """
+    def __call__(self, batches: pa.Table) -> pa.Table:
+        """Prepare batches; return a row for each photo, or one with the error."""
         rows: list[dict[str, Any]] = []
         for batch in batches.to_pylist():
             try:
-                entries = self._finish(batch["batch"], batch["works"])
-                rows += [{"batch": batch["batch"], "status": entry.row.status} for entry in entries]
+                rows += self._finish(batch["batch"], batch["works"])
             except Exception as error:  # noqa: BLE001 - whatever it is, the driver raises it
                 rows.append({"batch": batch["batch"], "error": _pickled(error)})
-        schema = pa.schema([("batch", pa.int64()), ("status", pa.string()), ("error", pa.binary())])
-        return pa.Table.from_pylist(rows, schema=schema)
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
 
-    def _finish(self, number: int, pickled: bytes) -> list[Entry]:
-        """Prepare a batch and write its record."""
+    def _finish(self, batch: int, pickled: bytes) -> list[dict[str, Any]]:
         if self._problem is not None:
             raise self._problem
         works: list[Work] = pickle.loads(pickled)  # noqa: S301 - the driver's
-        if self._attempts.begin(f"{number}") <= TOGETHER:
-            entries = self._prepare(works)
-        else:
-            entries = [self._prepare_alone(work, f"{number}-{index}") for index, work in enumerate(works)]
-        name = f"{record.PARTS}/{record.part_name(self._job.run, number)}"
-        self._job.place.write(name, record.to_bytes(record.table_of(entries)))
-        self._attempts.end(f"{number}")
-        return entries
+        rows = [_plain(task, number, resumed) for number, task, resumed in self._tasks(batch, works)]
+        self._work.outputs.flush()
+        for attempt in (f"{batch}", *(f"{batch}-{work.number}" for work in works)):
+            self._work.outputs.remove(self._attempts(attempt))
+        return rows
 
-    def _prepare_alone(self, work: Work, attempt: str) -> Entry:
-        """Prepare a photo of a batch that processes died of, unless they died of this one."""
-        if self._attempts.begin(attempt) > ALONE:
-            row = Row(source=work.source, status="failed", message=DEADLY)
-            return Entry(row=row, fingerprint=self._fingerprint, photo=work.stamp, output=None)
-        (entry,) = self._prepare([work])
-        self._attempts.end(attempt)
-        return entry
+    def _tasks(self, batch: int, works: list[Work]) -> Iterator[tuple[int, Task, bool]]:
+        """Yield each photo's number, its finished task, and whether that was finished before."""
+        preparation = self._preparation(works)
+        left = []
+        for work in works:
+            task = preparation.found(work.source, work.output) if work.is_there or work.known else None
+            if task is None:
+                left.append(work)
+            else:
+                yield work.number, task, True
+        together = [left] if not left or self._begin(f"{batch}") <= TOGETHER else [[work] for work in left]
+        for group in together:
+            if len(together) > 1 and self._begin(f"{batch}-{group[0].number}") > ALONE:
+                row = Row.of_fault(DEADLY, source=group[0].source, **preparation.told(group[0].source))
+                yield group[0].number, Task(source=row.source, output="", row=row), False
+                continue
+            tasks = (Task(source=work.source, output=work.output) for work in group)
+            made = preparation.carried_out(tasks, reading=READING, workers=0, done=bool)
+            yield from ((work.number, task, False) for work, task in zip(group, made, strict=True))
 
-    def _prepare(self, works: Iterable[Work]) -> list[Entry]:
-        """Read ahead in threads, compute in this one, which has the models, and write behind in threads."""
-        read = ordered_map(self._read, works, workers=READING)
-        return list(ordered_map(self._write, map(self._compute, read), workers=WRITING))
+    def _preparation(self, works: list[Work]) -> Preparation:
+        """Return what to do, with an index that knows these photos and adds to the file that all share."""
+        work = self._work
+        if not (work.outputs.is_local and work.photos.is_local):
+            return work
+        known = {work.photos.path(w.source): w.known for w in works if w.known is not None}
+        index = Index(Path(work.outputs.path(INDEX)), work.photos.folder, keep=False, known=known)
+        return work.with_index(index)
 
-    def _read(self, work: Work) -> _Step:
-        start, told, picture, stamp = time.perf_counter(), {}, None, None
-        try:
-            stamp, picture = self._job.photos.read_photo(work.source)
-        except FAULTS as error:
-            told = told_of_fault(error)
-        seconds = time.perf_counter() - start
-        return _Step(work=work, stamp=stamp or work.stamp, told=told, seconds=seconds, picture=picture)
+    def _begin(self, what: str) -> int:
+        """Return how often this was begun and not ended, this time included, in whatever process.
 
-    def _compute(self, step: _Step) -> _Step:
-        if step.told:
-            return step
-        start, content = time.perf_counter(), None
-        try:
-            name = f"{self._job.photos.name}/{step.work.source}"
-            sample = self._job.pipeline.run(step.picture, name=name)
-            content, told = encode(sample, self._job.ending[1:]), told_of(sample)
-        except FAULTS as error:
-            told = told_of_fault(error)
-        seconds = step.seconds + time.perf_counter() - start
-        return replace(step, told=told, seconds=seconds, picture=None, content=content)
+        Ray gives a batch to another actor as often as actors die of it. So a photo that crashes its process
+        would keep the job from ever ending, if nobody counted.
+        """
+        name = self._attempts(what)
+        count = len(self._work.outputs.read(name) or b"") + 1
+        self._work.outputs.write(name, b"." * count)
+        return count
 
-    def _write(self, step: _Step) -> Entry:
-        start, told, written = time.perf_counter(), step.told, None
-        if step.content is not None:
-            try:
-                written = self._job.place.write(step.work.output, step.content)
-                told = {**told, "output": step.work.output}
-            except OutputError as error:
-                told = told_of_fault(error)
-        milliseconds = round(1000 * (step.seconds + time.perf_counter() - start), 1)
-        row = Row(source=step.work.source, milliseconds=milliseconds, **told)
-        return Entry(row=row, fingerprint=self._fingerprint, photo=step.stamp, output=written)
+    def _attempts(self, what: str) -> str:
+        return ATTEMPTS.format(f"{self._job.run}-{what}")
 
 
-def _check_node(job: Job, fingerprint: str) -> None:
-    """Make sure that this node sees the folders, and that it would do the same as any other."""
-    for place in (job.photos, job.place):
-        if not place.is_visible():
-            raise InputError(
-                f"{place.name} is not there on every node. Give a folder on a disk that all nodes share, or "
-                "the URI of a store"
-            )
-    if job.fingerprint() != fingerprint:
-        raise InputError("handprep's version is not the same on every node. Install the same on all of them")
+def _plain(task: Task, number: int, resumed: bool) -> dict[str, Any]:
+    r"""Return a row as JSON values, with escapes such as ``\udcff`` for bytes that are no UTF-8."""
+    cells = task.row.cells() if task.row else {}
+    cells = {
+        name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in cells.items()
+    }
+    return {**cells, "number": number, "resumed": resumed, "image_bytes": len(task.image)}
 
 
 def _pickled(error: Exception) -> bytes:

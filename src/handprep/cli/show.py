@@ -1,0 +1,55 @@
+"""The command that shows what a pipeline does to photos."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from handprep import drawing, images
+from handprep.cli.options import add_options, pipeline_of
+from handprep.errors import ImageError
+from handprep.files import atomic_write
+from handprep.sample import Sample
+from handprep.sheet import stack
+
+
+def add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command ``show``."""
+    command = commands.add_parser(
+        "show",
+        allow_abbrev=False,
+        help="show what is done to photos, step by step",
+        description="Show each photo with its hands, every step of the pipeline, and the result; without a "
+        "hand, what each view of the photo shows.",
+    )
+    command.set_defaults(command=_show)
+    command.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="the photos, a row for each")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write a PNG, JPEG or WebP instead of opening a viewer",
+    )
+    add_options(command)
+
+
+def _show(parsed: argparse.Namespace) -> int:
+    pipeline = pipeline_of(parsed)
+    if parsed.save_pipeline is not None:
+        atomic_write(parsed.save_pipeline, pipeline.to_json().encode())
+    rows = []
+    for photo in parsed.photos:
+        try:
+            explanation = pipeline.explain(photo)
+        except ImageError as error:
+            print(f"failed: {error}", file=sys.stderr)
+            continue
+        print(explanation)
+        rows.append(explanation.to_image())
+    if rows and parsed.output:
+        images.write(Sample(image=stack(rows)), parsed.output)
+    elif rows:
+        drawing.show(stack(rows))
+    return int(len(rows) < len(parsed.photos))

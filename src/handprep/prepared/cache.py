@@ -1,0 +1,326 @@
+"""A cache of prepared images: each photo goes through its pipeline once, and is only read from then on."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+from handprep import models
+from handprep.configurable import check_choice
+from handprep.errors import HandprepError, InputError, OutputError
+from handprep.files import TEMPORARY, atomic_write, make_folder
+from handprep.names import printable
+from handprep.pipeline import Pipeline
+from handprep.prepared.container import DamagedError
+from handprep.prepared.ensure import Preparation, Task
+from handprep.prepared.index import Index
+from handprep.prepared.manifest import Row
+from handprep.prepared.record import Record
+from handprep.prepared.run import RunResult
+from handprep.prepared.storage import Storage
+from handprep.progress import Progress, reporting
+from handprep.sample import Sample
+from handprep.threads import ordered_map
+
+_log = logging.getLogger(__name__)
+
+ON_ERROR = ("raise", "skip")
+PHOTOS = "photos"  # the folder of the indexes, of which each folder of photos has one
+PIPELINE = "pipeline.json"
+# https://bford.info/cachedir/: backups leave such folders out
+TAG = (
+    "CACHEDIR.TAG",
+    (
+        b"Signature: 8a477f597d28d172789f06886806bc55\n"
+        b"# Images that handprep prepared. They can be deleted at any time and are then prepared again.\n"
+    ),
+)
+WAIT = 60.0  # seconds; longer than preparing a photo takes, models that have to be fetched aside
+ABANDONED = 3600.0  # seconds after which a half-written file is nobody's any more
+
+
+def cache_folder() -> Path:
+    """Return the default folder: ``$HANDPREP_HOME/prepared``, else one in the user's cache."""
+    return models.cache_folder().parent / "prepared"
+
+
+class PreparedCache:
+    """Prepared images on disk, by the content of their photo and the fingerprint of the pipeline.
+
+    A photo that changed, another pipeline or model file: all these lead to other images, so what is out of
+    date is never returned. Any number of threads and processes may use one cache at once; one of them
+    prepares a photo and the others wait for it. An image that is damaged is prepared again. Nothing is
+    ever deleted; you may delete the folder at any time.
+
+    ``CACHE/FINGERPRINT/AB/ABCD….png`` is the image of the photo whose content has that digest.
+
+    Parameters
+    ----------
+    pipeline
+        What to do with each photo.
+    photos
+        The folder of the photos. Those elsewhere are prepared as well, but every program reads them once
+        to know their content.
+    folder
+        The folder of the cache, which is made when it is first needed; None for `cache_folder`.
+    class_level
+        As for `handprep.prepare`, for the rows of `prepare`.
+
+    Raises
+    ------
+    InputError
+        If a parameter is of the wrong kind.
+
+    Examples
+    --------
+    >>> from handprep.pipeline import study_pipeline
+    >>> cache = PreparedCache(study_pipeline(64), "photos", "cache")
+    >>> cache.get("photos/rock/1.jpg").size  # doctest: +SKIP
+    (64, 64)
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        photos: str | os.PathLike[str],
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        class_level: int = -1,
+    ) -> None:
+        self.folder = (cache_folder() if folder is None else Path(folder).expanduser()).absolute()
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{printable(str(self.folder))} is a file: give a folder for the cache")
+        if not isinstance(pipeline, Pipeline):
+            raise InputError(f"pipeline must be a Pipeline, not {pipeline!r:.200}")
+        root = os.path.abspath(photos)  # noqa: PTH100 - strings, as photos' paths are
+        name = hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()
+        self._prefix, self._name = os.path.join(photos, ""), pipeline.fingerprint()[:16]  # noqa: PTH118
+        self._index = Index(self.folder / PHOTOS / f"{name}.jsonl", os.fspath(photos))
+        self._work = Preparation(
+            photos=Storage(""),  # by the paths that they are given by
+            outputs=Storage(self.folder / self._name, durable=False),  # what is damaged is made again
+            pipeline=pipeline,
+            index=self._index,
+            whole=os.path.basename(root),  # noqa: PTH119
+            class_level=class_level,
+        )
+        self._locks = True
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What is done with each photo, once."""
+        return self._work.pipeline
+
+    def get(self, photo: str | os.PathLike[str]) -> Sample:
+        """Return a photo's prepared image, from the cache or by preparing the photo.
+
+        Parameters
+        ----------
+        photo
+            The photo's path.
+
+        Raises
+        ------
+        ImageError
+            If the photo cannot be read.
+        HandNotFoundError
+            If the pipeline finds no hand and gives no image then (``on_missing="raise"`` or ``"skip"``).
+        OutputError
+            If the prepared image cannot be written.
+        ModelError, MissingExtraError
+            If a model file or a package that the pipeline needs cannot be had.
+        """
+        return self._obtained(os.fspath(photo))[0]
+
+    def _obtained(self, photo: str) -> tuple[Sample, Record, bool]:
+        """Return a photo's prepared image, its record, and whether it was prepared now."""
+        if found := self._known(photo):
+            return *found, False
+        self._index.refresh()  # another process may have read the photo since
+        if found := self._known(photo):
+            return *found, False
+        task = self._work.read(Task(source=photo, output="", name=self._name_of(photo)))
+        if task.fault is not None:
+            raise task.fault
+        found = self._held(task.digest)  # of another photo with this content, or the same one elsewhere
+        if found is None:
+            with self._alone(task.digest):
+                found = self._held(task.digest)  # if another process was at it
+                if found is None:
+                    return *self._prepared(task), True
+        self._work.remember(task)
+        return *found, False
+
+    def _known(self, photo: str) -> tuple[Sample, Record] | None:
+        """Return the image of a photo whose content is known, without reading the photo."""
+        known = self._index.now(photo)
+        if known is None:
+            return None
+        found = self._held(known.digest)
+        if found is None:
+            known.raise_fault(self._work.fingerprint)
+        return found
+
+    def _held(self, digest: str) -> tuple[Sample, Record] | None:
+        """Return an image that is there, unless anything about it is wrong."""
+        held = self._work.held(_place(digest))
+        if held is None or held[0].origin.digest != digest:
+            return None
+        try:
+            return held[0].sample(held[1]), held[0]
+        except DamagedError as error:
+            _log.info("%s cannot be used: %s", _place(digest), error)
+            return None
+
+    def _prepared(self, task: Task) -> tuple[Sample, Record]:
+        task.output = _place(task.digest)
+        self._work.compute(task)
+        try:
+            if task.fault is None:
+                self._work.outputs.write(task.output, task.image)
+        except OutputError as error:
+            raise self._as_cache(error) from error.__cause__
+        self._work.remember(task)
+        if task.fault is not None or task.record is None:
+            raise task.fault or HandprepError(f"{task.source} was not prepared")
+        return task.record.sample(task.image), task.record
+
+    def holds(self, photo: str | os.PathLike[str]) -> bool:
+        """Tell whether a photo's prepared image is known to be there, without reading either of them."""
+        known = self._index.now(os.fspath(photo))
+        return known is not None and os.path.exists(  # noqa: PTH110 - a string, for speed
+            self._work.outputs.path(_place(known.digest))
+        )
+
+    def prepare(
+        self,
+        photos: Sequence[str | os.PathLike[str]],
+        *,
+        workers: int | None = None,
+        progress: bool | Progress = False,
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> RunResult:
+        """Prepare ahead, in threads, those photos that are not in the cache.
+
+        The same call again carries on where an earlier one ended, even if that was killed.
+
+        Parameters
+        ----------
+        photos
+            Paths of photos.
+        workers
+            Threads; None for one a core.
+        progress
+            Whether to draw a progress bar on standard error; or a function that is called with the
+            number of photos done and the number of all, after each photo.
+        on_error
+            What to do about a photo that cannot be prepared: ``"raise"`` its error, or ``"skip"`` it;
+            its row has the reason.
+
+        Returns
+        -------
+        RunResult
+            A row for each photo; `Row.source` is its path, as given.
+
+        Raises
+        ------
+        InputError
+            If a parameter is out of its range.
+        ImageError, HandNotFoundError
+            As `get`, for the first photo that cannot be prepared, unless these are skipped.
+        OutputError, ModelError, MissingExtraError
+            As `get`.
+        """
+        check_choice("on_error", on_error, ON_ERROR)
+        self._index.refresh()
+        paths = [os.fspath(photo) for photo in photos]
+        if not all(map(self.holds, paths)):
+            self._sweep()
+            for name in sorted(self.pipeline.model_files):  # so that what is missing is one error, at once
+                models.fetch(name, progress=progress is True)
+        rows: list[Row] = []
+        resumed, total = 0, len(paths)
+        outcomes = ordered_map(self._outcome, paths, workers=workers)
+        with reporting(progress, 0, total) as report, closing(outcomes):
+            for row, was_there, error in outcomes:
+                if error is not None and on_error == "raise":
+                    raise error
+                rows.append(row)
+                resumed += was_there
+                report(len(rows), total)
+        return RunResult(folder=str(self.folder), rows=tuple(rows), resumed=resumed)
+
+    def _outcome(self, photo: str) -> tuple[Row, bool, HandprepError | None]:
+        """Return a photo's row, whether it was in the cache, and what is wrong with it and with no other."""
+        told = {"source": photo, **self._work.told(self._name_of(photo))}
+        try:
+            known = self._index.now(photo)
+            held = self._work.held(_place(known.digest)) if known is not None else None
+            record, made = (held[0], False) if held is not None else self._obtained(photo)[1:]
+        except HandprepError as error:
+            return Row.of_fault(error, **told), False, error
+        return Row.of_record(record, **told), not made, None
+
+    def _name_of(self, photo: str) -> str:
+        """Return a photo's path from the folder of photos, and from elsewhere nothing but its name."""
+        below = photo.removeprefix(self._prefix)
+        return (below if below != photo else os.path.basename(photo)).replace(os.sep, "/")  # noqa: PTH119
+
+    @contextmanager
+    def _alone(self, digest: str) -> Iterator[None]:
+        """Keep other threads and processes from preparing the same photo at the same time.
+
+        This only spares work: two that did would write the same file. So where a disk has no locks, or
+        another process holds one for too long, things go on without.
+        """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - not needed to read
+
+        self._make_ready(digest)
+        lock = FileLock(self._work.outputs.path(f"{digest[:2]}/.lock"), timeout=WAIT, thread_local=False)
+        try:
+            if self._locks:
+                lock.acquire(poll_interval=0.005)
+        except Timeout:
+            self._locks = False
+            _log.warning("another process has held %s for %.0f s: not waited for", lock.lock_file, WAIT)
+        except (OSError, NotImplementedError) as error:
+            self._locks = False
+            _log.info("%s cannot be locked (%s): done without", lock.lock_file, error)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _make_ready(self, digest: str) -> None:
+        """Make the folder of an image, and have the folder of the pipeline describe itself."""
+        try:
+            make_folder(self.folder, f"{self._name}/{digest[:2]}")
+            for name, content in (TAG, (PIPELINE, self.pipeline.to_json().encode())):
+                if not (self.folder / self._name / name).exists():
+                    atomic_write(self.folder / self._name / name, content)
+        except OutputError as error:
+            raise self._as_cache(error) from error.__cause__
+
+    def _as_cache(self, error: OutputError) -> OutputError:
+        """Say what the folder that cannot be written is for; without it, no photo can be prepared."""
+        cache = printable(str(self.folder))
+        raised = OutputError(f"{error}. It belongs to the cache of prepared images, {cache}")
+        raised.concerns_all = True
+        return raised
+
+    def _sweep(self) -> None:
+        """Remove what writers left behind that were killed."""
+        for path in (self.folder / self._name).glob(f"*/{TEMPORARY}"):
+            with suppress(OSError):  # another process may be sweeping, too; litter does no harm
+                if time.time() - path.stat().st_mtime > ABANDONED:
+                    path.unlink()
+
+
+def _place(digest: str) -> str:
+    return f"{digest[:2]}/{digest}.png"

@@ -1,0 +1,81 @@
+"""Where PNG, JPEG and WebP files have room for a record, which other programs skip."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import PIL.Image
+
+from handprep.errors import HandprepError, InputError
+
+# PNG's rules for names of chunks: small h, need not be understood; small a, private; small d would be "safe
+# to copy", but the record is right for these very pixels only, hence the large one.
+_CHUNK = b"haND"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_AFTER_HEADER = len(_PNG) + 4 + 4 + 13 + 4  # of a PNG: IHDR comes first, length, name, content, CRC
+_SEGMENT, _NAME = b"\xff\xeb", b"handprep\0"  # JPEG's application data 11, whose first bytes tell whose it is
+_MOST_IN_SEGMENT = 0xFFFF - 2 - len(_NAME)
+
+
+class DamagedError(HandprepError):
+    """A file carries no record, or one that does not belong to it: its photo is to be prepared again."""
+
+
+def split(image: bytes, size: int) -> tuple[bytes, bytes]:
+    """Return what comes before and after a record of so many bytes in an encoded image."""
+    if image.startswith(_PNG):
+        return image[:_AFTER_HEADER], image[_AFTER_HEADER:]
+    if image.startswith(b"\xff\xd8\xff\xe0"):  # a JPEG, whose first segment has to stay the first one
+        at = 4 + int.from_bytes(image[4:6], "big")
+        return image[:at], image[at:]
+    if not image.startswith(b"RIFF"):
+        raise InputError("records are for PNG, JPEG and WebP files")
+    chunks = image[12:]
+    if not chunks.startswith(b"VP8X"):  # WebP's simple form has room for one chunk alone
+        with PIL.Image.open(io.BytesIO(image)) as file:
+            width, height = file.size
+        sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        has_alpha = 0x10 if chunks.startswith(b"VP8L") and file.mode == "RGBA" else 0
+        chunks = b"VP8X" + struct.pack("<II", 10, has_alpha) + sides + chunks
+    whole = 4 + len(chunks) + 8 + size + size % 2
+    return b"RIFF" + struct.pack("<I", whole) + b"WEBP" + chunks, b""
+
+
+def wrapped(before: bytes, payload: bytes) -> bytes:
+    """Return the chunk or segments of the file format that `before` begins with."""
+    if before.startswith(_PNG):
+        crc = struct.pack(">I", zlib.crc32(_CHUNK + payload))
+        return struct.pack(">I", len(payload)) + _CHUNK + payload + crc
+    if before.startswith(b"RIFF"):
+        return _CHUNK + struct.pack("<I", len(payload)) + payload + b"\0" * (len(payload) % 2)
+    parts = [payload[at : at + _MOST_IN_SEGMENT] for at in range(0, len(payload), _MOST_IN_SEGMENT)]
+    return b"".join(_SEGMENT + struct.pack(">H", 2 + len(_NAME) + len(part)) + _NAME + part for part in parts)
+
+
+def located(content: bytes) -> tuple[int, int, bytes]:
+    """Return where the record begins and ends in a file, and what it holds."""
+    if content.startswith(_PNG):
+        length, name = struct.unpack_from(">I4s", content, _AFTER_HEADER)
+        start = _AFTER_HEADER + 8
+        if name == _CHUNK and start + length + 4 <= len(content):
+            return _AFTER_HEADER, start + length + 4, content[start : start + length]
+    elif content.startswith(b"\xff\xd8"):
+        start = at = 4 + int.from_bytes(content[4:6], "big")
+        payload = b""
+        while content[at : at + 2] == _SEGMENT and content[at + 4 : at + 4 + len(_NAME)] == _NAME:
+            end = at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+            payload += content[at + 4 + len(_NAME) : end]
+            at = end
+        if at > start:
+            return start, at, payload
+    elif content.startswith(b"RIFF"):
+        at = 12
+        while at + 8 <= len(content):
+            name, length = struct.unpack_from("<4sI", content, at)
+            end = at + 8 + length + length % 2
+            if name == _CHUNK:
+                return at, end, content[at + 8 : at + 8 + length]
+            at = end
+    raise DamagedError("not written by handprep, or without a record")

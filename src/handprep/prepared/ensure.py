@@ -1,0 +1,273 @@
+"""From a photo to its prepared image: read it if its record fits, else make it."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import PIL.Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from handprep import geometry
+from handprep.errors import HandNotFoundError, HandprepError, ImageError, InputError
+from handprep.images.encoding import FORMATS, encode
+from handprep.names import printable
+from handprep.pipeline import Pipeline
+from handprep.prepared.container import DamagedError
+from handprep.prepared.index import FAULTS as VERDICTS
+from handprep.prepared.index import Index, Known
+from handprep.prepared.listing import origin_and_label
+from handprep.prepared.manifest import FAULTS, Row
+from handprep.prepared.record import Origin, Record, digest_of
+from handprep.prepared.storage import Stamp, Storage
+from handprep.sample import Sample
+from handprep.threads import ordered_map
+from handprep.transforms.background import BackgroundRemover
+
+WRITING = 4  # threads that wait until the disk has what they wrote
+FIRST_FRAME = "an animation, or a file of several images: the first one was taken"
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """A photo on its way to its image."""
+
+    source: str
+    output: str
+    name: str = ""  # of the source in the record, where that is another
+    content: bytes = b""
+    stamp: Stamp = (0, 0, 0)
+    digest: str = ""
+    record: Record | None = None
+    image: bytes = b""
+    fault: Exception | None = None
+    seconds: float = 0.0
+    row: Row | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """What is done with each photo of a folder. It can be pickled, and used from any thread."""
+
+    photos: Storage
+    outputs: Storage
+    pipeline: Pipeline
+    format: str = "png"  # a key of `handprep.images.encoding.FORMATS`, in any case
+    keeps_record: bool = True  # whether images carry their records
+    index: Index | None = None  # what is known of the photos, if that is kept
+    whole: str = ""  # the name of the folder of photos, as `origin_and_label` wants it
+    class_level: int = -1
+    ending: str = field(init=False, default="")
+    fingerprint: str = field(init=False, default="")  # of the pipeline and the ending
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.pipeline, Pipeline):
+            raise InputError(f"pipeline must be a Pipeline, not {self.pipeline!r:.200}")
+        kind = FORMATS.get(str(self.format).lower())
+        if kind is None:
+            raise InputError(f"format must be one of {', '.join(FORMATS)}, not {self.format!r:.100}")
+        if kind == "JPEG" and any(map(_is_transparent, self.pipeline.transforms)):
+            raise InputError("JPEG cannot be transparent: use PNG or WebP, or another background")
+        ending = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}[kind]
+        object.__setattr__(self, "ending", ending)
+        object.__setattr__(self, "fingerprint", f"{self.pipeline.fingerprint()}{ending}")
+
+    def held(self, output: str) -> tuple[Record, bytes] | None:
+        """Return record and content of an image that this very pipeline made, if there is one."""
+        content = self.outputs.read(output)
+        if content is None:
+            return None
+        try:
+            record = Record.read(content)
+        except DamagedError:
+            return None
+        return (record, content) if record.origin.fingerprint == self.fingerprint else None
+
+    def with_index(self, index: Index | None, **changes: Any) -> Preparation:
+        """Return the same with another index, or with other parameters, too."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        return Preparation(**{**given, "index": index, **changes})
+
+    def found(self, source: str, output: str) -> Task | None:
+        """Return the finished task of a photo that was prepared before, and has not changed; else None.
+
+        The photo is read only where its size, time and inode do not show that it is the same.
+        """
+        held = self.held(output) if self.keeps_record else None
+        record = held[0] if held is not None and held[0].origin.source == source else None
+        known = self._known(source, is_wanted=record is not None)
+        if known is None:
+            return None
+        told = {**self.told(source), "milliseconds": known.milliseconds}
+        try:
+            known.raise_fault(self.fingerprint)
+        except HandNotFoundError as error:
+            return Task(source=source, output="", row=Row.of_fault(error, source=source, **told))
+        if held is None or record is None or record.origin.digest != known.digest:
+            return None
+        return Task(source=source, output=output, image=held[1], row=Row.of_record(record, **told))
+
+    def _known(self, source: str, *, is_wanted: bool) -> Known | None:
+        """Return what is known of a photo as it is now, if need be by reading it."""
+        path = self.photos.path(source)
+        known, last = (self.index.now(path), self.index.last(path)) if self.index else (None, None)
+        if known is not None or not (is_wanted or (last is not None and last.fault)):
+            return known
+        try:
+            content, stamp = self.photos.read_photo(source)
+        except FAULTS:
+            return None  # it fails again, with its reason, when it is to be prepared
+        known = Known(*stamp, digest_of(content))
+        if last is not None and last.digest == known.digest:
+            known = last._replace(size=stamp[0], modified=stamp[1], inode=stamp[2])
+        if self.index is not None:
+            self.index.add(path, known)
+        return known
+
+    def carried_out(
+        self, tasks: Iterable[Task], *, reading: int = 0, workers: int | None, done: Callable[[Row], object]
+    ) -> Generator[Task]:
+        """Prepare photos, and yield each task, in order, with its row; photos that fail have rows, too.
+
+        `reading` threads read ahead; with 0, who prepares a photo reads it. `workers` threads prepare, None
+        for one a core; with 0, this very thread does. `done` is called with each row as soon as its image is
+        written, in any thread and order. What concerns all photos, such as a full disk, is raised.
+        """
+
+        def write(task: Task) -> Task:
+            done(self.write(task))
+            return task
+
+        with ExitStack() as stack:
+            flow: Iterable[Task] = tasks
+            if reading:
+                flow = stack.enter_context(closing(ordered_map(self.read, flow, workers=reading)))
+            if workers == 0:
+                flow = map(self.compute, flow)
+            else:
+                flow = stack.enter_context(closing(ordered_map(self.compute, flow, workers=workers)))
+            yield from stack.enter_context(closing(ordered_map(write, flow, workers=WRITING)))
+
+    def read(self, task: Task) -> Task:
+        """Read the photo."""
+        with _Timed(task):
+            task.content, task.stamp = self.photos.read_photo(task.source)
+            task.digest = digest_of(task.content)
+        return task
+
+    def compute(self, task: Task) -> Task:
+        """Make the image, unless it is known that there is none."""
+        if not task.digest and task.fault is None:
+            self.read(task)
+        if task.fault is not None:
+            return task
+        with _Timed(task):
+            path = self.photos.path(task.source)
+            last = self.index.last(path) if self.index else None
+            if last is not None and last.digest == task.digest:
+                last.raise_fault(self.fingerprint)
+            try:
+                sample = self.pipeline.run(task.content, name=path)
+            except Exception as error:
+                if not isinstance(error, HandprepError):  # as of a part that is not handprep's
+                    error.add_note(f"This was while preparing {printable(path)}.")
+                raise
+            task.record = Record.of(sample, self._origin(task, sample))
+            task.image = encode(sample, self.format)
+            if self.keeps_record:
+                task.image = task.record.sealed_into(task.image)
+        task.content = b""  # others wait in memory for their turn to be written
+        return task
+
+    def write(self, task: Task) -> Row:
+        """Write the image, remember what is known of the photo, and return its row."""
+        if task.fault is None:
+            with _Timed(task):
+                self.outputs.write(task.output, task.image)
+        told = {**self.told(task.source), "milliseconds": round(1000 * task.seconds, 1)}
+        if task.fault is None and task.record is not None:
+            row = Row.of_record(task.record, **told)
+        else:
+            row = Row.of_fault(task.fault or ImageError("nothing was read"), source=task.source, **told)
+        task.row = row
+        self.remember(task)
+        return row
+
+    def remember(self, task: Task) -> None:
+        """Keep what is known of a photo that was read, if it has an image, or can have none."""
+        kind = "" if task.fault is None else type(task.fault).__name__
+        if self.index is None or kind not in ("", *VERDICTS):
+            return
+        path = self.photos.path(task.source)
+        milliseconds, message = round(1000 * task.seconds, 1), str(task.fault or "")
+        last = self.index.last(path)
+        if last is not None and (last.digest, last.fingerprint) == (task.digest, self.fingerprint):
+            milliseconds, kind, message = last[5:]
+        known = Known(*task.stamp, task.digest, self.fingerprint, milliseconds, kind, message)
+        self.index.add(path, known)
+
+    def told(self, source: str) -> dict[str, Any]:
+        """Return what a row says of a photo by its name alone."""
+        origin, label = origin_and_label(source, self.whole, self.class_level)
+        return {"origin": origin, "label": label}
+
+    def _origin(self, task: Task, sample: Sample) -> Origin:
+        return Origin(
+            source=task.name or task.source,
+            output=task.output,
+            size=len(task.content),
+            digest=task.digest,
+            photo=_photo_size(sample, task.content),
+            fingerprint=self.fingerprint,
+            message=FIRST_FRAME if _has_more_images(task.content) else "",
+        )
+
+
+class _Timed:
+    """Adds the time to a task's, and keeps what is wrong with its photo alone."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self._task.seconds += time.perf_counter() - self._start
+        if isinstance(error, FAULTS) and not getattr(error, "concerns_all", False):
+            self._task.fault = error
+        return self._task.fault is error is not None
+
+
+def _photo_size(sample: Sample, content: bytes) -> tuple[int, int]:
+    """Return width and height of the photo, upright, also where less of it was decoded."""
+    size, to_source = sample.size, sample.to_source
+    if sample.frames:
+        size, to_source = sample.frames[0].size, sample.frames[0].to_source
+    factor = round(geometry.scale_of(to_source))
+    if factor == 1:
+        return size
+    with JpegImageFile(io.BytesIO(content)) as file:  # only JPEG is decoded at less than its size
+        width, height = file.size
+    reduced = -(-width // factor), -(-height // factor)
+    return (width, height) if reduced == size else (height, width)
+
+
+def _has_more_images(content: bytes) -> bool:
+    if content.startswith(b"\x89PNG"):
+        return b"acTL" in content[: content.find(b"IDAT")]  # an animated PNG tells before its pixels
+    if not content.startswith((b"GIF8", b"RIFF", b"II", b"MM")) and content[4:8] != b"ftyp":
+        return False
+    try:
+        with PIL.Image.open(io.BytesIO(content)) as file:
+            return int(getattr(file, "n_frames", 1)) > 1
+    except Exception:  # noqa: BLE001 - hostile bytes, of which the first image was good enough
+        return False
+
+
+def _is_transparent(transform: Any) -> bool:
+    return isinstance(transform, BackgroundRemover) and transform.background == "transparent"

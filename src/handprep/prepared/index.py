@@ -1,0 +1,172 @@
+"""Which content each photo had when it was last read, so that it need not be read to be known again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import re
+import stat
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from handprep.errors import HandNotFoundError, OutputError, SampleSkipped
+from handprep.files import atomic_write, check_regular, make_folder
+from handprep.names import printable
+from handprep.prepared.record import DIGEST
+
+_log = logging.getLogger(__name__)
+
+TICK = 2_000_000_000  # nanoseconds: the coarsest clock of a file system, FAT's
+SLACK = 64  # outdated lines that are not worth a clean-up
+FAULTS = {error.__name__: error for error in (HandNotFoundError, SampleSkipped)}
+_DIGEST = re.compile(f"[0-9a-f]{{{2 * DIGEST}}}")  # it becomes a file's name, and the index may be damaged
+
+
+class Known(NamedTuple):  # a tuple, as 100,000 of them pickle in 0.05 s instead of 0.6
+    """What is known of a photo: size, time and inode of its file, the digest of its content, and its end.
+
+    `fault` and `message` are of a photo in which the pipeline of that fingerprint finds no hand, and which
+    then has no image; there is no other place to keep that.
+    """
+
+    size: int
+    modified: int
+    inode: int
+    digest: str
+    fingerprint: str = ""
+    milliseconds: float = 0.0
+    fault: str = ""
+    message: str = ""
+
+    def raise_fault(self, fingerprint: str) -> None:
+        """Raise what the pipeline of that fingerprint would, if it is known to find no hand."""
+        if self.fault and self.fingerprint == fingerprint:
+            raise FAULTS[self.fault](self.message)
+
+
+def stamp_of(found: os.stat_result) -> tuple[int, int, int]:
+    """Return what shows that a file was changed or replaced: its size, time and inode."""
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+class Index:
+    """What is known of photos by their paths, in memory and in a file that may be deleted at any time.
+
+    Any number of processes append to the file, each line in one write. There is no lock: a line that is
+    torn, mixed up or lost only means that its photo is read once more. The file is cleaned up when it is
+    opened and most of its lines are outdated.
+    """
+
+    def __init__(
+        self, file: Path, root: str, *, keep: bool = True, known: dict[str, Known] | None = None
+    ) -> None:
+        self._path, self._prefix, self._keep = file, os.path.join(root, ""), keep  # noqa: PTH118 - strings
+        self._known: dict[str, Known] = known or {}
+        self._end, self._inode = 0, -1  # how far which file was read
+        self._warned = False
+        check_regular(file)
+        if known is None and self.refresh() > 2 * len(self._known) + SLACK:
+            self._clean_up()
+
+    def last(self, photo: str) -> Known | None:
+        """Return what is known of a photo, which may have changed since."""
+        return self._known.get(photo)
+
+    def now(self, photo: str) -> Known | None:
+        """Return what is known of a photo, or None where it has to be read to be known."""
+        known = self._known.get(photo)
+        if known is None:
+            return None
+        try:
+            found = os.stat(photo)  # noqa: PTH116 - at every reading of every image
+        except OSError:
+            return None  # who reads the photo next says why
+        same = stamp_of(found) == known[:3] and stat.S_ISREG(found.st_mode)
+        return known if same else None
+
+    def add(self, photo: str, known: Known) -> None:
+        """Remember what is known of a photo, here and in the file.
+
+        A photo that was changed only just now could change again without its time showing that. So its size
+        is not remembered, and the photo is read again the next time.
+        """
+        if abs(time.time_ns() - known.modified) < TICK:
+            if self._keep and not known.fault:
+                return  # it is asked for again and again meanwhile: one line each would be many
+            known = known._replace(size=-1)
+        if self._known.get(photo) == known:
+            return
+        if self._keep:
+            self._known[photo] = known
+        try:
+            self._append(self._line(photo, known))
+        except (OSError, OutputError) as error:  # as on a read-only disk, where all may be prepared
+            where = printable(self._prefix.rstrip(os.sep))
+            self._warn_once(f"what is known of the photos of {where} is not kept", error)
+
+    def refresh(self) -> int:
+        """Read what was appended since the last time, by any process; return the number of lines."""
+        try:
+            with self._path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                if found.st_ino != self._inode or found.st_size < self._end:  # another file by now
+                    self._inode, self._end = found.st_ino, 0
+                file.seek(self._end)
+                content = file.read()
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            self._warn_once(f"{printable(str(self._path))} is not used", error)
+            return 0
+        *lines, torn = content.split(b"\n")
+        self._end += len(content) - len(torn)
+        for line in lines:
+            self._remember(line)
+        return sum(map(bool, lines))
+
+    def _remember(self, line: bytes) -> None:
+        try:
+            told = json.loads(line)
+            photo = os.path.join(self._prefix, told.pop("photo"))  # noqa: PTH118
+            known = Known(**told)
+            if _is_whole(known):
+                self._known[photo] = known
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+            return  # empty or damaged: at worst a photo is read again
+
+    def _line(self, photo: str, known: Known) -> bytes:
+        below = photo.removeprefix(self._prefix)
+        name = below if below != photo else os.path.abspath(photo)  # noqa: PTH100
+        told = {name: value for name, value in known._asdict().items() if value or name in Known._fields[:4]}
+        return json.dumps({"photo": name, **told}).encode() + b"\n"
+
+    def _append(self, line: bytes) -> None:
+        make_folder(self._path.parent, "")
+        with self._path.open("ab", buffering=0) as file:
+            file.write(b"\n" + line)  # what was torn before ends here
+
+    def _clean_up(self) -> None:
+        try:
+            atomic_write(self._path, b"".join(self._line(*item) for item in list(self._known.items())))
+        except OutputError as error:
+            self._warn_once(f"{printable(str(self._path))} keeps its outdated lines", error)
+
+    def _warn_once(self, consequence: str, error: Exception) -> None:
+        if not self._warned:
+            _log.warning("%s: %s", consequence, error)
+        self._warned = True
+
+
+def _is_whole(known: Known) -> bool:
+    """Tell whether values of a file that may be damaged are of the right kinds."""
+    texts = known.digest, known.fingerprint, known.fault, known.message
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) for number in known[:3])
+        and math.isfinite(known.milliseconds)
+        and _DIGEST.fullmatch(known.digest) is not None
+        and known.fault in ("", *FAULTS)
+    )

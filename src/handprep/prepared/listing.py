@@ -1,0 +1,178 @@
+"""The photos of a folder: which there are, and which class and origin each belongs to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from handprep.errors import InputError
+from handprep.names import printable
+
+ENDINGS = (
+    *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif"),
+    *("avif", "heic", "heif", "hif", "pbm", "pgm", "ppm", "pnm"),
+)
+NOT_PHOTOS = frozenset({"__MACOSX"})  # what macOS adds to zip files: copies that are no pictures
+INDEX = ".handprep.jsonl"  # marks a folder of prepared images; no folder, which ImageFolder takes for a class
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What was found in a folder."""
+
+    sources: tuple[str, ...]
+    whole: str
+    ignored: int
+    unread: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
+
+
+def listing(
+    folder: Path, *, without: Path | None = None, is_photo: Callable[[str], bool] | None = None
+) -> Listing:
+    """Find the photos in a folder and its sub-folders, by the endings of their names or by `is_photo(path)`.
+
+    Links to folders are followed, except back into a folder that is being read. Names that begin with
+    a dot are hidden and left out.
+
+    Examples
+    --------
+    >>> listing(Path("photos")).sources[0]  # doctest: +SKIP
+    'rock/a.jpg'
+    """
+    if not folder.is_dir():
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise InputError(f"{printable(str(folder))} {problem}: give the folder that holds the photos")
+    walker = _Walker(folder, without)
+    walker.walk()
+    if walker.unread and not walker.files:
+        raise InputError(walker.unread[0])
+    sources = photos_among(walker.files)
+    if is_photo is not None:
+        sources = tuple(sorted(file for file in walker.files if is_photo(os.path.join(folder, file))))  # noqa: PTH118
+    return Listing(
+        sources=sources,
+        whole=Path(os.path.realpath(folder)).name or str(folder),
+        ignored=len(walker.files) - len(sources),
+        unread=tuple(walker.unread),
+        nested=tuple(sorted(walker.nested)),
+    )
+
+
+def no_photo(name: str, ignored: int) -> InputError:
+    """Return the error for a folder without photos."""
+    return InputError(
+        f"no photo in {name}: looked there and in its sub-folders for files that end in "
+        f"{', '.join(ENDINGS)}, and saw {ignored} others"
+    )
+
+
+def photos_among(files: Iterable[str]) -> tuple[str, ...]:
+    """Return which of some files are photos by the endings of their names, in order."""
+    return tuple(sorted(file for file in files if _ending(file) in ENDINGS))
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a file or folder of that name is left out."""
+    return name.startswith(".") or name in NOT_PHOTOS
+
+
+def check_class_level(level: Any) -> None:
+    """Raise InputError unless it is one that `origin_and_label` takes."""
+    if isinstance(level, bool) or not isinstance(level, int) or level == 0:
+        raise InputError(
+            "class_level must be 1 for the folders at the top, 2 for those in them, and so on, or -1 for the "
+            f"folder that a photo lies in, -2 for the one above it, not {level!r}"
+        )
+
+
+def origin_and_label(source: str, whole: str, class_level: int = -1) -> tuple[str, str]:
+    """Return the origin and the class of a photo.
+
+    Parameters
+    ----------
+    source
+        Its path from the folder of photos, joined with ``/``.
+    whole
+        That folder's name.
+    class_level
+        Which of its folders is the class: 1 is the one at the top, as torchvision's `ImageFolder` has it, 2
+        the one in that; -1 is the folder that the photo lies in, -2 the one above. The folders above the
+        class are the origin. A photo that has no such folder has no class.
+
+    Examples
+    --------
+    >>> origin_and_label("cgi/rock/a.jpg", "photos"), origin_and_label("rock/a.jpg", "photos")
+    (('cgi', 'rock'), ('photos', 'rock'))
+    >>> origin_and_label("seq/hello/clip01/frame.jpg", "photos", class_level=2)
+    ('seq', 'hello')
+    """
+    folders = source.split("/")[:-1]
+    at = class_level - 1 if class_level > 0 else len(folders) + class_level
+    if not 0 <= at < len(folders):
+        return "/".join(folders) or whole, ""
+    return "/".join(folders[:at]) or whole, folders[at]
+
+
+def _ending(source: str) -> str:
+    _, dot, ending = source.rpartition("/")[2].rpartition(".")
+    return ending.lower() if dot else ""
+
+
+class _Walker:
+    """Goes through folders once, and remembers what it found and which it could not read."""
+
+    def __init__(self, whole: Path, without: Path | None) -> None:
+        self._whole = whole
+        self._without = None if without is None else os.path.realpath(without)
+        self._excluded = None if without is None or not without.exists() else _identity(without)
+        self.files: list[str] = []
+        self.unread: list[str] = []
+        self.nested: list[str] = []
+
+    def walk(self) -> None:
+        pending: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
+        while pending:
+            relative, above = pending.pop()
+            folder = self._whole / relative
+            try:
+                identity = _identity(folder)
+                if identity in above or identity == self._excluded:
+                    continue
+                with os.scandir(folder) as scan:
+                    entries = list(scan)
+            except OSError as error:  # also of a path that is too long
+                self.unread.append(
+                    f"the folder {printable(str(folder))} cannot be read: {error.strerror or error}"
+                )
+                continue
+            if relative and any(entry.name == INDEX for entry in entries):
+                self.nested.append(relative.rstrip("/"))
+                continue
+            for entry in entries:
+                if is_hidden(entry.name):
+                    continue
+                if not _leads_to_folder(entry):
+                    self.files.append(relative + entry.name)
+                elif not self._leads_into_excluded(entry):
+                    pending.append((f"{relative}{entry.name}/", (*above, identity)))
+
+    def _leads_into_excluded(self, entry: os.DirEntry[str]) -> bool:
+        if self._without is None or not entry.is_symlink():
+            return False
+        return Path(os.path.realpath(entry.path)).is_relative_to(self._without)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads nowhere: by its name it may be a photo, and reading it says why not
+        return False

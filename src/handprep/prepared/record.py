@@ -1,0 +1,303 @@
+"""The record that a prepared image carries: its hands, the way back to the photo, and where it is from."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import logging
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from handprep import geometry, images
+from handprep.errors import InputError
+from handprep.images import MAX_PIXELS, encode
+from handprep.prepared.container import DamagedError, located, split, wrapped
+from handprep.sample import Frame, Hand, Sample, Step
+
+_log = logging.getLogger(__name__)
+
+VERSION = 1  # of what is written here: files with another one are prepared again
+DIGEST = 16  # bytes of BLAKE2b
+MOST_TEXT = 1 << 24  # bytes of JSON: hundreds of hands take less
+MODES = ("L", "RGB", "LA", "RGBA")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a prepared image is from.
+
+    Attributes
+    ----------
+    source
+        The photo's path from the folder of photos, joined with ``/``.
+    output
+        The prepared image's path from the folder of prepared images, likewise.
+    size, digest
+        Bytes of the photo's file, and their `digest_of`.
+    photo
+        Width and height of the photo in pixels, turned upright by its EXIF orientation.
+    fingerprint
+        Of the pipeline and of how the file is written: what has the same one need not be prepared again.
+    message
+        What is to be known of the photo, such as that only its first frame was taken.
+    """
+
+    source: str = ""
+    output: str = ""
+    size: int = 0
+    digest: str = ""
+    photo: tuple[int, int] = (0, 0)
+    fingerprint: str = ""
+    message: str = ""
+
+
+def digest_of(content: bytes) -> str:
+    """Return the digest by which handprep tells whether a file's content is the same, as hex digits."""
+    return hashlib.blake2b(content, digest_size=DIGEST).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a prepared image file says of itself, checked against the file.
+
+    Attributes
+    ----------
+    origin
+        Where the image is from.
+    plain
+        The rest, as JSON values.
+    alpha
+        A PNG of the hand's alpha, where that is known and the image has no alpha channel; else empty.
+    """
+
+    origin: Origin
+    plain: Mapping[str, Any]
+    alpha: bytes = b""
+
+    @classmethod
+    def of(cls, sample: Sample, origin: Origin | None = None) -> Record:
+        """Return the record of a sample."""
+        plain = {
+            "hands": None if sample.hands is None else [_plain_hand(hand) for hand in sample.hands],
+            "to_source": _plain_map(sample.to_source),
+            "frames": [[*frame.size, _plain_map(frame.to_source)] for frame in sample.frames],
+            "steps": [[step.name, dict(step.decided)] for step in sample.steps],
+            "transparent": sample.transparent,
+            "opaque": sample.alpha is None,
+            "grey": sample.image.ndim == 2,
+        }
+        apart = sample.alpha is not None and not sample.transparent
+        alpha = encode(Sample(image=sample.alpha), "png") if apart and sample.alpha is not None else b""
+        if origin is None:
+            first = sample.frames[0] if sample.frames else Frame(size=sample.size, to_source=sample.to_source)
+            width, height = geometry.apply(first.to_source, first.size).round().astype(int).tolist()
+            origin = Origin(source=sample.source or "", photo=(max(1, width), max(1, height)))
+        return cls(origin=origin, plain=plain, alpha=alpha)
+
+    def sealed_into(self, image: bytes) -> bytes:
+        """Return an encoded image with the record in it, and a checksum over both.
+
+        The same sample always becomes the same bytes.
+        """
+        told = {"version": VERSION, "origin": asdict(self.origin), **self.plain}
+        text = json.dumps(told, separators=(",", ":"), default=_plain_number).encode()
+        body = struct.pack(">I", len(text)) + text + self.alpha
+        before, after = split(image, DIGEST + len(body))
+        return before + wrapped(before, _checksum(before, after, body) + body) + after
+
+    @classmethod
+    def read(cls, content: bytes) -> Record:
+        """Return the record of a file."""
+        try:
+            start, end, payload = located(content)
+            body = payload[DIGEST:]
+            if _checksum(content[:start], content[end:], body) != payload[:DIGEST]:
+                raise DamagedError("truncated, damaged or changed")
+            (length,) = struct.unpack_from(">I", body)
+            if length > MOST_TEXT:
+                raise DamagedError(f"a record of {length} bytes")
+            plain = json.loads(body[4 : 4 + length])
+            if plain.pop("version") != VERSION:
+                raise DamagedError("another version of the record")
+            record = cls(origin=_origin(plain.pop("origin")), plain=plain, alpha=body[4 + length :])
+            record.hands()
+            _map(plain["to_source"])
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise DamagedError(str(error) or type(error).__name__) from error
+        except struct.error as error:
+            raise DamagedError("truncated") from error
+        return record
+
+    def hands(self) -> tuple[Hand, ...] | None:
+        """Return the hands in pixels of the image, the chosen one first; None where none were looked for."""
+        hands = self.plain["hands"]
+        return None if hands is None else tuple(map(_hand, hands))
+
+    def to_source(self) -> NDArray[np.float64]:
+        """Return the ``(2, 3)`` map from pixels of the image to pixels of the photo."""
+        return _map(self.plain["to_source"])
+
+    def sample(self, content: bytes) -> Sample:
+        """Return the sample that the file was made of: to the last bit, but for what JPEG and WebP lose."""
+        plain = self.plain
+        try:
+            grey, transparent = bool(plain["grey"]), bool(plain["transparent"])
+            file, mode = _opened(content), ("L" if grey else "RGB") + ("A" if transparent else "")
+            if content.startswith(b"RIFF"):  # WebP has no grey, and leaves out an alpha of 255 everywhere
+                file = file.convert(mode)
+            if file.mode != mode:
+                raise DamagedError(f"an image of mode {file.mode}, not {mode}")
+            pixels = np.asarray(file)
+            alpha = pixels[..., -1] if transparent and not plain["opaque"] else None
+            if self.alpha:
+                alpha = np.asarray(_opened(self.alpha))
+            if transparent:
+                pixels = pixels[..., 0] if grey else pixels[..., :3]
+            return Sample(
+                image=np.ascontiguousarray(pixels),
+                alpha=None if alpha is None else np.ascontiguousarray(alpha),
+                hands=self.hands(),
+                transparent=transparent,
+                to_source=self.to_source(),
+                source=self.origin.source or None,
+                steps=tuple(Step(name=str(name), decided=dict(decided)) for name, decided in plain["steps"]),
+                frames=tuple(Frame(size=(w, h), to_source=_map(m)) for w, h, m in plain["frames"]),
+            )
+        except (InputError, LookupError, TypeError, ValueError) as error:
+            raise DamagedError(str(error)) from error
+
+
+def _opened(content: bytes) -> PIL.Image.Image:
+    """Return a prepared image's pixels as a PIL image of mode L, RGB, LA or RGBA."""
+    try:
+        with PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as file:
+            if file.mode not in MODES or file.width * file.height > MAX_PIXELS:
+                raise DamagedError(f"an image of {file.mode} and {file.width} x {file.height} pixels")
+            file.load()
+            return file.copy()
+    except DamagedError:
+        raise
+    except Exception as error:  # any bytes may be met here, and Pillow names no exceptions it keeps to
+        raise DamagedError(str(error) or type(error).__name__) from error
+
+
+def read(picture: Any, **options: Any) -> Sample:
+    """Read an image; a prepared one comes back with its hands, alpha and the map to its photo.
+
+    Parameters
+    ----------
+    picture
+        A path, bytes, or anything else that `handprep.images.read` takes.
+    **options
+        Those of `handprep.images.read`, for images without a record.
+
+    Returns
+    -------
+    Sample
+        What the pipeline gave, if handprep prepared the file: to the last bit for PNG; JPEG and lossy WebP
+        change the pixels alone. `Sample.source` is the photo's path from its folder. A file that was
+        changed since, and any other image, is read as it is, with hands not looked for.
+
+    Raises
+    ------
+    ImageError, InputError
+        As `handprep.images.read`.
+
+    Examples
+    --------
+    >>> sample = read("prepared/rock/a.png")  # doctest: +SKIP
+    >>> sample.hand.landmarks.shape, sample.source  # doctest: +SKIP
+    ((21, 2), 'rock/a.jpg')
+    """
+    content = picture
+    if isinstance(picture, str | os.PathLike):
+        content = read_file(os.fsdecode(picture))
+    if isinstance(content, bytes):
+        try:
+            return Record.read(content).sample(content)
+        except DamagedError as error:
+            _log.info("read as an image without a record: %s", error)
+    return images.read(picture, **options)
+
+
+def read_file(path: str) -> bytes | None:
+    """Return a file's content; None where there is no regular file that can be read."""
+    try:
+        if not os.path.isfile(path):  # noqa: PTH113 - at every image; and a pipe would block
+            return None
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+            return file.read()
+    except (OSError, ValueError):
+        return None
+
+
+def _checksum(before: bytes, after: bytes, body: bytes) -> bytes:
+    checksum = hashlib.blake2b(before, digest_size=DIGEST)
+    checksum.update(after)
+    checksum.update(body)
+    return checksum.digest()
+
+
+def _origin(plain: Any) -> Origin:
+    origin = Origin(**plain)
+    width, height = origin.photo
+    texts = (origin.source, origin.output, origin.digest, origin.fingerprint, origin.message)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("an origin needs texts")
+    if not all(isinstance(number, int) and number >= 0 for number in (origin.size, width, height)):
+        raise TypeError("an origin needs whole numbers")
+    return replace(origin, photo=(width, height))
+
+
+def _plain_hand(hand: Hand) -> dict[str, Any]:
+    return {field.name: _plain(getattr(hand, field.name)) for field in fields(hand)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):  # exact, and read three times as fast as decimals
+        numbers = base64.b64encode(value.astype("<f4").tobytes()).decode("ascii")
+        return {"shape": list(value.shape), "float32": numbers}
+    return [float(number) for number in value] if isinstance(value, tuple) else value
+
+
+def _hand(plain: dict[str, Any]) -> Hand:
+    """Build a hand of whatever fields it has, so that a new field of `Hand` needs nothing here."""
+    hand = Hand(**{name: _rich(value) for name, value in plain.items()})
+    if not all(value is None or isinstance(value, str) for value in (hand.view, hand.handedness)):
+        raise TypeError("a hand's view and side are texts")
+    return hand
+
+
+def _rich(value: Any) -> Any:
+    if isinstance(value, dict):
+        return np.frombuffer(base64.b64decode(value["float32"]), "<f4").reshape(value["shape"])
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, np.generic):  # a detector of the user's own may give numpy's
+        return value.item()
+    if isinstance(value, Mapping | tuple):
+        return dict(value) if isinstance(value, Mapping) else list(value)
+    raise InputError(f"{value!r:.200} of type {type(value).__name__} cannot be written to a record")
+
+
+def _plain_map(matrix: NDArray[np.float64]) -> list[float]:
+    numbers: list[float] = matrix.ravel().tolist()
+    return numbers
+
+
+def _map(plain: Any) -> NDArray[np.float64]:
+    matrix = np.array(plain, dtype=np.float64).reshape(2, 3)
+    if not np.isfinite(matrix).all():
+        raise ValueError("a map needs six finite numbers")
+    return matrix

@@ -1,0 +1,277 @@
+"""A folder at a time: photos in, prepared images out, with a manifest, a detection table and resume."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from handprep import html_report, models
+from handprep.errors import InputError, OutputError
+from handprep.files import atomic_write
+from handprep.pipeline import Pipeline
+from handprep.prepared.container import DamagedError
+from handprep.prepared.ensure import Preparation, Task
+from handprep.prepared.listing import Listing, check_class_level, no_photo
+from handprep.prepared.manifest import STATUSES, Row, to_csv
+from handprep.prepared.naming import check_apart, folders_of, output_names, same_name
+from handprep.prepared.record import Record
+from handprep.prepared.storage import Storage
+from handprep.prepared.table import DetectionTable, detection_table
+from handprep.progress import Progress, reporting
+from handprep.threads import ordered_map
+
+MANIFEST, DETECTION_CSV, DETECTION_MARKDOWN = "manifest.csv", "detection.csv", "detection.md"
+REPORT = "report.html"
+AT_ONCE = 32  # photos that a thread looks for: handing one over takes as long as looking for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunResult:
+    """What became of many photos.
+
+    Attributes
+    ----------
+    folder
+        The folder of prepared images, or its URI.
+    rows
+        One for each photo, in the order of their paths.
+    resumed
+        How many photos were finished by an earlier run and left as they are.
+    vanished
+        Images of earlier runs whose photos are no longer there. They are left where they are, and the
+        manifest does not list them.
+    ignored
+        How many other files lie among the photos.
+    unread
+        A message for each folder of photos that could not be read.
+    nested
+        Folders among the photos that an earlier run wrote prepared images to. They were left out.
+    """
+
+    folder: str
+    rows: Sequence[Row]
+    resumed: int = 0
+    vanished: tuple[str, ...] = ()
+    ignored: int = 0
+    unread: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many photos have each status."""
+        counted = Counter(row.status for row in self.rows)
+        return {status: counted[status] for status in STATUSES}
+
+    @property
+    def failed(self) -> tuple[Row, ...]:
+        """The rows of the photos that failed."""
+        return tuple(row for row in self.rows if row.status == "failed")
+
+    @property
+    def detection(self) -> DetectionTable:
+        """Photos and hands found, by origin and class."""
+        return detection_table(self.rows)
+
+    def __repr__(self) -> str:
+        return f"RunResult(folder={self.folder!r}, resumed={self.resumed}, counts={self.counts})"
+
+
+def prepare(
+    src: str | os.PathLike[str],
+    dst: str | os.PathLike[str],
+    pipeline: Pipeline,
+    *,
+    format: str = "png",
+    workers: int | None = None,
+    progress: bool | Progress = False,
+    report: bool = False,
+    record: bool = True,
+    class_level: int = -1,
+) -> RunResult:
+    """Take every photo of a folder through a pipeline, and write the images to another folder.
+
+    Sub-folders are mirrored. Each image carries a record of its hands, of the way back to its photo, and of
+    what it was made of: `handprep.read` gives all of it back. Beside the images, `dst` gets
+    ``manifest.csv`` (a row for each photo), ``detection.csv`` and ``detection.md`` (hands found, by origin
+    and class), and two hidden files for the next run.
+
+    The same call again carries on where the last one ended, even if that was killed. Photos are
+    prepared again if they changed, if the pipeline, the format or a model file changed, if their image is
+    missing or changed, and if they failed. What is finished is left as it is. Images of earlier runs that
+    have become wrong, as their photo now fails or theirs is another name now, are removed at the end;
+    those of photos that are no longer there are left alone.
+
+    Parameters
+    ----------
+    src
+        The folder of photos (`handprep.prepared.listing.listing` says which files these are). Folders in it
+        that hold prepared images of an earlier run are left out.
+    dst
+        The folder of images. It may lie inside of `src`, and then is not read. A file in it that has
+        an image's name is replaced.
+    pipeline
+        What to do with each photo.
+    format
+        ``"png"``, ``"jpg"`` or ``"webp"``.
+    workers
+        Threads; None for one a core.
+    progress
+        Whether to draw a progress bar on standard error; or a function that is called with the number of
+        photos done and the number of all, from the calling thread, after each photo.
+    report
+        Whether to write ``report.html``, too: a page with the detection table, contact sheets, every photo
+        in which nothing was found or that failed, and scores. It needs no other file and no network, and
+        is at most 30 MB with 10,000 photos. Without this, a page of an earlier call stays as it is.
+    record
+        Whether the images carry their records, which name the photo from `src` on and nothing of the machine.
+        Without them, the next call prepares all photos again, and old images are never removed.
+    class_level
+        Which of a photo's folders is its class: -1 for the one that it lies in, -2 for the one above that;
+        1 for the one at the top, as in torchvision's `ImageFolder`. The folders above it are the origin.
+
+    Returns
+    -------
+    RunResult
+        Photos that fail do not stop the others: they have a row with the reason.
+
+    Raises
+    ------
+    InputError
+        If `src` is no folder or holds no photo, `dst` is a file, the same folder or would overwrite
+        photos, or a parameter is out of its range.
+    OutputError
+        If `dst` cannot be written, the disk is full, or another run is writing there.
+    ModelError, MissingExtraError
+        If a model file or a package that the pipeline needs cannot be had.
+
+    Examples
+    --------
+    >>> from handprep.pipeline import study_pipeline
+    >>> result = prepare("photos", "prepared", study_pipeline())  # doctest: +SKIP
+    >>> print(result.detection.text())  # doctest: +SKIP
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be at least 1, not {workers}")
+    check_class_level(class_level)
+    photos, outputs = Storage(src), Storage(dst)
+    work = Preparation(
+        photos=photos,
+        outputs=outputs,
+        pipeline=pipeline,
+        format=format,
+        keeps_record=record,
+        class_level=class_level,
+    )
+    if os.path.realpath(src) == os.path.realpath(dst):
+        raise InputError(f"{outputs.name} is the folder of photos: give another for the outputs")
+    listed = photos.photos(without=outputs)
+    if not listed.sources:
+        raise no_photo(photos.name, listed.ignored)
+    names = output_names(listed.sources, work.ending)
+    check_apart(Path(src), Path(dst), names.values())
+    with outputs.locked():
+        outputs.make_folders(["", *folders_of(names.values())])
+        work = work.with_index(outputs.index(photos), whole=listed.whole)
+        rows, resumed = _carry_out(work, listed, names, workers, progress)
+        vanished = settle(outputs, {row.output for row in rows if row.output}, listed.sources)
+        result = result_of(outputs.name, rows, resumed, vanished, listed)
+        write_tables(outputs, result, MANIFEST, to_csv(rows))
+        if report:
+            drawn = progress is True
+            page = html_report.render(
+                rows, Path(src), Path(dst), pipeline, work.fingerprint, workers=workers, progress=drawn
+            )
+            atomic_write(Path(dst, REPORT), page)
+    return result
+
+
+def result_of(
+    folder: str, rows: Sequence[Row], resumed: int, vanished: tuple[str, ...], listed: Listing
+) -> RunResult:
+    """Return the result of a run over what was listed."""
+    return RunResult(
+        folder=folder,
+        rows=rows,
+        resumed=resumed,
+        vanished=vanished,
+        ignored=listed.ignored,
+        unread=listed.unread,
+        nested=listed.nested,
+    )
+
+
+def _carry_out(
+    work: Preparation,
+    listed: Listing,
+    names: Mapping[str, str],
+    workers: int | None,
+    progress: bool | Progress,
+) -> tuple[tuple[Row, ...], int]:
+    """Prepare what is left, and return all rows and how many were there before."""
+    sources, total = listed.sources, len(listed.sources)
+    rows: dict[str, Row] = {}
+
+    def look(part: Sequence[str]) -> list[Row | None]:
+        found = (work.found(source, names[source]) for source in part)
+        return [None if task is None else task.row for task in found]
+
+    parts = [sources[start : start + AT_ONCE] for start in range(0, total, AT_ONCE)]
+    try:
+        with closing(ordered_map(look, parts, workers=workers)) as found:
+            rows.update((row.source, row) for part in found for row in part if row is not None)
+        resumed, left = len(rows), [source for source in sources if source not in rows]
+        if left:  # here, so that what is missing is one error, not one for each photo
+            for name in sorted(work.pipeline.model_files):
+                models.fetch(name, progress=progress is True)
+        tasks = (Task(source=source, output=names[source]) for source in left)
+        prepared = work.carried_out(tasks, workers=workers, done=lambda row: rows.update({row.source: row}))
+        with reporting(progress, resumed, total) as told, closing(prepared):
+            for done, _ in enumerate(prepared, start=resumed + 1):
+                told(done, total)
+    except BaseException as stopped:  # also Ctrl-C
+        stopped.add_note(f"{len(rows)} of {total} photos are done. The same call carries on with the others.")
+        try:
+            work.outputs.write(MANIFEST, to_csv(rows.values()))
+        except OutputError as error:  # the disk may be full: that must not hide why it was cut short
+            stopped.add_note(str(error))
+        raise
+    return tuple(rows[source] for source in sources), resumed
+
+
+def settle(outputs: Storage, current: set[str], sources: Iterable[str]) -> tuple[str, ...]:
+    """Remove images that have become wrong, and return the names of those whose photos are gone, which stay.
+
+    Only an image whose own record says that handprep wrote it under this very name is ever removed.
+    """
+    spelled, there = {same_name(name): name for name in current}, set(outputs.names())
+    photos, vanished = set(sources), []
+    for name in there:
+        if name in current or not name.endswith((".png", ".jpg", ".webp")):
+            continue
+        try:
+            origin = Record.read(outputs.read(name) or b"").origin
+        except DamagedError:
+            continue
+        if origin.output != name or not origin.fingerprint:
+            continue
+        if origin.source not in photos:
+            vanished.append(name)
+        elif (
+            spelled.get(same_name(name), name) in there
+        ):  # else A.png and a.png are one file, as on some disks
+            outputs.remove(name)
+    return tuple(sorted(vanished))
+
+
+def write_tables(outputs: Storage, result: RunResult, manifest: str, content: bytes) -> None:
+    """Write the manifest and the detection table, all of the images being safe by then."""
+    table = result.detection
+    outputs.flush()
+    outputs.write(DETECTION_CSV, table.csv())
+    outputs.write(DETECTION_MARKDOWN, table.markdown().encode())
+    outputs.write(manifest, content)
+    outputs.flush()

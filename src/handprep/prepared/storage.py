@@ -1,0 +1,108 @@
+"""Where photos and prepared images lie: what a folder can do, on a disk or elsewhere."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+
+from handprep import images
+from handprep.errors import ImageError, InputError
+from handprep.files import atomic_write, locked, make_folder, make_folders, remove, sync_folder
+from handprep.names import printable
+from handprep.prepared.index import Index, stamp_of
+from handprep.prepared.listing import INDEX, Listing, listing
+from handprep.prepared.record import read_file
+
+LOCK = ".handprep.lock"
+SYNC_EVERY = 256  # files: so many may have to be made again after a power cut
+Stamp = tuple[int, int, int]  # size, time and inode
+
+
+class Storage:
+    """A folder of photos or of prepared images on a disk; a subclass may have it elsewhere.
+
+    It can be pickled, and used from any thread.
+    """
+
+    is_local = True
+
+    def __init__(self, folder: str | os.PathLike[str], *, durable: bool = True) -> None:
+        self.folder, self._durable = os.fspath(folder), durable
+        self.name = printable(self.folder)
+        self._unsynced: dict[str, int] = {}
+
+    def path(self, name: str) -> str:
+        """Return the path of a file."""
+        return os.path.join(self.folder, name)  # noqa: PTH118 - a string, for speed
+
+    def photos(self, without: Storage | None) -> Listing:
+        """Return the photos in it; what lies in another storage does not count."""
+        return listing(Path(self.folder), without=Path(without.folder) if without is not None else None)
+
+    def read_photo(self, source: str) -> tuple[bytes, Stamp]:
+        """Return a photo's content, and the stamp that it had before it was read."""
+        path = Path(self.path(source))
+        with suppress(OSError):  # it is read once more below, which says what is wrong and what helps
+            found = path.stat()  # before reading: a change meanwhile then shows next time
+            if stat.S_ISREG(found.st_mode):
+                return path.read_bytes(), stamp_of(found)
+        images.read(path)
+        raise ImageError(
+            f"{printable(str(path))} cannot be read: it was replaced at this very moment. Try again"
+        )
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's content; None if there is no regular file."""
+        return read_file(self.path(name))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, all of it or nothing."""
+        path = Path(self.path(name))
+        atomic_write(path, content, durable=self._durable)
+        if self._durable:
+            folder = str(path.parent)
+            count = self._unsynced[folder] = self._unsynced.get(folder, 0) + 1
+            if count >= SYNC_EVERY:
+                self._unsynced.pop(folder, None)
+                sync_folder(path.parent)
+
+    def flush(self) -> None:
+        """Put on the disk the names of all files that were written."""
+        for folder in list(self._unsynced):
+            self._unsynced.pop(folder, None)
+            sync_folder(Path(folder))
+
+    def remove(self, name: str) -> None:
+        """Remove a file, which need not be there."""
+        remove(Path(self.path(name)))
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all files in it; links to folders are not followed."""
+        for folder, _, files in os.walk(self.folder):
+            below = os.path.relpath(folder, self.folder).replace(os.sep, "/")
+            for file in files:
+                yield file if below == "." else f"{below}/{file}"
+
+    def make_folders(self, relatives: Iterable[str]) -> None:
+        """Make folders, and remove what interrupted writes left in them."""
+        make_folders(Path(self.folder), relatives)
+
+    def index(self, photos: Storage) -> Index | None:
+        """Return what is known of the photos of another folder, if that is kept."""
+        return Index(Path(self.path(INDEX)), photos.folder, keep=False)
+
+    def locked(self) -> AbstractContextManager[Any]:
+        """Make the folder, and return a context that holds its lock."""
+        path = Path(self.folder)
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{self.name} is a file: give a folder for the outputs")
+        busy = f"another run is writing to {self.name}: wait for its end, or give another folder"
+        return locked(make_folder(path, "") / LOCK, busy=busy)
+
+    def is_visible(self) -> bool:
+        """Tell whether the folder is there, as seen from this machine."""
+        return Path(self.folder).is_dir()

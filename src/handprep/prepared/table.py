@@ -1,0 +1,151 @@
+"""The detection table: how many photos there are and in how many a hand was found, by origin and class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from handprep.names import printable
+from handprep.prepared.manifest import Row, csv_of
+
+Counts: TypeAlias = tuple[tuple[int, ...], ...]  # a row for each origin, a column for each class
+Grid: TypeAlias = list[list[str]]  # cells as text; the first row and the first column are headings
+
+NO_CLASS = "(none)"
+NOT_LOOKED = "Hands were not looked for."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionTable:
+    """Photos, and hands found in them, by origin and class.
+
+    Laid out as the founding study's Table 1 (photos) and Table 2 (photos in which a hand was found, and
+    per cent): a row for each origin, a column for each class, and totals. Photos that failed were not
+    looked at: per cent are of the others, and a third table counts the failed ones if there are any.
+
+    Attributes
+    ----------
+    origins, labels
+        In alphabetical order.
+    photos, found, failed
+        How many: a tuple for each origin, with a number for each class.
+    looked
+        Whether hands were looked for at all.
+
+    Examples
+    --------
+    >>> from handprep.prepared.manifest import Row
+    >>> rows = [Row(source="cgi/rock/a.jpg", status="skipped", origin="cgi", label="rock")]
+    >>> print(detection_table(rows).text())
+    Photos
+    origin  rock  total
+    cgi        1      1
+    total      1      1
+    <BLANKLINE>
+    Hands found
+    origin       rock      total
+    cgi     0 (0.0 %)  0 (0.0 %)
+    total   0 (0.0 %)  0 (0.0 %)
+    """
+
+    origins: tuple[str, ...]
+    labels: tuple[str, ...]
+    photos: Counts
+    found: Counts
+    failed: Counts
+    looked: bool
+
+    def text(self) -> str:
+        """Return the tables for the screen."""
+        tables = self.tables(printable)
+        return "\n\n".join(f"{title}\n{_aligned(grid)}" if grid else NOT_LOOKED for title, grid in tables)
+
+    def markdown(self) -> str:
+        """Return the tables as Markdown."""
+        tables = self.tables(_markdown_safe)
+        parts = [f"## {title}\n\n{_piped(grid)}" if grid else NOT_LOOKED for title, grid in tables]
+        return "\n\n".join(parts) + "\n"
+
+    def csv(self) -> bytes:
+        """Return the tables as UTF-8 CSV, one below the other; the first column says which a row is of."""
+        parts = {"photos": self._grid(lambda photos, *_: f"{photos}", str)}
+        if self.looked:
+            parts["found"] = self._grid(lambda _, found, __: f"{found}", str)
+            parts["per cent found"] = self._grid(_share, str)
+        if any(map(any, self.failed)):
+            parts["failed"] = self._grid(lambda *counted: f"{counted[2]}", str)
+        lines = [[name, *row] for name, (_, *rows) in parts.items() for row in rows]
+        return csv_of(["table", *parts["photos"][0]], lines)
+
+    def tables(self, escaped: Callable[[str], str]) -> list[tuple[str, Grid | None]]:
+        """Return title and cells of the tables, names as `escaped` makes them; None for cells not known."""
+
+        def found(photos: int, found: int, failed: int) -> str:
+            return f"{found} ({_share(photos, found, failed)} %)" if photos > failed else "-"
+
+        tables: list[tuple[str, Grid | None]] = [
+            ("Photos", self._grid(lambda photos, *_: f"{photos}", escaped)),
+            ("Hands found", self._grid(found, escaped) if self.looked else None),
+        ]
+        if any(map(any, self.failed)):
+            tables.append(("Failed photos", self._grid(lambda *counted: f"{counted[2]}", escaped)))
+        return tables
+
+    def _grid(self, cell: Callable[[int, int, int], str], escaped: Callable[[str], str]) -> Grid:
+        """Return headings and cells; `cell` makes one of its numbers of photos, hands found and failures."""
+        grid = [["origin", *(escaped(label or NO_CLASS) for label in self.labels), "total"]]
+        counts = zip(*map(_with_totals, (self.photos, self.found, self.failed)), strict=True)
+        for origin, counted in zip((*self.origins, "total"), counts, strict=True):
+            grid.append([escaped(origin), *map(cell, *counted)])
+        return grid
+
+
+def detection_table(rows: Iterable[Row]) -> DetectionTable:
+    """Count the photos of a manifest by origin and class."""
+    # a photo of several hands has a row for each
+    counts = Counter((row.origin, row.label, row.status, row.found) for row in rows if row.hand <= 1)
+    origins = tuple(sorted({origin for origin, *_ in counts}))
+    labels = tuple(sorted({label for _, label, *_ in counts}))
+    by_kind: list[Counter[tuple[str, str]]] = [Counter(), Counter(), Counter()]
+    for (origin, label, status, found), count in counts.items():
+        for counter, counts_here in zip(by_kind, (True, found, status == "failed"), strict=True):
+            counter[origin, label] += count * counts_here
+    photos, hands, failed = (
+        tuple(tuple(counter[origin, label] for label in labels) for origin in origins) for counter in by_kind
+    )
+    looked = all(found or status != "done" for _, _, status, found in counts)
+    return DetectionTable(
+        origins=origins, labels=labels, photos=photos, found=hands, failed=failed, looked=looked
+    )
+
+
+def _with_totals(counts: Counts) -> Counts:
+    rows = tuple((*row, sum(row)) for row in counts)
+    return *rows, tuple(map(sum, zip(*rows, strict=True))) or (0,)
+
+
+def _share(photos: int, found: int, failed: int) -> str:
+    return f"{100 * found / (photos - failed):.1f}" if photos > failed else ""
+
+
+def _aligned(grid: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+    rows = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in grid)
+    return "\n".join("  ".join(row) for row in rows)
+
+
+def _piped(grid: Grid) -> str:
+    head, *rows = grid
+    ruler = ["---", *("---:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ruler, *rows))
+
+
+def _markdown_safe(name: str) -> str:
+    r"""Return a name that Markdown shows as it is, within a table's cell.
+
+    >>> _markdown_safe("a|b_c")
+    'a\\|b\\_c'
+    """
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>#|~" else c for c in printable(name))
