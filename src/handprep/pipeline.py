@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -105,9 +104,9 @@ class Pipeline(Transform):
         name
             What to call bytes or a binary file, in messages and as `Sample.source`.
         """
-        encoded = isinstance(picture, str | bytes | os.PathLike)  # and can be read a second time
-        if not encoded or self.output_size is None:
+        if not images.is_file(picture) or self.output_size is None:
             return self.apply(images.read(picture, name=name))
+        picture, name = images.as_file(picture, name)  # which can be read a second time
         return self._run_reduced(picture, name, max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(self.output_size)))
 
     def _run_reduced(self, picture: Any, name: str | None, at_least: int) -> Sample:

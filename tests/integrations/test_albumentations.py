@@ -417,7 +417,7 @@ class TestRefuses:
 
     def test_a_picture_of_whole_numbers_beyond_8_bits(self):
         with pytest.raises(InputError, match="int32"):
-            PrepareHands(SMALL)(image=BLANK.astype(np.int32))
+            PrepareHands(SMALL)(image=BLANK.astype(np.int32) + 256)
 
     @pytest.mark.parametrize("transform", [None, "crop", A.HorizontalFlip(), {"name": "LiteRTDetector"}])
     def test_what_is_no_transform(self, transform):
