@@ -11,7 +11,9 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 
+from handprep.annotations import moved_mask
 from handprep.errors import ImageError, InputError
 from handprep.images import arrays, decoding, tensors
 from handprep.images.arrays import Colour, check_rgb
@@ -200,9 +202,10 @@ def like(sample: Sample, picture: Any) -> Any:
         A `Sample` for a sample; a PIL image for a PIL image (L, RGB, LA or RGBA); a CHW tensor of the same
         class, dtype and device for a tensor; else a numpy array, of the same dtype for an array and of
         uint8 for files and bytes. Grey pictures are ``(H, W)`` (``(H, W, 1)`` where three dimensions were
-        given) and ``(1, H, W)``. Transparent ones have their alpha as one more channel. Arrays are
-        writable and share no memory with anything. A PIL image has the given one's EXIF, but for its
-        orientation, and the like in its ``info``.
+        given) and ``(1, H, W)``. Transparent ones have their alpha as one more channel. Where a transform
+        has only moved pixels (crop, mirror), the given numbers come back as they are; else there are 256
+        levels. Arrays are writable and share no memory with anything. A PIL image has the given one's
+        EXIF, but for its orientation, and the like in its ``info``.
 
     Raises
     ------
@@ -224,14 +227,34 @@ def like(sample: Sample, picture: Any) -> Any:
         image.info.update(decoding.info_of(picture))
         return image
     if isinstance(picture, np.ndarray):
+        same = _moved_exactly(sample, picture[None] if picture.ndim == 2 else np.moveaxis(picture, 2, 0))
+        if same is not None:
+            return same[0] if picture.ndim == 2 else np.ascontiguousarray(np.moveaxis(same, 0, 2))
         if pixels.ndim == 2 and picture.shape[2:] == (1,):
             pixels = pixels[..., None]
         return arrays.in_dtype(pixels, picture.dtype)
     if tensors.is_tensor(picture):
-        return tensors.tensor_like(pixels, picture)
+        same = _moved_exactly(sample, tensors.planes_of(picture))
+        return tensors.tensor_like(pixels, picture) if same is None else tensors.wrap(same, picture)
     if is_file(picture):
         return pixels
     raise InputError(f"a picture must be {KINDS}, not {type(picture).__name__}")
+
+
+def _moved_exactly(sample: Sample, planes: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the given numbers, ``(C, H, W)``, where the sample shows just them, moved by whole pixels.
+
+    A crop or mirrored picture so keeps what 8 bits would lose.
+    """
+    photo = sample.frames[0].size if sample.frames else sample.size
+    by_whole_pixels = np.array_equal(np.abs(sample.to_source[:, :2]), np.eye(2))
+    if planes.dtype == np.uint8 or not by_whole_pixels or planes.shape[:0:-1] != photo:
+        return None
+    depth = arrays.depth_of(planes) if planes.dtype.kind == "u" and planes.itemsize == 2 else None
+    moved = moved_mask(sample, planes)
+    shown = np.moveaxis(np.atleast_3d(sample.image), 2, 0)
+    is_same = moved.shape == shown.shape and np.array_equal(arrays.eight_bits(moved, depth), shown)
+    return moved if is_same and not sample.transparent else None
 
 
 def lent(picture: Any) -> Any:
@@ -247,7 +270,7 @@ def lent(picture: Any) -> Any:
 
 
 def is_batch(picture: Any) -> bool:
-    """Tell whether something is a batch of pictures: an ``(N, C, H, W)`` tensor."""
+    """Tell whether something is a batch of pictures: a ``(..., C, H, W)`` tensor."""
     return tensors.is_batch(picture)
 
 
@@ -269,7 +292,7 @@ def like_batch(samples: Sequence[Sample], batch: Any) -> Any:
     Returns
     -------
     torch.Tensor
-        ``(N, C, H, W)``.
+        ``(..., C, H, W)``.
 
     Raises
     ------

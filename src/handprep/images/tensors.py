@@ -22,14 +22,14 @@ def is_tensor(value: Any) -> bool:
 
 
 def is_batch(value: Any) -> bool:
-    """Tell whether a value is a tensor of several pictures, ``(N, C, H, W)``."""
-    return is_tensor(value) and value.ndim == 4 and (_is_tv_image(value) or not _is_tv_tensor(value))
+    """Tell whether a value is a tensor of several pictures, ``(..., C, H, W)``."""
+    return is_tensor(value) and value.ndim >= 4 and (_is_tv_image(value) or not _is_tv_tensor(value))
 
 
 def split(batch: Any) -> list[Any]:
     """Return the pictures of a batch on any device as ``(C, H, W)`` tensors of the CPU's memory."""
     plain = batch.detach().as_subclass(sys.modules["torch"].Tensor).cpu()  # all at once: one copy
-    return list(plain.unbind())
+    return list(plain.flatten(0, -4).unbind())
 
 
 def from_tensor(tensor: Any) -> Image:
@@ -48,10 +48,7 @@ def from_tensor(tensor: Any) -> Image:
         raise InputError(f"a picture tensor must be (1, H, W) or (3, H, W), not {shape}{_hint(shape)}")
     if tensor.dtype == torch.bool or tensor.is_complex():
         raise InputError(f"a picture tensor's numbers must be {arrays.ACCEPTED_DTYPES}, not {tensor.dtype}")
-    plain = tensor.detach().as_subclass(torch.Tensor).cpu()
-    if plain.dtype == torch.bfloat16:  # numpy has no such dtype
-        plain = plain.float()
-    pixels = arrays.eight_bits(plain.numpy())
+    pixels = arrays.eight_bits(planes_of(tensor))
     if shape[0] == 1:
         return np.array(pixels[0], order="C")
     if pixels.strides[2] != 1:  # channels last in memory, so that this only copies
@@ -64,8 +61,21 @@ def tensor_like(pixels: NDArray[np.uint8], given: Any) -> Any:
     return _like(_channels_first(pixels), given)
 
 
+def planes_of(tensor: Any) -> NDArray[Any]:
+    """Return a tensor's own numbers as ``(C, H, W)``, those of bfloat16 as float32."""
+    plain = tensor.detach().as_subclass(sys.modules["torch"].Tensor).cpu()
+    planes: NDArray[Any] = (plain.float() if plain.dtype == sys.modules["torch"].bfloat16 else plain).numpy()
+    return planes
+
+
+def wrap(planes: NDArray[Any], given: Any) -> Any:
+    """Return numbers that `planes_of` gave as a tensor of the given one's class, dtype and device."""
+    tensor = sys.modules["torch"].from_numpy(planes).to(given.device, given.dtype)
+    return type(given)(tensor) if _is_tv_image(given) else tensor
+
+
 def batch_like(pixels: Sequence[NDArray[np.uint8]], given: Any) -> Any:
-    """Return pictures of one size as an NCHW tensor of the given one's class, dtype and device.
+    """Return pictures of one size as a ``(..., C, H, W)`` tensor of the given one's class, dtype and device.
 
     Raises
     ------
@@ -79,7 +89,8 @@ def batch_like(pixels: Sequence[NDArray[np.uint8]], given: Any) -> Any:
             f"a batch needs results of one shape, and these are {seen}: let the pipeline end in ResizePad, "
             "or give one picture at a time"
         )
-    return _like(np.stack([_channels_first(picture) for picture in pixels]), given)
+    stack = np.stack([_channels_first(picture) for picture in pixels])
+    return _like(stack.reshape(*given.shape[:-3], *stack.shape[1:]), given)
 
 
 def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
