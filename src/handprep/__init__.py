@@ -36,6 +36,7 @@ from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
+from handprep.transforms.greyscale import Greyscale as Grayscale
 from handprep.transforms.resize import ResizePad
 
 __version__ = "0.1.0"
@@ -44,6 +45,7 @@ __all__ = [
     "DETECTORS",
     "BackgroundRemover",
     "GrabCut",
+    "Grayscale",
     "Greyscale",
     "Hand",
     "HandCropper",

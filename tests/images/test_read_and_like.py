@@ -111,7 +111,7 @@ def test_text_file_object_is_refused_with_a_remedy() -> None:
         {"max_pixels": -1},
         {"background": (0, 0)},
         {"background": (0, 0, 256)},
-        {"background": "white"},
+        {"background": "no colour"},
         {"alpha": "cut"},
         {"order": "gbr"},
     ],

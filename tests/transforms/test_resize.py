@@ -87,7 +87,7 @@ def test_an_impossible_size_is_refused(size):
         ResizePad(size)
 
 
-@pytest.mark.parametrize("fill", [-1, 256, (1, 2), "black", (0, 0, 300)])
+@pytest.mark.parametrize("fill", [-1, 256, (1, 2), "skin", (0, 0, 300)])
 def test_an_impossible_colour_is_refused(fill):
     with pytest.raises(InputError, match="fill"):
         ResizePad(64, fill=fill)

@@ -14,6 +14,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from handprep.annotations import moved_mask
+from handprep.configurable import check_choice, check_colour, is_whole
 from handprep.errors import ImageError, InputError
 from handprep.images import arrays, decoding, tensors
 from handprep.images.arrays import Colour, check_rgb
@@ -41,7 +42,7 @@ def read(
     picture: Any,
     *,
     at_least: int | None = None,
-    background: Colour = WHITE,
+    background: int | Colour | str = WHITE,
     alpha: Literal["flatten", "keep"] = "flatten",
     order: Literal["rgb", "bgr"] = "rgb",
     max_pixels: int | None = MAX_PIXELS,
@@ -69,7 +70,8 @@ def read(
         size, whichever is the smallest that is still large enough. `Sample.to_source` holds the factor.
         None: always at full size.
     background
-        Red, green and blue (0 to 255) of what shows through where the picture is transparent.
+        What shows through where the picture is transparent: one grey or ``(red, green, blue)``, 0 to 255, or
+        a name such as ``"white"``.
     alpha
         ``"flatten"`` lays a transparent picture over `background`. ``"keep"`` keeps its colours as they
         are and its alpha as `Sample.alpha`, so that it is given back and saved with that.
@@ -110,10 +112,11 @@ def read(
     >>> read(np.zeros((2, 4, 3), np.float32)).image.dtype
     dtype('uint8')
     """
-    _check_options(at_least, background, alpha, order, max_pixels)
+    _check_options(at_least, alpha, order, max_pixels)
+    colour = check_colour("background", background)
     if isinstance(picture, Sample):
         return picture
-    behind = None if alpha == "keep" else background
+    behind = None if alpha == "keep" else (colour, colour, colour) if isinstance(colour, int) else colour
     if isinstance(picture, np.ndarray):
         pixels, opacity = arrays.from_array(picture, behind)
         if order == "bgr" and pixels.ndim == 3:
@@ -302,22 +305,12 @@ def like_batch(samples: Sequence[Sample], batch: Any) -> Any:
     return tensors.batch_like([arrays.channels_of(sample) for sample in samples], batch)
 
 
-def _check_options(
-    at_least: int | None, background: Colour, alpha: str, order: str, max_pixels: int | None
-) -> None:
+def _check_options(at_least: int | None, alpha: str, order: str, max_pixels: int | None) -> None:
     for name, value in (("at_least", at_least), ("max_pixels", max_pixels)):
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1
-        ):
+        if value is not None and not (is_whole(value) and value >= 1):
             raise InputError(f"{name} must be a number of pixels, 1 or more, or None, not {value!r}")
-    for name, choice, choices in (("alpha", alpha, ("flatten", "keep")), ("order", order, ("rgb", "bgr"))):
-        if choice not in choices:
-            raise InputError(f"{name} must be one of {choices}, not {choice!r}")
-    levels = tuple(background) if isinstance(background, tuple | list) else ()
-    if len(levels) != 3 or not all(
-        isinstance(level, int | np.integer) and 0 <= level <= 255 for level in levels
-    ):
-        raise InputError(f"background must be three whole numbers from 0 to 255, not {background!r}")
+    check_choice("alpha", alpha, ("flatten", "keep"))
+    check_choice("order", order, ("rgb", "bgr"))
 
 
 def _opened(path: str) -> BinaryIO:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from handprep.configurable import check_choice, model_files_of
+from handprep.configurable import check_choice, check_colour, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, InputError, SampleSkipped
@@ -16,7 +16,7 @@ from handprep.segmentation import segmenter_named
 from handprep.segmentation.base import Segmenter
 from handprep.transforms.base import Transform
 from handprep.transforms.compositing import blurred_background, hand_colours, over
-from handprep.transforms.resize import check_colour, grey_of
+from handprep.transforms.resize import grey_of
 
 CONFIDENCE = 0.1  # of the detector, as in HandCropper
 EFFECTS = ("transparent", "blur", "keep")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry
-from handprep.configurable import check_choice
+from handprep.configurable import check_choice, check_colour, is_whole
 from handprep.errors import InputError
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
@@ -34,8 +34,8 @@ class ResizePad(Transform):
     size
         Pixels: one number for a square, or ``(height, width)`` as in torchvision.
     fill
-        Colour of the padding: one grey or ``(red, green, blue)``, 0 to 255. Where the picture is
-        transparent, so is the padding.
+        Colour of the padding: one grey or ``(red, green, blue)``, 0 to 255, or a name such as
+        ``"white"``. Where the picture is transparent, so is the padding.
     interpolation
         ``"auto"`` (area averaging to shrink, bilinear to enlarge), ``"nearest"``, ``"bilinear"``,
         ``"bicubic"``, ``"area"`` or ``"lanczos"``.
@@ -56,17 +56,17 @@ class ResizePad(Transform):
 
     size: int | tuple[int, int]
     _: KW_ONLY
-    fill: int | tuple[int, int, int] = 0
+    fill: int | tuple[int, int, int] | str = 0
     interpolation: str = "auto"
     upscale: bool = True
 
     def __post_init__(self) -> None:
         size = tuple(self.size) if isinstance(self.size, Sequence) else (self.size, self.size)
-        if len(size) != 2 or not all(_is_whole(n, 1, MOST_PIXELS) for n in size):
+        if len(size) != 2 or not all(is_whole(n) and 1 <= n <= MOST_PIXELS for n in size):
             raise InputError(
                 f"size must be one or two whole numbers from 1 to {MOST_PIXELS}, not {self.size!r}"
             )
-        object.__setattr__(self, "size", size)
+        object.__setattr__(self, "size", (int(size[0]), int(size[1])))
         object.__setattr__(self, "fill", check_colour("fill", self.fill))
         check_choice("interpolation", self.interpolation, ("auto", *INTERPOLATIONS))
 
@@ -95,7 +95,8 @@ class ResizePad(Transform):
             padded = cv2.copyMakeBorder(scaled, top, below, left, right, cv2.BORDER_CONSTANT, value=value)
             return np.asarray(padded, np.uint8)
 
-        fill = self.fill if sample.image.ndim == 3 else grey_of(self.fill)
+        fill = check_colour("fill", self.fill)
+        fill = fill if sample.image.ndim == 3 else grey_of(fill)
         alpha = None if sample.alpha is None else place(sample.alpha, 0)
         return sample.moved(forward, place(sample.image, fill), alpha).noted(
             "ResizePad", scale=scale, left=left, top=top
@@ -113,18 +114,6 @@ class ResizePad(Transform):
 
 
 MOST_PIXELS = 16_384  # a side; beyond it a mistyped size would ask for gigabytes
-
-
-def check_colour(name: str, colour: int | Sequence[int]) -> int | tuple[int, int, int]:
-    """Return a colour as a grey or an RGB triple, or raise InputError."""
-    parts = tuple(colour) if isinstance(colour, Sequence) else (colour,)
-    if len(parts) not in (1, 3) or not all(_is_whole(part, 0, 255) for part in parts):
-        raise InputError(f"{name} must be a grey or (red, green, blue), each 0 to 255, not {colour!r}")
-    return parts[0] if len(parts) == 1 else parts  # type: ignore[return-value]
-
-
-def _is_whole(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def grey_of(colour: int | tuple[int, int, int]) -> int:
