@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from dataclasses import dataclass
 
@@ -41,6 +42,33 @@ def test_a_part_survives_json_pickle_and_its_own_repr(part):
     assert pickle.loads(pickle.dumps(part)) == part
     assert eval(repr(part), names) == part
     assert hash(part) == hash(pickle.loads(pickle.dumps(part)))
+
+
+def test_numbers_of_numpy_and_names_of_colours_are_what_they_stand_for():
+    given = handprep.ResizePad(np.int64(64), fill=np.array([255, 255, 255], np.uint8))
+    assert given == handprep.ResizePad(64, fill="white") == handprep.ResizePad((64, 64), fill="#fff")
+    assert repr(given) == repr(handprep.ResizePad(64, fill=(255, 255, 255)))
+    assert given.to_dict() == handprep.ResizePad(64, fill="white").to_dict()
+    cropper = handprep.HandCropper(margin=np.float32(0.5), confidence=np.int64(1))
+    assert Configurable.from_dict(json.loads(json.dumps(cropper.to_dict()))) == cropper
+    assert LiteRTDetector(max_hands=np.int32(3)) == LiteRTDetector(max_hands=3)
+    with pytest.raises(InputError, match=r"fill must be a grey or .* not 'skin'"):
+        handprep.ResizePad(64, fill="skin")
+
+
+def test_grayscale_is_greyscale_and_takes_its_channels_alone():
+    assert handprep.Grayscale(3) == handprep.Greyscale(channels=3)
+
+
+def test_a_class_of_the_same_name_replaces_nothing_and_is_refused_in_json():
+    @dataclass(frozen=True, slots=True)
+    class ResizePad(Transform):
+        size: int = 3
+
+    assert type(Configurable.from_dict(handprep.ResizePad(64).to_dict())) is handprep.ResizePad
+    with pytest.raises(InputError, match=r"ResizePad has the name of a class in handprep\.transforms"):
+        ResizePad().to_dict()
+    assert repr(ResizePad()).endswith("ResizePad(size=3)")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from handprep.opened import per_thread
+from handprep.opened import per_thread, without_line
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -135,7 +135,7 @@ def test_a_fork_of_a_fork_opens_its_own_too() -> None:
 def test_models_are_closed_before_the_interpreter_is_torn_down() -> None:
     script = """
 import sys, threading
-from handprep.opened import per_thread
+from handprep.opened import per_thread, without_line
 class Model:
     def __del__(self):
         print("closed", sys.is_finalizing(), __name__)
@@ -154,3 +154,49 @@ started.wait()
     )
     assert done.stdout.splitlines() == ["closed False __main__"] * 2
     assert done.stderr == ""
+
+
+def test_one_line_of_standard_error_is_left_out_and_all_others_come(capfd):
+    def write(*lines: bytes) -> None:
+        for line in lines:
+            os.write(2, line)
+
+    with without_line(b"noise\n"):
+        other = threading.Thread(target=write, args=(b"of another thread\n",))
+        other.start()
+        other.join()
+        write(b"noise\n", b"kept\n")
+    write(b"after\n")
+    assert capfd.readouterr().err == "of another thread\nkept\nafter\n"
+    with without_line(b"noise\n"):  # a library prints it once
+        write(b"noise\n")
+    assert capfd.readouterr().err == "noise\n"
+
+
+@forks
+def test_a_child_forked_meanwhile_has_its_own_standard_error(capfd):
+    inside, forked = threading.Event(), threading.Event()
+
+    def open_slowly() -> None:
+        with without_line(b"slow noise\n"):
+            inside.set()
+            forked.wait(1)  # in vain: the fork waits for this to end
+
+    opening = threading.Thread(target=open_slowly)
+    opening.start()
+    inside.wait()
+
+    def speak() -> str:
+        os.write(2, b"of the child\n")
+        return ""
+
+    said_by_a_fork(speak)
+    forked.set()
+    opening.join()
+    assert capfd.readouterr().err == "of the child\n"
+
+
+def test_opening_the_detector_prints_nothing():
+    code = "import numpy, handprep; handprep.LiteRTDetector().detect(numpy.zeros((9, 9, 3), numpy.uint8))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")

@@ -37,6 +37,7 @@ from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
+from handprep.transforms.greyscale import Greyscale as Grayscale
 from handprep.transforms.resize import ResizePad
 from handprep.transforms.skeleton import Skeleton
 
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DETECTORS",
     "BackgroundRemover",
+    "Grayscale",
     "Greyscale",
     "Hand",
     "HandCropper",

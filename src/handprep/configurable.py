@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any, ClassVar, Self
+
+import numpy as np
+from PIL import ImageColor
 
 from handprep.errors import InputError
 from handprep.names import printable
@@ -31,7 +36,11 @@ class Configurable:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if not cls.__name__.startswith("_"):
+        if cls.__name__.startswith("_"):
+            return
+        known = Configurable._known.get(cls.__name__, cls)
+        # Defined once more, by dataclass for its slots or in a notebook, or ours, which come first.
+        if (known.__module__, known.__qualname__) == (cls.__module__, cls.__qualname__) or _is_ours(cls):
             Configurable._known[cls.__name__] = cls
 
     @property
@@ -57,7 +66,19 @@ class Configurable:
         return {type(self).__name__: self.version} | _versions_of(inner)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return name and parameters as JSON values."""
+        """Return name and parameters as JSON values.
+
+        Raises
+        ------
+        InputError
+            If a parameter is no JSON value, or another class of this name came first.
+        """
+        known = Configurable._known.get(type(self).__name__)
+        if known is not type(self):
+            raise InputError(
+                f"{type(self).__module__}.{type(self).__qualname__} has the name of a class in "
+                f"{known and known.__module__}, and JSON knows classes by their names: rename yours"
+            )
         return {"name": type(self).__name__, "parameters": {k: _plain(v) for k, v in self.parameters.items()}}
 
     @classmethod
@@ -90,6 +111,10 @@ class Configurable:
         return built
 
 
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.startswith("handprep.")
+
+
 def model_files_of(value: Any) -> frozenset[str]:
     """Return the model files of a part, or of all parts in a tuple; none of anything else."""
     if isinstance(value, tuple):
@@ -109,15 +134,48 @@ def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
         raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
 
 
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number, of Python's or numpy's."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a real number, of Python's or numpy's."""
+    return is_whole(value) or isinstance(value, float | np.floating)
+
+
+def check_colour(name: str, colour: Any) -> int | tuple[int, int, int]:
+    """Return a colour as a grey or an RGB triple, or raise InputError.
+
+    Parameters
+    ----------
+    name
+        Of the parameter, for the message.
+    colour
+        One grey or ``(red, green, blue)``, 0 to 255, or a name or code of CSS's, such as ``"white"``.
+    """
+    if isinstance(colour, str):
+        with suppress(ValueError):
+            colour = ImageColor.getrgb(f"rgb({colour})" if colour[:1].isdigit() else colour)[:3]
+    parts = tuple(colour) if isinstance(colour, Sequence | np.ndarray) else (colour,)
+    if len(parts) not in (1, 3) or not all(is_whole(part) and 0 <= part <= 255 for part in parts):
+        raise InputError(
+            f"{name} must be a grey or (red, green, blue), each 0 to 255, or a colour such as 'white', "
+            f"'#ff8000' or '255,128,0', not {colour!r}"
+        )
+    levels = tuple(int(part) for part in parts)
+    return levels[0] if len(levels) == 1 else levels  # type: ignore[return-value]  # three, as above
+
+
 def check_range(name: str, value: Any, low: float, high: float) -> None:
     """Raise InputError unless a parameter is a number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         raise InputError(f"{name} must be a number from {low} to {high}, not {value!r}")
 
 
 def check_whole(name: str, value: Any, low: int, high: int) -> None:
     """Raise InputError unless a parameter is a whole number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    if not is_whole(value) or not low <= value <= high:
         raise InputError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
 
 
@@ -126,6 +184,8 @@ def _plain(value: Any) -> Any:
         return value.to_dict()
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if isinstance(value, np.integer | np.floating):
+        return value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise InputError(f"{value!r} of type {type(value).__name__} cannot be written as JSON")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -63,6 +65,42 @@ def per_thread(key: Hashable, opener: Callable[[], T]) -> T:
     return model
 
 
+_REDIRECTS = threading.RLock()  # of standard error; no child is forked while one is in force
+_SAID: set[bytes] = set()
+
+
+@contextmanager
+def without_line(line: bytes) -> Iterator[None]:
+    """Keep a line that a library prints once in a process from standard error, and nothing else.
+
+    What is written meanwhile, by other threads too, is held back and comes right after.
+    """
+    with _REDIRECTS:
+        if line not in _SAID:
+            _SAID.add(line)
+            yield from _held_back(line)
+            return
+    yield
+
+
+def _held_back(line: bytes) -> Iterator[None]:
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            held.seek(0)
+            if rest := held.read().replace(line, b""):
+                os.write(kept, rest)
+            os.close(kept)
+
+
 def _close_all() -> None:
     # Now, while the interpreter still works: a landmarker of mediapipe's that is left to the
     # interpreter's own teardown prints a traceback from its __del__.
@@ -72,10 +110,12 @@ def _close_all() -> None:
 
 
 def _before_fork() -> None:
+    _REDIRECTS.acquire()
     _KEPT.append(list(_SHELVES))
 
 
 def _after_fork_in_parent() -> None:
+    _REDIRECTS.release()
     _KEPT.pop()
 
 
@@ -84,4 +124,6 @@ if sys.platform != "win32":
     # In the child CPython drops the thread-locals of all threads that did not come along, and with
     # them would run the destructors of their models, which may wait for threads that are not there.
     # The child therefore keeps what it inherited, unused.
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_REDIRECTS.release
+    )

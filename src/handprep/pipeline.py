@@ -6,7 +6,6 @@ import hashlib
 import html
 import json
 import logging
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -337,9 +336,11 @@ class _Photo:
     """A photo that is decoded at a reduced size first where a pipeline ends at a size of its own."""
 
     def __init__(self, picture: Any, name: str | None, output_size: tuple[int, int] | None) -> None:
+        reduced = None
+        if output_size is not None and images.is_file(picture):
+            picture, name = images.as_file(picture, name)  # which can be read a second time
+            reduced = max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(output_size))
         self._picture, self._name = picture, name
-        encoded = isinstance(picture, str | bytes | os.PathLike)  # and can be read a second time
-        reduced = max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(output_size)) if encoded and output_size else None
         self.sample = self._finest = images.read(picture, at_least=reduced, name=name)
 
     def finer(self, lost: float) -> Sample | None:

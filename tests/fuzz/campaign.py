@@ -114,7 +114,7 @@ class Progress:
         return "\n".join(lines)
 
 
-def campaign(name: str, *, count: int, seed: int, folder: Path, patience: float = PATIENCE) -> Progress:
+def campaign(name: str, *, count: int, seed: int, folder: Path, patience: float | None = None) -> Progress:
     """Try inputs 0 to `count` - 1, or those that are left of them.
 
     Parameters
@@ -128,8 +128,9 @@ def campaign(name: str, *, count: int, seed: int, folder: Path, patience: float 
     folder
         Where progress and findings are kept, as ``NAME-SEED.json`` and ``NAME-SEED-INDEX.bin``.
     patience
-        Seconds for one input.
+        Seconds for one input; None for the target's own ``PATIENCE``, or this module's.
     """
+    patience = patience or getattr(target_of(name), "PATIENCE", PATIENCE)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{seed}.json"
     progress = Progress.of(path)

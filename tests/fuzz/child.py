@@ -17,7 +17,7 @@ def main(name: str, seed: int, start: int, stop: int, pipe: int) -> None:
     faulthandler.enable()
     target = target_of(name)
     target.check(target.whole())  # imports and opens what it needs
-    _limit_memory()
+    _limit_memory(getattr(target, "ROOM", ROOM))
     _tell(pipe, "ready")
     for index in range(start, stop):
         try:
@@ -29,9 +29,9 @@ def main(name: str, seed: int, start: int, stop: int, pipe: int) -> None:
         _tell(pipe, outcome)
 
 
-def _limit_memory() -> None:
+def _limit_memory(room: int) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * resource.getpagesize() + ROOM
+    most = pages * resource.getpagesize() + room
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 

@@ -9,12 +9,12 @@ from random import Random
 
 import pytest
 
-from tests.fuzz import broken, settings
+from tests.fuzz import bombs, broken, settings
 from tests.fuzz.campaign import Progress, campaign, input_of, target_of
 from tests.fuzz.seeds import seeds
 
 FINDINGS = Path(__file__).with_name("findings")  # TARGET/WHAT-IT-WAS.bin
-SHORT = {"reader": 2000, "settings": 1000, "index": 150, "record": 1500, "network": 60}
+SHORT = {"reader": 2000, "settings": 1000, "index": 150, "record": 1500, "network": 60, "bombs": 40}
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -36,6 +36,11 @@ def test_an_input_as_it_should_be_passes(name: str) -> None:
 )
 def test_what_was_found_once_does_not_come_back(file: Path) -> None:
     target_of(file.parent.name).check(file.read_bytes())
+
+
+@pytest.mark.parametrize("name", bombs.LISTED)
+def test_small_files_that_took_minutes_or_gigabytes_are_refused(name: str) -> None:
+    assert bombs.check(bombs.LISTED[name]()).startswith("a photo.jpg cannot be read: ")
 
 
 def test_every_kind_of_damage_is_found_and_the_rest_is_still_tried(tmp_path: Path) -> None:

@@ -33,21 +33,24 @@ def test_every_grey_level_survives_every_dtype(dtype: str) -> None:
 )
 def test_black_and_white_are_the_ends_of_the_range(dtype: str, top: float) -> None:
     given_array = np.array([[0, top]], dtype)
-    assert images.read(given_array).image[..., 0].tolist() == [[0, 255]]
+    assert images.read(given_array).image.tolist() == [[0, 255]]
     back = images.like(images.read(given_array), given_array)
     assert (back.min(), back.max()) == (0, top)
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3), (4, 5, 4), (1, 1), (3, 2, 3), (1, 4, 4)])
-def test_accepted_shapes_become_rgb(shape: tuple[int, ...]) -> None:
-    assert images.read(np.full(shape, 200, np.uint8)).image.shape == (*shape[:2], 3)
+def test_accepted_shapes_become_rgb_or_stay_grey(shape: tuple[int, ...]) -> None:
+    sample = images.read(np.full(shape, 200, np.uint8))
+    assert sample.rgb.shape == (*shape[:2], 3)
+    assert sample.image.ndim == (3 if shape[2:] in ((3,), (4,)) else 2)
 
 
-def test_grey_is_repeated_and_rgb_kept() -> None:
+def test_grey_and_rgb_are_kept() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     np.testing.assert_array_equal(images.read(rgb).image, rgb)
     for grey in (rgb[..., 0], rgb[..., :1]):
-        np.testing.assert_array_equal(images.read(grey).image, np.dstack([rgb[..., 0]] * 3))
+        np.testing.assert_array_equal(images.read(grey).image, rgb[..., 0])
+        np.testing.assert_array_equal(images.like(images.read(grey), grey), grey)
 
 
 @given(
@@ -105,9 +108,8 @@ def test_other_shapes_are_refused_with_a_hint(shape: tuple[int, ...], hint: str)
     ("array", "hint"),
     [
         (np.zeros((2, 2), bool), r"not bool; a mask becomes a picture with mask\.astype"),
-        (np.zeros((2, 2), int), r"not int64; its numbers fit array\.astype\('uint8'\)"),
-        (np.full((2, 2), -1), "not int64$"),
-        (np.zeros((2, 2), np.uint32), "not uint32"),
+        (np.full((2, 2), -1), "of int64 must hold numbers from 0 to 255, not -1 to -1"),
+        (np.full((2, 2), 256, np.uint32), "of uint32 must hold numbers from 0 to 255, not 256"),
         (np.zeros((2, 2), complex), "not complex128"),
         (np.zeros((2, 2), object), "not object"),
         (np.zeros((2, 2), "U3"), "not <U3"),
@@ -115,7 +117,9 @@ def test_other_shapes_are_refused_with_a_hint(shape: tuple[int, ...], hint: str)
         (np.full((2, 2), 255.0), "0 to 1, not 255 to 255; divide by 255, or give uint8"),
         (np.array([[0, np.nan]]), "not nan to nan"),
         (np.array([[0, np.inf]]), "not 0 to inf"),
-        (np.array([[-0.1, 1]], np.float32), "not -0.1 to 1"),
+        (np.array([[-0.11, 1]], np.float32), "not -0.11 to 1; normalised.* before Normalize"),
+        (np.array([[0, 1.2]], np.float32), "not 0 to 1.2$"),
+        (np.array([[-2.1, 2.6]], np.float32), "not -2.1 to 2.6; normalised"),
     ],
 )
 def test_other_numbers_are_refused_with_a_hint(array: Any, hint: str) -> None:
@@ -125,14 +129,49 @@ def test_other_numbers_are_refused_with_a_hint(array: Any, hint: str) -> None:
         images.read(array)
 
 
-def test_what_resampling_leaves_outside_the_range_is_taken() -> None:
-    array = np.array([[-0.0015, 1.0015]])  # less than half a grey level, which is 0.00196
-    assert images.read(array).image[..., 0].tolist() == [[0, 255]]
+def test_what_resampling_or_noise_leaves_outside_the_range_is_clipped() -> None:
+    array = np.array([[-0.1, 0.5, 1.1]])
+    assert images.read(array).image.tolist() == [[0, 128, 255]]
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12, 14, 16])
+def test_white_is_the_largest_number_of_the_bits_that_are_used(depth: int) -> None:
+    white = (1 << depth) - 1
+    sample = images.read(np.array([[0, white // 2, white]], np.uint16))
+    assert sample.image.tolist() == [[0, 127, 255]]
+    assert [step.decided for step in sample.steps] == ([] if depth == 16 else [{"depth": depth}])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint32", "uint64"])
+def test_whole_numbers_that_fit_a_byte_are_taken_and_given_back(dtype: str) -> None:
+    given_array = np.array([[0, 5, 127]], dtype)
+    sample = images.read(given_array)
+    assert sample.image.tolist() == [[0, 5, 127]]
+    back = images.like(sample, given_array)
+    assert (back.dtype, back.tolist()) == (np.dtype(dtype), [[0, 5, 127]])
 
 
 def test_unknown_dtype_is_not_given_back() -> None:
-    with pytest.raises(InputError, match="not int64"):
-        images.like(Sample(image=LEVELS), np.zeros((2, 2), np.int64))
+    with pytest.raises(InputError, match="not complex128"):
+        images.like(Sample(image=LEVELS), np.zeros((2, 2), complex))
+
+
+def test_bgr_is_exchanged_if_said() -> None:
+    bgra = np.array([[[1, 2, 3, 255]]], np.uint8)
+    for given_array in (bgra, bgra[..., :3]):
+        assert images.read(given_array, order="bgr").image.tolist() == [[[3, 2, 1]]]
+    assert images.read(bgra[..., 0], order="bgr").image.tolist() == [[1]]
+    with pytest.raises(InputError, match="order='bgr' is for numpy arrays, not bytes"):
+        images.read(b"", order="bgr")
+
+
+def test_alpha_is_kept_if_asked_for() -> None:
+    rgba = np.arange(16, dtype=np.uint8).reshape(2, 2, 4)
+    sample = images.read(rgba, alpha="keep")
+    assert sample.alpha is not None
+    np.testing.assert_array_equal(sample.image, rgba[..., :3])
+    np.testing.assert_array_equal(images.like(sample, rgba), rgba)
+    assert images.read(rgba[..., :3], alpha="keep").alpha is None
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -154,7 +193,7 @@ def test_orientations_follow_exif(orientation: int) -> None:
 
 def test_numbers_do_not_depend_on_pil() -> None:
     np.testing.assert_array_equal(
-        images.read(LEVELS).image, np.asarray(PIL.Image.fromarray(LEVELS).convert("RGB"))
+        images.read(LEVELS).rgb, np.asarray(PIL.Image.fromarray(LEVELS).convert("RGB"))
     )
 
 

@@ -31,6 +31,8 @@ FILES: list[Callable[[], Any]] = [
     lambda: bytearray(CONTENT),
     lambda: memoryview(CONTENT),
     lambda: io.BytesIO(CONTENT),
+    lambda: {"bytes": CONTENT, "path": None},  # as datasets.Image(decode=False) has it
+    lambda: {"bytes": None, "path": str(PHOTO)},
 ]
 
 
@@ -81,6 +83,20 @@ def test_other_kinds_are_refused_by_name(picture: Any) -> None:
             call(picture)
 
 
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [([PHOTO], "Pipeline.map"), ((PHOTO,), "Pipeline.map"), (None, r"cv2\.imread .* check the path")],
+)
+def test_what_is_not_one_picture_gets_a_remedy(given: Any, remedy: str) -> None:
+    with pytest.raises(InputError, match=remedy):
+        images.read(given)
+
+
+@pytest.mark.parametrize("url", ["https://example.org/hand.jpg", "s3://bucket/hand.jpg"])
+def test_a_url_is_said_to_be_one(url: str) -> None:
+    refused(url, "a URL. Download it first")
+
+
 def test_text_file_object_is_refused_with_a_remedy() -> None:
     with pytest.raises(InputError, match=r"binary mode \('rb'\)"):
         images.read(io.StringIO("hand"))
@@ -95,7 +111,9 @@ def test_text_file_object_is_refused_with_a_remedy() -> None:
         {"max_pixels": -1},
         {"background": (0, 0)},
         {"background": (0, 0, 256)},
-        {"background": "white"},
+        {"background": "no colour"},
+        {"alpha": "cut"},
+        {"order": "gbr"},
     ],
 )
 def test_options_are_checked(options: dict[str, Any]) -> None:
@@ -120,6 +138,19 @@ def test_pil_image_gives_pil_image_back() -> None:
     back = images.like(sample, PIL.Image.new("L", (1, 1)))
     assert back.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(back), sample.image)
+
+
+def test_a_pil_image_keeps_its_info_but_for_the_orientation() -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a hand"
+    buffer = io.BytesIO()
+    PIL.Image.new("RGB", (4, 2)).save(buffer, "JPEG", exif=exif, dpi=(72, 72), icc_profile=b"no profile")
+    with PIL.Image.open(buffer) as picture:
+        back = images.like(images.read(picture), picture)
+        assert back.size == (2, 4)
+        assert dict(back.getexif()) == {0x010E: "a hand"}
+        assert {"dpi", "icc_profile"} <= set(back.info)
+        assert picture.getexif()[0x0112] == 6
 
 
 @pytest.mark.parametrize(
@@ -160,7 +191,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_folder_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "x.jpg"
     folder.mkdir()
-    refused(folder, "x.jpg cannot be read: a folder. Give")
+    refused(folder, "x.jpg cannot be read: a folder. Give .* `handprep run`")
     refused("", "the empty path cannot be read: there is no such file")
 
 

@@ -43,9 +43,21 @@ def test_tensor_is_read_and_comes_back(dtype: Any) -> None:
     np.testing.assert_array_equal(images.read(back).image, sample.image)
 
 
-def test_one_channel_is_repeated() -> None:
-    sample = images.read(tensor_of(RGB)[:1])
-    np.testing.assert_array_equal(sample.image, np.dstack([RGB[..., 0]] * 3))
+def test_one_channel_stays_one() -> None:
+    given = tensor_of(RGB)[:1]
+    sample = images.read(given)
+    np.testing.assert_array_equal(sample.image, RGB[..., 0])
+    assert torch.equal(images.like(sample, given), given)
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64])
+def test_whole_numbers_that_fit_a_byte_are_taken_and_given_back(dtype: Any) -> None:
+    given = tensor_of(RGB).to(dtype)
+    sample = images.read(given)
+    np.testing.assert_array_equal(sample.image, RGB)
+    back = images.like(sample, given)
+    assert back.dtype == dtype
+    assert torch.equal(back, given)
 
 
 def test_grey_and_transparent_decide_the_channels() -> None:
@@ -102,7 +114,7 @@ def test_other_shapes_are_refused_with_a_hint(shape: tuple[int, ...], hint: str)
 @pytest.mark.parametrize(
     ("tensor", "hint"),
     [
-        (torch.zeros((3, 2, 2), dtype=torch.int64), r"not torch\.int64"),
+        (torch.full((3, 2, 2), 256), "of int64 must hold numbers from 0 to 255, not 256"),
         (torch.zeros((3, 2, 2), dtype=torch.bool), r"not torch\.bool"),
         (torch.full((3, 2, 2), 255.0), "0 to 1, not 255 to 255; divide by 255"),
         (torch.full((3, 2, 2), torch.nan), "not nan to nan"),

@@ -182,10 +182,10 @@ def test_whole_numbers_are_rounded_and_stay_whole(tensor: Any) -> None:
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
-        (lambda photo: (tv_tensors.Mask(torch.zeros(3, 3)),), "one picture, not 0"),
-        (lambda photo: (photo, photo), "one picture, not 2"),
+        (lambda photo: (tv_tensors.Mask(torch.zeros(3, 3)),), "need the picture"),
+        (lambda photo: (photo, photo.resize((9, 8))), r"another picture \(Image\) of 8 x 9 pixels"),
         (lambda photo: (photo, tv_tensors.Mask(torch.zeros(9, 9))), r"\(Mask\) of 9 x 9 pixels"),
-        (lambda photo: (torch.zeros(2, 3, 360, 480), boxes_of([0, 0, 1, 1])), "one by one"),
+        (lambda photo: (photo, tv_tensors.Image(torch.zeros(3, 9, 9))), r"picture \(Image\) of 9 x 9"),
         (lambda photo: (photo, tv_tensors.Video(torch.zeros(2, 3, 8, 8))), "frames one by one"),
     ],
 )
@@ -199,6 +199,104 @@ def test_annotations_of_a_picture_that_exif_would_turn_are_refused(photo: Any) -
     with pytest.raises(InputError, match="exif_transpose"):
         V2Transform(GREY)(photo, boxes_of([0, 0, 1, 1]))
     assert V2Transform(GREY)(photo).size == (64, 64)
+
+
+def test_several_pictures_move_as_the_first(tensor: Any) -> None:
+    first, second = tv_tensors.Image(tensor), tv_tensors.Image(torch.full_like(tensor, 7))
+    done = V2Transform(HandCropper())({"rgb": first, "depth": second, "mask": mask_of_photo()})
+    assert torch.equal(done["rgb"], V2Transform(HandCropper())(first))
+    assert done["depth"].shape == done["rgb"].shape
+    assert (done["depth"] == 7).all()
+    assert done["mask"].shape == done["rgb"].shape[-2:]
+
+
+@pytest.mark.parametrize("leading", [(2,), (1, 2), (2, 1, 1)])
+def test_a_batch_of_any_leading_dimensions_is_taken(leading: Any, tensor: Any) -> None:
+    batch = torch.stack([tensor, tensor.flip(-1)]).reshape(*leading, *tensor.shape)
+    done = COLOUR(batch)
+    assert done.shape == (*leading, 3, 64, 64)
+    assert torch.equal(done.flatten(0, -4)[1], COLOUR(tensor.flip(-1)))
+
+
+def test_a_batch_with_annotations_moves_as_its_first_picture(tensor: Any) -> None:
+    batch = torch.stack([tensor, torch.full_like(tensor, 7)])
+    masks = torch.stack([mask_of_photo(), mask_of_photo()])
+    done, boxes, moved = V2Transform(HandCropper())(batch, boxes_of(PHOTO.box), tv_tensors.Mask(masks))
+    alone, box = V2Transform(HandCropper())(tensor, boxes_of(PHOTO.box))
+    assert torch.equal(done[0], alone)
+    assert (done[1] == 7).all()
+    assert torch.equal(boxes, box)
+    assert moved.shape == (2, *alone.shape[-2:])
+
+
+def test_a_sample_without_pictures_passes() -> None:
+    sample = {"label": 3, "name": "rock"}
+    assert V2Transform(COLOUR)(sample) == sample
+
+
+def test_a_mask_is_filled_as_said(tensor: Any) -> None:
+    _, mask = V2Transform(ResizePad(64), mask_fill=255)(tensor, tv_tensors.Mask(torch.ones(360, 480)))
+    assert mask.unique().tolist() == [1, 255]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_crop_of_floats_is_exact_and_others_have_256_levels(dtype: Any, tensor: Any) -> None:
+    given = ((tensor.double() + 0.3) / 256).to(dtype)
+    sample = HandCropper().run(given)
+    left, top = sample.to_source[:, 2].astype(int).tolist()
+    expected = given[:, top : top + sample.size[1], left : left + sample.size[0]]
+    assert torch.equal(HandCropper()(given), expected)
+    mirror = HandCropper(mirror="left" if PHOTO.handedness == "Right" else "right")
+    assert torch.equal(mirror(given), expected.flip(-1))
+    levels = COLOUR(given).double() * 255
+    assert (levels - levels.round()).abs().max() < 1  # bfloat16 has 8 bits
+
+
+def test_inverted_boxes_stay_inverted(tensor: Any) -> None:
+    boxes = boxes_of([300.0, 200.0, 100.0, 90.0], [100.0, 90.0, 300.0, 200.0], clamping_mode=None)
+    mirror = HandCropper(mirror="left" if PHOTO.handedness == "Right" else "right")
+    for transform in (ResizePad(64), mirror):
+        _, moved = V2Transform(transform)(tensor, boxes)
+        assert moved[0, [2, 3, 0, 1]].tolist() == moved[1].tolist()
+        assert (moved[1, :2] < moved[1, 2:]).all()
+
+
+def test_key_points_are_mirrored_as_torchvision_does_where_asked(tensor: Any) -> None:
+    points = tv_tensors.KeyPoints([[200.0, 150.0]], canvas_size=PHOTO.size[::-1])
+    mirror = HandCropper(mirror="left" if PHOTO.handedness == "Right" else "right")
+    _, cropped = V2Transform(HandCropper(), keypoints="centers")(tensor, points)
+    _, moved = V2Transform(mirror, keypoints="centers")(tensor, points)
+    assert torch.equal(moved, v2.functional.horizontal_flip(cropped))
+    _, corners = V2Transform(mirror)(tensor, points)
+    assert corners[0, 0] == moved[0, 0] + 1
+
+
+def test_grey_stays_grey_between_torchvisions_transforms(photo: Any) -> None:
+    composed = v2.Compose([v2.Grayscale(), COLOUR, v2.ToImage()])
+    assert composed(photo).shape == (1, 64, 64)
+    assert v2.Compose([v2.ToImage(), v2.Grayscale(), V2Transform(COLOUR)])(photo).shape == (1, 64, 64)
+
+
+def test_what_bicubic_resizing_leaves_is_taken(tensor: Any) -> None:
+    rough = v2.functional.to_dtype(tensor, torch.float32, scale=True)
+    resized = v2.Resize(100, interpolation=v2.InterpolationMode.BICUBIC)(rough * 1.0 - (rough > 0.5) * 1e-3)
+    assert COLOUR(resized + 0.03).shape == (3, 64, 64)
+    with pytest.raises(InputError, match="Put handprep before Normalize"):
+        COLOUR(v2.Normalize([0.5] * 3, [0.2] * 3)(rough))
+
+
+def test_in_a_joint_compose_a_plain_pipeline_names_the_adapter(photo: Any) -> None:
+    for sample in ((photo, boxes_of([0, 0, 1, 1])), ({"image": photo},)):
+        with pytest.raises(InputError, match="V2Transform"):
+            v2.Compose([COLOUR])(*sample)
+
+
+def test_it_stands_in_a_sequential_and_breaks_a_compiled_graph(tensor: Any) -> None:
+    model = torch.nn.Sequential(V2Transform(COLOUR), v2.ToDtype(torch.float32, scale=True))
+    expected = model(tensor)
+    assert torch.equal(torch.compile(model, backend="eager")(tensor), expected)
+    given = (tensor / 255).requires_grad_()
+    assert not model(given).requires_grad
 
 
 def test_something_that_is_no_transform_is_refused() -> None:

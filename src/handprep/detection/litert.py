@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,16 @@ from numpy.typing import NDArray
 from handprep import models
 from handprep.detection.graph import UNIT, HandGraph
 from handprep.detection.region import Cutter, Region
-from handprep.opened import per_thread
+from handprep.opened import per_thread, without_line
 from handprep.sample import Image
+
+XNNPACK_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"  # of a process's first
+
+
+@cache
+def _content(path: Path) -> bytes:
+    """Return a network's file, which all threads share."""
+    return path.read_bytes()
 
 
 class _Network:
@@ -22,8 +31,10 @@ class _Network:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - heavy
 
         self._cut = cutter
-        self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-        self._interpreter.allocate_tensors()
+        # From memory: on Windows it cannot open a path with letters beyond ASCII.
+        with without_line(XNNPACK_LINE):
+            self._interpreter = Interpreter(model_content=_content(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
         (self._input,) = [tensor["index"] for tensor in self._interpreter.get_input_details()]
         self._outputs = [tensor["index"] for tensor in self._interpreter.get_output_details()]
 

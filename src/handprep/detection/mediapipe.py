@@ -174,7 +174,7 @@ def _opened(tasks: Any, path: Path, detector: MediaPipeDetector) -> Any:
     try:
         return tasks.vision.HandLandmarker.create_from_options(
             tasks.vision.HandLandmarkerOptions(
-                base_options=tasks.BaseOptions(model_asset_path=str(path)),
+                base_options=tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
                 num_hands=detector.max_hands,
                 min_hand_detection_confidence=detector.confidence,
                 min_hand_presence_confidence=least_presence,

@@ -7,18 +7,21 @@ import io
 import os
 import stat
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 
+from handprep.annotations import moved_mask
+from handprep.configurable import check_choice, check_colour, is_whole
 from handprep.errors import ImageError, InputError
 from handprep.images import arrays, decoding, tensors
 from handprep.images.arrays import Colour, check_rgb
 from handprep.images.decoding import MAX_PIXELS
 from handprep.images.encoding import encode, write
 from handprep.names import printable
-from handprep.sample import Sample
+from handprep.sample import Alpha, Image, Sample
 
 __all__ = ["MAX_PIXELS", "check_rgb", "encode", "like", "read", "write"]
 
@@ -29,13 +32,20 @@ KINDS = (
     "a path, bytes, a binary file, a PIL image, an (H, W, 3) RGB numpy array, a (3, H, W) torch tensor "
     "or a Sample"
 )
+NOT_ONE_PICTURE = {
+    list: "; for many pictures, use Pipeline.map",
+    tuple: "; for many pictures, use Pipeline.map",
+    type(None): ", which is what cv2.imread returns for a file that it cannot read: check the path",
+}
 
 
 def read(
     picture: Any,
     *,
     at_least: int | None = None,
-    background: Colour = WHITE,
+    background: int | Colour | str = WHITE,
+    alpha: Literal["flatten", "keep"] = "flatten",
+    order: Literal["rgb", "bgr"] = "rgb",
     max_pixels: int | None = MAX_PIXELS,
     name: str | None = None,
 ) -> Sample:
@@ -46,32 +56,41 @@ def read(
     picture
         One of these:
 
-        - a path (str or PathLike) of a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or PPM file (HEIC, too, once
-          pillow-heif is registered), whatever its name ends in; or its content as bytes or as a binary
-          file. Of an animation, the first frame counts;
+        - a path (str or PathLike) of a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC (extra
+          ``handprep[heic]``) or binary PPM file, whatever its name ends in; or its content as bytes, as a
+          binary file or in a dict as Hugging Face has it (``{"bytes": …, "path": …}``). Of an animation,
+          the first frame counts;
         - a PIL image of any mode;
         - a numpy array: ``(H, W, 3)`` RGB, ``(H, W, 4)`` RGBA, ``(H, W)`` or ``(H, W, 1)`` grey; uint8,
-          uint16 over its full range, or float16, float32 or float64 from 0 to 1;
-        - a torch tensor or ``tv_tensors.Image`` of any device: ``(3, H, W)`` or ``(1, H, W)``, uint8 or
-          a float from 0 to 1;
+          uint16, other whole numbers from 0 to 255, or float16, float32 or float64 from 0 to 1;
+        - a torch tensor or ``tv_tensors.Image`` of any device: ``(3, H, W)`` or ``(1, H, W)``, of the
+          same numbers;
         - a `Sample`, which is returned as it is.
     at_least
         If a longer side of this many pixels is enough, a JPEG file is decoded at 1/2, 1/4 or 1/8 of its
         size, whichever is the smallest that is still large enough. `Sample.to_source` holds the factor.
         None: always at full size.
     background
-        Red, green and blue (0 to 255) of what shows through where the picture is transparent.
+        What shows through where the picture is transparent: one grey or ``(red, green, blue)``, 0 to 255, or
+        a name such as ``"white"``.
+    alpha
+        ``"flatten"`` lays a transparent picture over `background`. ``"keep"`` keeps its colours as they
+        are and its alpha as `Sample.alpha`, so that it is given back and saved with that.
+    order
+        ``"bgr"`` if an array's channels are blue, green, red (and alpha), as ``cv2.imread`` gives them.
+        `like` and transforms give RGB.
     max_pixels
-        The largest width times height to decode, checked before decoding; None for no limit.
+        The largest width times height to decode, checked before decoding; None for no limit. Formats
+        that need more memory or time for a pixel count it more than once.
     name
         What to call bytes or a binary file, in messages and as `Sample.source`.
 
     Returns
     -------
     Sample
-        A uint8 ``(H, W, 3)`` RGB image of its own memory, turned upright by its EXIF orientation;
-        hands not looked for; `source` is the path if there is one, or the given name. Colour profiles are
-        not applied.
+        A uint8 ``(H, W, 3)`` RGB image of its own memory, turned upright by its EXIF orientation and
+        converted to sRGB by its colour profile; ``(H, W)`` if a grey PIL image, array or tensor was
+        given. Hands not looked for; `source` is the path if there is one, or the given name.
 
     Raises
     ------
@@ -81,35 +100,94 @@ def read(
     InputError
         If `picture` is of another kind, or an array or tensor of another shape, dtype or range.
 
+    Notes
+    -----
+    Cameras store 10, 12 or 14 bits in 16: white is the largest number of the fewest bits (8, 10, 12, 14
+    or 16) that hold the picture's largest, or what a TIFF says, and a `Step` named ``read`` says so where
+    these are not 16. Floats may lie a tenth outside of 0 to 1, as resampling leaves them, and are
+    clipped. Floats in a file may also go to 255.
+
     Examples
     --------
     >>> import numpy as np
-    >>> read(np.zeros((2, 4), np.float32)).image.shape
-    (2, 4, 3)
+    >>> read(np.zeros((2, 4, 3), np.float32)).image.dtype
+    dtype('uint8')
     """
-    _check_options(at_least, background, max_pixels)
+    _check_options(at_least, alpha, order, max_pixels)
+    colour = check_colour("background", background)
     if isinstance(picture, Sample):
         return picture
-    if isinstance(picture, str | os.PathLike):
-        return _read_file(picture, at_least, background, max_pixels)
+    behind = None if alpha == "keep" else (colour, colour, colour) if isinstance(colour, int) else colour
+    if isinstance(picture, np.ndarray):
+        pixels, opacity = arrays.from_array(picture, behind)
+        if order == "bgr" and pixels.ndim == 3:
+            pixels = np.ascontiguousarray(pixels[..., ::-1])
+        depth = arrays.depth_of(picture) if picture.dtype.kind == "u" and picture.itemsize == 2 else None
+        return _sample(pixels, opacity, depth)
+    if order != "rgb":
+        raise InputError(f"order={order!r} is for numpy arrays, not {type(picture).__name__}")
+    if tensors.is_tensor(picture):
+        return Sample(image=tensors.from_tensor(picture))
     if isinstance(picture, PIL.Image.Image):
         path = os.fsdecode(getattr(picture, "filename", "") or "") or None
         name = printable(path) if path else "the given PIL image"
-        image = decoding.flatten(picture, name, background=background, max_pixels=max_pixels)
-        return Sample(image=image, source=path)
-    if isinstance(picture, np.ndarray):
-        return Sample(image=arrays.rgb_from_array(picture, background))
-    if tensors.is_tensor(picture):
-        return Sample(image=tensors.rgb_from_tensor(picture))
+        decoded = decoding.flatten(picture, name, background=behind, max_pixels=max_pixels)
+        return _sample(decoded.image, decoded.alpha, decoded.depth, source=path)
+    picture, name = as_file(picture, name)
     called = printable(name) if name else GIVEN_BYTES
-    image, to_source = decoding.decode(
-        io.BytesIO(_content(picture, called)),
-        called,
-        at_least=at_least,
-        background=background,
-        max_pixels=max_pixels,
-    )
-    return Sample(image=image, to_source=to_source, source=name)
+    with _opened(picture) if isinstance(picture, str) else io.BytesIO(picture) as stream:
+        decoded = decoding.decode(stream, called, at_least=at_least, background=behind, max_pixels=max_pixels)
+    return _sample(decoded.image, decoded.alpha, decoded.depth, source=name, to_source=decoded.to_full)
+
+
+def _sample(image: Image, alpha: Alpha | None, depth: int | None, **known: Any) -> Sample:
+    sample = Sample(image=image, alpha=alpha, transparent=alpha is not None, **known)
+    return sample if depth in (None, 16) else sample.noted("read", depth=depth)
+
+
+def is_file(picture: Any) -> bool:
+    """Tell whether something is an encoded picture: a path, bytes, an open file, or a dict of these."""
+    if isinstance(picture, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(picture, "read"):
+        return True
+    return isinstance(picture, dict) and set(picture) == {"bytes", "path"}  # as Hugging Face has it
+
+
+def as_file(picture: Any, name: str | None = None) -> tuple[str | bytes, str | None]:
+    """Return an encoded picture as a path or bytes, which can be read again, and what it is called.
+
+    Parameters
+    ----------
+    picture
+        A path, bytes, a binary file or Hugging Face's dict of ``bytes`` and ``path``.
+    name
+        What to call it; None for its path, if it has one.
+
+    Raises
+    ------
+    ImageError
+        If an open file cannot be read.
+    InputError
+        If it is nothing of these.
+    """
+    if isinstance(picture, dict) and is_file(picture):
+        content, path = picture["bytes"], picture["path"]
+        return as_file(path if content is None else content, name or path)
+    if isinstance(picture, str | os.PathLike):
+        return os.fsdecode(picture), name or os.fsdecode(picture)
+    if hasattr(picture, "read"):
+        try:
+            picture = picture.read()
+        except OSError as error:
+            called = printable(name) if name else GIVEN_BYTES
+            raise ImageError(f"{called} cannot be read: {_read_problem(error)}") from error
+        if not isinstance(picture, bytes):
+            raise InputError(
+                f"a file must be opened in binary mode ('rb'): its read() gave {type(picture).__name__}"
+            )
+    if not isinstance(picture, bytes | bytearray | memoryview):
+        hint = NOT_ONE_PICTURE.get(type(picture), "")
+        raise InputError(f"a picture must be {KINDS}, not {type(picture).__name__}{hint}")
+    return bytes(picture), name
 
 
 def like(sample: Sample, picture: Any) -> Any:
@@ -127,8 +205,11 @@ def like(sample: Sample, picture: Any) -> Any:
     object
         A `Sample` for a sample; a PIL image for a PIL image (L, RGB, LA or RGBA); a CHW tensor of the same
         class, dtype and device for a tensor; else a numpy array, of the same dtype for an array and of
-        uint8 for files and bytes. Grey pictures are ``(H, W)`` and ``(1, H, W)``. Transparent ones have
-        their alpha as one more channel. Arrays are writable and share no memory with anything.
+        uint8 for files and bytes. Grey pictures are ``(H, W)`` (``(H, W, 1)`` where three dimensions were
+        given) and ``(1, H, W)``. Transparent ones have their alpha as one more channel. Where a transform
+        has only moved pixels (crop, mirror), the given numbers come back as they are; else there are 256
+        levels. Arrays are writable and share no memory with anything. A PIL image has the given one's
+        EXIF, but for its orientation, and the like in its ``info``.
 
     Raises
     ------
@@ -146,14 +227,38 @@ def like(sample: Sample, picture: Any) -> Any:
         return sample
     pixels = arrays.channels_of(sample)
     if isinstance(picture, PIL.Image.Image):
-        return PIL.Image.fromarray(pixels)
+        image = PIL.Image.fromarray(pixels)
+        image.info.update(decoding.info_of(picture))
+        return image
     if isinstance(picture, np.ndarray):
+        same = _moved_exactly(sample, picture[None] if picture.ndim == 2 else np.moveaxis(picture, 2, 0))
+        if same is not None:
+            return same[0] if picture.ndim == 2 else np.ascontiguousarray(np.moveaxis(same, 0, 2))
+        if pixels.ndim == 2 and picture.shape[2:] == (1,):
+            pixels = pixels[..., None]
         return arrays.in_dtype(pixels, picture.dtype)
     if tensors.is_tensor(picture):
-        return tensors.tensor_like(pixels, picture)
-    if isinstance(picture, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(picture, "read"):
+        same = _moved_exactly(sample, tensors.planes_of(picture))
+        return tensors.tensor_like(pixels, picture) if same is None else tensors.wrap(same, picture)
+    if is_file(picture):
         return pixels
     raise InputError(f"a picture must be {KINDS}, not {type(picture).__name__}")
+
+
+def _moved_exactly(sample: Sample, planes: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the given numbers, ``(C, H, W)``, where the sample shows just them, moved by whole pixels.
+
+    A crop or mirrored picture so keeps what 8 bits would lose.
+    """
+    photo = sample.frames[0].size if sample.frames else sample.size
+    by_whole_pixels = np.array_equal(np.abs(sample.to_source[:, :2]), np.eye(2))
+    if planes.dtype == np.uint8 or not by_whole_pixels or planes.shape[:0:-1] != photo:
+        return None
+    depth = arrays.depth_of(planes) if planes.dtype.kind == "u" and planes.itemsize == 2 else None
+    moved = moved_mask(sample, planes)
+    shown = np.moveaxis(np.atleast_3d(sample.image), 2, 0)
+    is_same = moved.shape == shown.shape and np.array_equal(arrays.eight_bits(moved, depth), shown)
+    return moved if is_same and not sample.transparent else None
 
 
 def lent(picture: Any) -> Any:
@@ -169,7 +274,7 @@ def lent(picture: Any) -> Any:
 
 
 def is_batch(picture: Any) -> bool:
-    """Tell whether something is a batch of pictures: an ``(N, C, H, W)`` tensor."""
+    """Tell whether something is a batch of pictures: a ``(..., C, H, W)`` tensor."""
     return tensors.is_batch(picture)
 
 
@@ -191,7 +296,7 @@ def like_batch(samples: Sequence[Sample], batch: Any) -> Any:
     Returns
     -------
     torch.Tensor
-        ``(N, C, H, W)``.
+        ``(..., C, H, W)``.
 
     Raises
     ------
@@ -201,56 +306,29 @@ def like_batch(samples: Sequence[Sample], batch: Any) -> Any:
     return tensors.batch_like([arrays.channels_of(sample) for sample in samples], batch)
 
 
-def _check_options(at_least: int | None, background: Colour, max_pixels: int | None) -> None:
+def _check_options(at_least: int | None, alpha: str, order: str, max_pixels: int | None) -> None:
     for name, value in (("at_least", at_least), ("max_pixels", max_pixels)):
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1
-        ):
+        if value is not None and not (is_whole(value) and value >= 1):
             raise InputError(f"{name} must be a number of pixels, 1 or more, or None, not {value!r}")
-    levels = tuple(background) if isinstance(background, tuple | list) else ()
-    if len(levels) != 3 or not all(
-        isinstance(level, int | np.integer) and 0 <= level <= 255 for level in levels
-    ):
-        raise InputError(f"background must be three whole numbers from 0 to 255, not {background!r}")
+    check_choice("alpha", alpha, ("flatten", "keep"))
+    check_choice("order", order, ("rgb", "bgr"))
 
 
-def _read_file(
-    picture: str | os.PathLike[str], at_least: int | None, background: Colour, max_pixels: int | None
-) -> Sample:
-    path = os.fsdecode(picture)
+def _opened(path: str) -> BinaryIO:
     name = printable(path) or "the empty path"
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - before opening: a pipe without a writer blocks
         if not stat.S_ISREG(mode):
             raise ImageError(f"{name} cannot be read: {_kind_of_file(mode)}")
-        stream = open(path, "rb")  # noqa: PTH123, SIM115 - closed below; Path("") would be the current folder
+        return open(path, "rb")  # noqa: PTH123 - closed by read; Path("") would be the current folder
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        raise ImageError(f"{name} cannot be read: {_read_problem(error)}") from error
-    with stream:
-        image, to_source = decoding.decode(
-            stream, name, at_least=at_least, background=background, max_pixels=max_pixels
-        )
-    return Sample(image=image, to_source=to_source, source=path)
-
-
-def _content(picture: Any, called: str) -> bytes:
-    if hasattr(picture, "read"):
-        try:
-            picture = picture.read()
-        except OSError as error:
-            raise ImageError(f"{called} cannot be read: {_read_problem(error)}") from error
-        if not isinstance(picture, bytes):
-            raise InputError(
-                f"a file must be opened in binary mode ('rb'): its read() gave {type(picture).__name__}"
-            )
-    if not isinstance(picture, bytes | bytearray | memoryview):
-        raise InputError(f"a picture must be {KINDS}, not {type(picture).__name__}")
-    return bytes(picture)
+        problem = "a URL. Download it first, and give its bytes" if "://" in path else _read_problem(error)
+        raise ImageError(f"{name} cannot be read: {problem}") from error
 
 
 def _kind_of_file(mode: int) -> str:
     if stat.S_ISDIR(mode):
-        return "a folder. Give the path of a picture in it"
+        return "a folder. Give the path of a picture in it, or the folder to `handprep run`"
     return "neither a file nor a folder. Open it yourself and give the open file"
 
 

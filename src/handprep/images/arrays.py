@@ -9,30 +9,32 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from handprep.errors import InputError
-from handprep.sample import Image, Sample
+from handprep.sample import Alpha, Image, Sample
 
 Colour: TypeAlias = tuple[int, int, int]  # red, green, blue, each 0 to 255
 
-# What a float may lie outside [0, 1], as resampling leaves it: too little to change a grey level.
-FLOAT_SLACK = 0.5 / 255
-ACCEPTED_DTYPES = "uint8, uint16, or float16, float32 or float64 from 0 to 1"
+FLOAT_SLACK = 0.1  # how far a float may lie outside [0, 1] and is clipped: as resampling or noise leaves it
+ACCEPTED_DTYPES = "uint8, uint16, whole numbers from 0 to 255, or floats from 0 to 1"
+DEPTHS = (8, 10, 12, 14, 16)  # bits, of what cameras and scanners store in 16
 
 
-def rgb_from_array(array: NDArray[Any], background: Colour) -> Image:
+def from_array(array: NDArray[Any], background: Colour | None) -> tuple[Image, Alpha | None]:
     """Turn an array of pixels into a picture of its own memory.
 
     Parameters
     ----------
     array
-        ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; uint8, uint16 over its full
-        range, or a float from 0 to 1.
+        ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, of a dtype that `eight_bits`
+        takes.
     background
-        What shows through where RGBA is transparent.
+        What shows through where RGBA is transparent; None to return the alpha instead.
 
     Returns
     -------
-    Image
-        uint8 ``(H, W, 3)`` RGB, a copy.
+    image : Image
+        uint8 ``(H, W, 3)`` RGB, or ``(H, W)`` for grey; a copy.
+    alpha : Alpha or None
+        uint8 ``(H, W)``.
 
     Raises
     ------
@@ -42,10 +44,12 @@ def rgb_from_array(array: NDArray[Any], background: Colour) -> Image:
     _check_shape(array.shape)
     pixels = eight_bits(array)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        return over(pixels, background)
-    if pixels.ndim == 2 or pixels.shape[2] == 1:
-        return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
-    return np.array(pixels, dtype=np.uint8, order="C")
+        if background is None:
+            return np.array(pixels[..., :3], order="C"), np.array(pixels[..., 3], order="C")
+        return over(pixels, background), None
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    return np.array(pixels, dtype=np.uint8, order="C"), None
 
 
 def check_rgb(array: Any) -> None:
@@ -58,7 +62,7 @@ def check_rgb(array: Any) -> None:
     >>> check_rgb(np.zeros((2, 4), np.float32))
     Traceback (most recent call last):
     handprep.errors.InputError: expected a uint8 (H, W, 3) RGB array, not float32 (2, 4); \
-convert it with handprep.images.read(array).image
+convert it with handprep.images.read(array).rgb
     """
     given = type(array).__name__
     if isinstance(array, np.ndarray):
@@ -67,8 +71,7 @@ convert it with handprep.images.read(array).image
             return
         given = f"{array.dtype} {array.shape}"
     raise InputError(
-        f"expected a uint8 (H, W, 3) RGB array, not {given}; "
-        "convert it with handprep.images.read(array).image"
+        f"expected a uint8 (H, W, 3) RGB array, not {given}; convert it with handprep.images.read(array).rgb"
     )
 
 
@@ -85,27 +88,48 @@ def _check_shape(shape: tuple[int, ...]) -> None:
     raise InputError(f"a picture array must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {shape}{hint}")
 
 
-def eight_bits(array: NDArray[Any]) -> NDArray[np.uint8]:
+def depth_of(array: NDArray[Any]) -> int:
+    """Return how many bits of uint16 numbers are used: 8, 10, 12, 14 or 16, the fewest that hold them."""
+    return next(bits for bits in DEPTHS if int(array.max()) < 1 << bits)
+
+
+def eight_bits(array: NDArray[Any], depth: int | None = None) -> NDArray[np.uint8]:
     """Return numbers of an accepted kind as uint8 of the same shape; uint8 comes back as it is.
 
-    Of 16 bits the upper 8 are kept, as libpng and Pillow do; floats are rounded.
+    Parameters
+    ----------
+    array
+        uint8, uint16, other whole numbers from 0 to 255, or floats from 0 to 1.
+    depth
+        Bits of uint16 that are used; None for `depth_of`. The upper 8 are kept. Floats are rounded.
 
     Raises
     ------
     InputError
-        If the dtype is another, or a float is NaN or outside 0 to 1.
+        If the dtype is another, or a number is NaN or out of its range.
     """
-    kind = array.dtype.kind, array.dtype.itemsize
-    if kind == ("u", 1):
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if (kind, size) == ("u", 1):
         same: NDArray[np.uint8] = array
         return same
-    if kind == ("u", 2):
-        return (array >> 8).astype(np.uint8)
-    if kind not in {("f", 2), ("f", 4), ("f", 8)}:
-        raise InputError(f"a picture's numbers must be {ACCEPTED_DTYPES}, not {array.dtype}{_hint(array)}")
+    if (kind, size) == ("u", 2):
+        return (array >> (depth or depth_of(array)) - 8).astype(np.uint8)
+    if kind not in "iu" and (kind, size) not in {("f", 2), ("f", 4), ("f", 8)}:
+        hint = "; a mask becomes a picture with mask.astype('uint8') * 255" if kind == "b" else ""
+        raise InputError(f"a picture's numbers must be {ACCEPTED_DTYPES}, not {array.dtype}{hint}")
     low, high = float(array.min()), float(array.max())
+    if kind in "iu":
+        if low < 0 or high > 255:
+            raise InputError(
+                f"a picture of {array.dtype} must hold numbers from 0 to 255, not {low:g} to {high:g}"
+            )
+        return array.astype(np.uint8)
     if not (low >= -FLOAT_SLACK and high <= 1 + FLOAT_SLACK):  # not (…), so that NaN is refused
-        hint = "; divide by 255, or give uint8" if 1 < high <= 255 and low >= 0 else ""
+        hint = ""
+        if low < -FLOAT_SLACK:
+            hint = "; normalised? Put handprep before Normalize, or undo that first"
+        elif 2 < high <= 255:
+            hint = "; divide by 255, or give uint8"
         raise InputError(
             f"a picture of {array.dtype} must hold numbers from 0 to 1, not {low:g} to {high:g}{hint}"
         )
@@ -113,20 +137,14 @@ def eight_bits(array: NDArray[Any]) -> NDArray[np.uint8]:
     return rounded
 
 
-def _hint(array: NDArray[Any]) -> str:
-    if array.dtype == np.bool_:
-        return "; a mask becomes a picture with mask.astype('uint8') * 255"
-    if array.dtype.kind in "iu" and array.size and int(array.min()) >= 0 and int(array.max()) <= 255:
-        return "; its numbers fit array.astype('uint8')"
-    return ""
-
-
 def over(rgba: NDArray[np.uint8], background: Colour) -> Image:
     """Lay uint8 ``(H, W, 4)`` RGBA (straight alpha) over a colour, rounded to the nearest level."""
-    colour, alpha = rgba[..., :3].astype(np.uint16), rgba[..., 3:].astype(np.uint16)
-    behind = (255 - alpha) * np.array(background, dtype=np.uint16)
-    mixed: Image = ((colour * alpha + behind + 127) // 255).astype(np.uint8)  # at most 255·255 + 127 < 2^16
-    return mixed
+    alpha = np.repeat(rgba[..., 3:], 3, axis=2)  # numpy multiplies equal shapes twice as fast
+    mixed = np.multiply(rgba[..., :3], alpha, dtype=np.uint16)
+    mixed += np.multiply(~alpha, np.array(background, np.uint16), dtype=np.uint16)
+    mixed += 127  # at most 255·255 + 127 < 2^16
+    mixed //= 255
+    return mixed.astype(np.uint8)
 
 
 def channels_of(sample: Sample) -> NDArray[np.uint8]:
@@ -146,7 +164,7 @@ def channels_of(sample: Sample) -> NDArray[np.uint8]:
 
 
 def in_dtype(pixels: NDArray[np.uint8], dtype: DTypeLike) -> NDArray[Any]:
-    """Return uint8 numbers as another kind: uint16 over its full range, floats from 0 to 1.
+    """Return uint8 numbers as another kind: uint16 over its full range, whole numbers, floats from 0 to 1.
 
     Raises
     ------
@@ -161,6 +179,8 @@ def in_dtype(pixels: NDArray[np.uint8], dtype: DTypeLike) -> NDArray[Any]:
         return (pixels.astype(np.uint16) * 257).astype(dtype)  # 255 · 257 = 65535
     if kind in {("f", 2), ("f", 4), ("f", 8)}:
         return (pixels.astype(dtype) / 255).astype(dtype)
+    if dtype.kind in "iu":
+        return pixels.astype(dtype)
     raise InputError(f"a picture's numbers must be {ACCEPTED_DTYPES}, not {dtype}")
 
 

@@ -7,15 +7,21 @@ for the PIL image opened from it.
 
 from __future__ import annotations
 
+import importlib
+import io
+import os
+import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
-from PIL import ExifTags
+from numpy.typing import NDArray
+from PIL import ExifTags, ImageCms
 
 from handprep import geometry
 from handprep.errors import ImageError, InputError
@@ -23,11 +29,13 @@ from handprep.geometry import Affine
 from handprep.images import arrays
 from handprep.images.arrays import Colour
 from handprep.names import printable
-from handprep.sample import Image
+from handprep.sample import Alpha, Image
 
-MAX_PIXELS = 178_956_970  # where Pillow, too, refuses: 512 MiB of RGB
+LIMIT_VARIABLE = "HANDPREP_MAX_PIXELS"
+# With 7 bytes a pixel, the most for RGB, that is 840 MB; phones' photos of 108 megapixels pass.
+MAX_PIXELS = int(os.environ.get(LIMIT_VARIABLE, "") or 120_000_000)
 
-FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF and PPM"
+FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC and binary PPM"
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -38,17 +46,44 @@ _SIGNATURES = (
     (b"MM\0*", "TIFF"),
     (b"II+\0", "TIFF"),  # BigTIFF
     (b"MM\0+", "TIFF"),
-    *((b"P%d%c" % (kind, space), "PPM") for kind in range(1, 7) for space in b" \t\r\n"),
+    *((b"P%d%c" % (kind, space), "PPM") for kind in range(4, 7) for space in b" \t\r\n"),
 )
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")  # ISO/IEC 23008-12
 _HEAD = 64  # bytes; the brands of AVIF and HEIC lie within them
 _REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can leave out, the largest first
-_STRIPE = 1 << 19  # pixels copied at a time: small enough for the processor's cache
+_STRIPE = 1 << 17  # pixels copied at a time: small enough for the processor's cache
+# How many times the memory or time of a plain RGB picture a decoder takes for a pixel (tests/fuzz/bombs.py).
+_WEBP, _AVIF, _RUN_LENGTHS = 2.2, 3.0, 10.0
+_RGB_BYTES = 7  # a pixel: 4 of Pillow's and 3 of ours
+_MOST_SCANS = 50  # of a JPEG; programs that write progressive ones make about ten
+_LONGEST, _NARROWEST = 65_535, 64  # beyond that, rows cost more than the pixels in them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decoded:
+    """The pixels of a picture, upright.
+
+    Attributes
+    ----------
+    image
+        uint8 ``(H, W, 3)`` RGB.
+    alpha
+        uint8 ``(H, W)`` where the picture is transparent and that was asked for, else None.
+    to_full
+        ``(2, 3)`` map from the image's pixels to those of the full-size upright picture.
+    depth
+        Bits a channel that were used, where it is not 8; else None.
+    """
+
+    image: Image
+    alpha: Alpha | None
+    to_full: Affine
+    depth: int | None
 
 
 def decode(
-    stream: BinaryIO, name: str, *, at_least: int | None, background: Colour, max_pixels: int | None
-) -> tuple[Image, Affine]:
+    stream: BinaryIO, name: str, *, at_least: int | None, background: Colour | None, max_pixels: int | None
+) -> Decoded:
     """Decode the first picture of an encoded file.
 
     Parameters
@@ -61,16 +96,9 @@ def decode(
         A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its longer side keeps this many
         pixels. None: at full size.
     background
-        What shows through where the picture is transparent.
+        What shows through where the picture is transparent; None to keep its alpha.
     max_pixels
         The largest width times height that is decoded; None for no limit.
-
-    Returns
-    -------
-    image : Image
-        uint8 ``(H, W, 3)`` RGB, upright.
-    to_source : Affine
-        ``(2, 3)`` map from its pixels to those of the full-size upright picture.
 
     Raises
     ------
@@ -82,22 +110,60 @@ def decode(
         _check_size(picture, name, max_pixels)
         full = picture.size
         factor = _reduce(picture, at_least)
+        # Pillow joins what it reads to what is left over: block by block, that takes hours for a long row
+        picture.decodermaxblock = max(picture.decodermaxblock, 4 * full[0])  # type: ignore[attr-defined]
         picture.load()
         orientation = _orientation(picture)  # after loading: a TIFF is turned and PNG finds its EXIF by then
-        image = arrays.upright(_rgb(picture, background), orientation)
-        return image, _to_full_size(image, full, factor, orientation)
+        image, alpha, depth = _pixels(picture, background)
+        del picture  # which holds its pixels, and turning needs as much again
+        image = arrays.upright(image, orientation)
+        return Decoded(
+            image=image,
+            alpha=None if alpha is None else arrays.upright(alpha, orientation),
+            to_full=_to_full_size(image, full, factor, orientation),
+            depth=depth,
+        )
 
 
-def flatten(picture: PIL.Image.Image, name: str, *, background: Colour, max_pixels: int | None) -> Image:
+def flatten(
+    picture: PIL.Image.Image, name: str, *, background: Colour | None, max_pixels: int | None
+) -> Decoded:
     """Return the pixels of a PIL image of any mode, upright; the image itself stays as it is.
 
-    The parameters and errors are those of `decode`; an image of another mode or range than can be
-    understood is an `InputError`.
+    Grey modes give a grey image, ``(H, W)``. The parameters and errors are those of `decode`; an image of
+    another mode or range than can be understood is an `InputError`.
     """
     with _damage_as_image_error(name, odd=InputError), _quiet():
         _check_size(picture, name, max_pixels)
         picture.load()
-        return arrays.upright(_rgb(picture, background), _orientation(picture))
+        orientation = _orientation(picture)
+        image, alpha, depth = _pixels(picture, background)
+        if picture.mode.partition(";")[0] in _GREY and not picture.has_transparency_data:
+            image = np.ascontiguousarray(image[..., 0])
+        return Decoded(
+            image=arrays.upright(image, orientation),
+            alpha=None if alpha is None else arrays.upright(alpha, orientation),
+            to_full=geometry.identity(),
+            depth=depth,
+        )
+
+
+def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
+    """Return what belongs to a picture's ``info`` after a transform: EXIF and the like, but no orientation.
+
+    A colour profile is kept where `flatten` has not converted by it.
+    """
+    given = picture.info
+    info: dict[str, Any] = {key: given[key] for key in ("dpi", "comment", "xmp") if key in given}
+    with _quiet(), suppress(Exception):  # as for the orientation: odd EXIF is no EXIF
+        exif = PIL.Image.Exif()
+        exif.load(picture.getexif().tobytes())  # a copy: the other is the picture's own
+        exif.pop(ExifTags.Base.Orientation, None)
+        if exif:
+            info["exif"] = exif.tobytes()
+    if "icc_profile" in given and _to_srgb(picture, "RGB") is None:
+        info["icc_profile"] = given["icc_profile"]
+    return info
 
 
 @contextmanager
@@ -136,15 +202,23 @@ def _open(stream: BinaryIO, name: str) -> PIL.Image.Image:
         PIL.Image.preinit()
     if kind not in PIL.Image.OPEN:
         PIL.Image.init()
-    if kind == "HEIF" and kind not in PIL.Image.OPEN:
+    if kind == "HEIF" and kind not in PIL.Image.OPEN and not _register_heif():
         raise ImageError(
-            f"{name} cannot be read: an HEIC photo. Export it as JPEG, or pip install pillow-heif and call "
-            "pillow_heif.register_heif_opener() first"
+            f'{name} cannot be read: an HEIC photo. pip install "handprep[heic]", or export it as JPEG'
         )
     if kind not in PIL.Image.OPEN:
         raise ImageError(f"{name} cannot be read: this Pillow has no decoder for {kind}. Upgrade Pillow")
     factory, _ = PIL.Image.OPEN[kind]
     return factory(stream, "")
+
+
+def _register_heif() -> bool:
+    """Make Pillow read HEIC by one of the packages that do, if there is one."""
+    for package in ("pillow_heif", "pi_heif"):
+        with suppress(ImportError):
+            importlib.import_module(package).register_heif_opener()
+            return True
+    return False
 
 
 def _format_of(head: bytes, name: str) -> str:
@@ -161,6 +235,10 @@ def _format_of(head: bytes, name: str) -> str:
             return "HEIF"
     if not head:
         raise ImageError(f"{name} cannot be read: empty, 0 bytes. Copy or export it again")
+    if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3") or head[8:12] == b"AVI ":
+        raise ImageError(f"{name} cannot be read: a video. Give its frames one by one")
+    if re.match(rb"P[123]\s", head):
+        raise ImageError(f"{name} cannot be read: a PPM in text, which is slow. Save it as binary PPM or PNG")
     raise ImageError(
         f"{name} cannot be read: no known kind of picture, it begins with {head[:12]!r}. "
         f"Known formats are {FORMATS}; the ending of the name does not count"
@@ -173,11 +251,62 @@ def _check_size(picture: PIL.Image.Image, name: str, max_pixels: int | None) -> 
         raise ImageError(
             f"{name} cannot be read: {width} x {height} pixels, and a picture needs at least one"
         )
-    if max_pixels is not None and width * height > max_pixels:
+    if max_pixels is None:
+        return
+    weight, why = _weight(picture)
+    if width * height * weight > max_pixels:
+        counted = f", each of which counts {weight:.1f} times as {why}," if weight > 1 else ""
         raise ImageError(
-            f"{name} cannot be read: {width} x {height} pixels are more than the limit of {max_pixels}, "
-            "which keeps hostile files from filling the memory. If you trust it, raise max_pixels"
+            f"{name} cannot be read: {width} x {height} pixels{counted} are more than the limit of "
+            f"{max_pixels}, which keeps hostile files from filling the memory. If you trust it, raise "
+            f"max_pixels, or for all pictures the environment variable {LIMIT_VARIABLE}"
         )
+
+
+def _weight(picture: PIL.Image.Image) -> tuple[float, str]:
+    """Return how many times the cost of an RGB picture's pixel a pixel of this one may take, and why."""
+    kind = str(picture.format)
+    weights = {f"{kind} takes more memory": {"WEBP": _WEBP, "AVIF": _AVIF, "HEIF": _AVIF}.get(kind, 1.0)}
+    tiles = getattr(picture, "tile", ())
+    if tiles and tiles[0][0] == "bmp_rle":
+        weights["run lengths take more time"] = _RUN_LENGTHS
+    if kind == "TIFF":  # Pillow's pixels, and a strip of the file's, which may be all
+        bits = picture.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
+        weights[f"{bits} bits take more memory"] = (4 + sum(bits) / 8) / _RGB_BYTES
+    if kind in ("JPEG", "MPO") and tiles:
+        scans, channels = _scans(picture), len(picture.getbands())
+        if scans > 1:  # then libjpeg keeps the coefficients of them all
+            weights["its scans take more memory"] = (4 + 2 * channels) / _RGB_BYTES
+            weights[f"{scans} scans take more time"] = scans / _MOST_SCANS
+    if max(picture.size) > _LONGEST:
+        weights["it is so narrow"] = _NARROWEST / min(picture.size)
+    why = max(weights, key=weights.__getitem__)
+    return max(1.0, weights[why]), why
+
+
+def _scans(picture: Any) -> int:
+    """Return how many scans a JPEG file that was just opened has, or 1 where there can be no more."""
+    stream = picture.fp
+    place = stream.tell()  # behind the marker of the first scan: then come its length and channels
+    first = stream.read(3)
+    channels = first[2] if len(first) == 3 else 0
+    content = b""
+    if picture.info.get("progressive") or channels < len(picture.getbands()):
+        content = stream.read()
+    stream.seek(place)
+    if content.count(b"\xff\xda") < _MOST_SCANS:
+        return 1 + content.count(b"\xff\xda")
+    scans, position = 1, 0
+    while marker := _MARKER.search(content, position):  # past what lies in segments or behind the end
+        position, kind = marker.end(), marker[1]
+        if kind == b"\xd9":
+            break
+        scans += kind == b"\xda"
+        position += int.from_bytes(content[position : position + 2], "big")
+    return scans
+
+
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")  # but for those without a length in a scan
 
 
 def _reduce(picture: PIL.Image.Image, at_least: int | None) -> int:
@@ -217,42 +346,92 @@ def _orientation(picture: PIL.Image.Image) -> int:
     return value if isinstance(value, int) and value in arrays.ORIENTATIONS else 1
 
 
-def _rgb(picture: PIL.Image.Image, background: Colour) -> Image:
-    mode = picture.mode
-    if mode.startswith("I;16") or mode in ("I", "F"):
-        return arrays.rgb_from_array(_grey_levels(picture), background)
-    if picture.has_transparency_data:
-        straight = picture.convert("LA") if mode == "La" else picture
-        return arrays.over(_pixels(straight.convert("RGBA")), background)
-    if mode == "LAB":
-        raise InputError("pictures of mode LAB are not understood: convert to RGB first, with PIL.ImageCms")
-    return _pixels(picture if mode == "RGB" else picture.convert("RGB"))
+def _pixels(picture: PIL.Image.Image, background: Colour | None) -> tuple[Image, Alpha | None, int | None]:
+    """Return an image of any mode as RGB, with its alpha if that is kept, and its depth if it has more bits.
 
-
-def _grey_levels(picture: PIL.Image.Image) -> np.ndarray:
-    levels = np.asarray(picture)
-    if picture.mode != "I":
-        return levels
-    low, high = int(levels.min()), int(levels.max())  # mode I: how older Pillows give 16-bit grey
-    if low < 0 or high > 65535:
-        raise InputError(f"a picture of mode I must hold numbers from 0 to 65535, not {low} to {high}")
-    return levels.astype(np.uint16)
-
-
-def _pixels(picture: PIL.Image.Image) -> np.ndarray:
-    """Copy the pixels of an RGB or RGBA image, stripe by stripe.
-
-    All at once, PIL makes two more copies of the whole, which costs as much as decoding a JPEG.
+    It is made stripe by stripe: at once, PIL and numpy would make several copies of the whole.
     """
     width, height = picture.size
+    convert, depth = _converter(picture)
+    keeps_alpha = background is None and picture.has_transparency_data
+    alpha = np.empty((height, width), np.uint8) if keeps_alpha else None
+    pixels = np.empty((height, width, 3), np.uint8)
     rows = max(1, _STRIPE // width)
-    if rows >= height:
-        return np.asarray(picture)
-    pixels = np.empty((height, width, len(picture.mode)), np.uint8)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        pixels[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)))
-    return pixels
+        stripe = convert(picture if rows >= height else picture.crop((0, top, width, bottom)))
+        if alpha is not None:
+            pixels[top:bottom], alpha[top:bottom] = stripe[..., :3], stripe[..., 3]
+        elif stripe.ndim == 3 and stripe.shape[2] == 4:
+            pixels[top:bottom] = arrays.over(stripe, background or (255, 255, 255))
+        else:
+            pixels[top:bottom] = stripe if stripe.ndim == 3 else stripe[..., None]
+    return pixels, alpha, depth
+
+
+def _converter(
+    picture: PIL.Image.Image,
+) -> tuple[Callable[[PIL.Image.Image], NDArray[np.uint8]], int | None]:
+    """Return what turns stripes of an image into grey, RGB or RGBA, and the bits it has used if not 8."""
+    mode = picture.mode
+    if mode == "LAB":
+        raise InputError("pictures of mode LAB are not understood: convert to RGB first, with PIL.ImageCms")
+    if mode == "F":
+        white = _white(picture)
+        return lambda stripe: arrays.eight_bits(np.asarray(stripe) / white), None
+    if mode == "I" or mode.startswith("I;16"):
+        depth = _depth(picture)
+        return lambda stripe: arrays.eight_bits(np.asarray(stripe).astype(np.uint16), depth), depth
+    target = "RGBA" if picture.has_transparency_data else "RGB"
+    to_srgb = _to_srgb(picture, target)
+
+    def converted(stripe: PIL.Image.Image) -> NDArray[np.uint8]:
+        if stripe.mode == "La":
+            stripe = stripe.convert("LA")
+        if to_srgb is not None and stripe.mode == "CMYK":
+            return np.asarray(ImageCms.applyTransform(stripe, to_srgb))
+        stripe = stripe if stripe.mode == target else stripe.convert(target)
+        return np.asarray(stripe if to_srgb is None else ImageCms.applyTransform(stripe, to_srgb))
+
+    return converted, None
+
+
+def _white(picture: PIL.Image.Image) -> float:
+    """Return the number that stands for white among floats: 1, or 255 where they go up to that."""
+    _, high = picture.getextrema()
+    return 255.0 if 2 < float(high) <= 255 else 1.0  # type: ignore[arg-type]
+
+
+def _depth(picture: PIL.Image.Image) -> int:
+    """Return how many of 16 bits are used: what the file says, else the fewest that hold the largest."""
+    levels = np.asarray(picture)
+    low, high = int(levels.min()), int(levels.max())
+    if low < 0 or high > 65535:  # of mode I: how older Pillows give 16-bit grey
+        raise InputError(f"a picture of mode I must hold numbers from 0 to 65535, not {low} to {high}")
+    largest = getattr(picture, "tag_v2", {}).get(_MAX_SAMPLE_VALUE, (0,))
+    said = int(max(largest) if isinstance(largest, tuple) else largest).bit_length()
+    fewest = arrays.depth_of(levels)
+    return said if said in arrays.DEPTHS and said >= fewest else fewest
+
+
+_MAX_SAMPLE_VALUE = 281  # of TIFF 6.0
+_GREY = ("1", "L", "I", "F")
+
+
+def _to_srgb(picture: PIL.Image.Image, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return what converts by the picture's colour profile, if it has one that is whole and not sRGB."""
+    content = picture.info.get("icc_profile")
+    if not content or picture.mode not in ("RGB", "RGBA", "P", "CMYK"):
+        return None
+    mode = "CMYK" if picture.mode == "CMYK" else mode
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        if "sRGB" in ImageCms.getProfileDescription(profile):
+            return None
+        out = "RGB" if mode == "CMYK" else mode
+        return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, out)
+    except Exception:  # noqa: BLE001 - hostile bytes again, but a photo can be seen without its profile
+        return None
 
 
 class _WhileDecoding(threading.local):

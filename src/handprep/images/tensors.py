@@ -22,23 +22,23 @@ def is_tensor(value: Any) -> bool:
 
 
 def is_batch(value: Any) -> bool:
-    """Tell whether a value is a tensor of several pictures, ``(N, C, H, W)``."""
-    return is_tensor(value) and value.ndim == 4 and (_is_tv_image(value) or not _is_tv_tensor(value))
+    """Tell whether a value is a tensor of several pictures, ``(..., C, H, W)``."""
+    return is_tensor(value) and value.ndim >= 4 and (_is_tv_image(value) or not _is_tv_tensor(value))
 
 
 def split(batch: Any) -> list[Any]:
     """Return the pictures of a batch on any device as ``(C, H, W)`` tensors of the CPU's memory."""
     plain = batch.detach().as_subclass(sys.modules["torch"].Tensor).cpu()  # all at once: one copy
-    return list(plain.unbind())
+    return list(plain.flatten(0, -4).unbind())
 
 
-def rgb_from_tensor(tensor: Any) -> Image:
-    """Turn a ``(1, H, W)`` or ``(3, H, W)`` tensor of any device into a uint8 ``(H, W, 3)`` copy.
+def from_tensor(tensor: Any) -> Image:
+    """Turn a ``(1, H, W)`` or ``(3, H, W)`` tensor into a uint8 ``(H, W)`` or ``(H, W, 3)`` copy.
 
     Raises
     ------
     InputError
-        If the shape or dtype is another, or a float lies outside 0 to 1.
+        If the shape or dtype is another, or a number is out of its range.
     """
     torch = sys.modules["torch"]
     shape = tuple(tensor.shape)
@@ -46,14 +46,11 @@ def rgb_from_tensor(tensor: Any) -> Image:
         raise InputError(f"a picture is a tv_tensors.Image or a plain tensor, not {type(tensor).__name__}")
     if len(shape) != 3 or shape[0] not in (1, 3) or 0 in shape:
         raise InputError(f"a picture tensor must be (1, H, W) or (3, H, W), not {shape}{_hint(shape)}")
-    if tensor.dtype not in (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64):
-        raise InputError(f"a picture tensor must be uint8, or a float from 0 to 1, not {tensor.dtype}")
-    plain = tensor.detach().as_subclass(torch.Tensor).cpu()
-    if plain.dtype == torch.bfloat16:  # numpy has no such dtype
-        plain = plain.float()
-    pixels = arrays.eight_bits(plain.numpy())
+    if tensor.dtype == torch.bool or tensor.is_complex():
+        raise InputError(f"a picture tensor's numbers must be {arrays.ACCEPTED_DTYPES}, not {tensor.dtype}")
+    pixels = arrays.eight_bits(planes_of(tensor))
     if shape[0] == 1:
-        return np.repeat(pixels[0][..., None], 3, axis=2)
+        return np.array(pixels[0], order="C")
     if pixels.strides[2] != 1:  # channels last in memory, so that this only copies
         return np.array(pixels.transpose(1, 2, 0), order="C")
     return np.asarray(cv2.merge(list(pixels)), np.uint8)  # many times as fast as numpy's transposing
@@ -64,8 +61,21 @@ def tensor_like(pixels: NDArray[np.uint8], given: Any) -> Any:
     return _like(_channels_first(pixels), given)
 
 
+def planes_of(tensor: Any) -> NDArray[Any]:
+    """Return a tensor's own numbers as ``(C, H, W)``, those of bfloat16 as float32."""
+    plain = tensor.detach().as_subclass(sys.modules["torch"].Tensor).cpu()
+    planes: NDArray[Any] = (plain.float() if plain.dtype == sys.modules["torch"].bfloat16 else plain).numpy()
+    return planes
+
+
+def wrap(planes: NDArray[Any], given: Any) -> Any:
+    """Return numbers that `planes_of` gave as a tensor of the given one's class, dtype and device."""
+    tensor = sys.modules["torch"].from_numpy(planes).to(given.device, given.dtype)
+    return type(given)(tensor) if _is_tv_image(given) else tensor
+
+
 def batch_like(pixels: Sequence[NDArray[np.uint8]], given: Any) -> Any:
-    """Return pictures of one size as an NCHW tensor of the given one's class, dtype and device.
+    """Return pictures of one size as a ``(..., C, H, W)`` tensor of the given one's class, dtype and device.
 
     Raises
     ------
@@ -79,7 +89,8 @@ def batch_like(pixels: Sequence[NDArray[np.uint8]], given: Any) -> Any:
             f"a batch needs results of one shape, and these are {seen}: let the pipeline end in ResizePad, "
             "or give one picture at a time"
         )
-    return _like(np.stack([_channels_first(picture) for picture in pixels]), given)
+    stack = np.stack([_channels_first(picture) for picture in pixels])
+    return _like(stack.reshape(*given.shape[:-3], *stack.shape[1:]), given)
 
 
 def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -92,8 +103,10 @@ def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _like(pixels: NDArray[np.uint8], given: Any) -> Any:
     torch = sys.modules["torch"]
     tensor = torch.from_numpy(pixels)
-    if given.dtype != torch.uint8:
+    if given.is_floating_point():
         tensor = (tensor.to(torch.promote_types(given.dtype, torch.float32)) / 255).to(given.dtype)
+    else:
+        tensor = torch.from_numpy(arrays.in_dtype(pixels, str(given.dtype).removeprefix("torch.")))
     tensor = tensor.to(given.device)
     return type(given)(tensor) if _is_tv_image(given) else tensor
 

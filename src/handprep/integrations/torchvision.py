@@ -6,15 +6,17 @@ For pictures alone none of this is needed: every transform and `Pipeline` can st
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
 from handprep import geometry, images
+from handprep.annotations import check_size, moved_boxes, moved_mask, moved_points
+from handprep.configurable import check_choice
 from handprep.errors import InputError
-from handprep.integrations.moving import check_size, moved_boxes, moved_mask, moved_points
+from handprep.integrations.known_hands import apply_with, hands_in_photo
 from handprep.missing import missing_extra
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
@@ -45,25 +47,33 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
     ----------
     transform
         The transform or pipeline.
+    mask_fill
+        What a mask is outside of the photo, such as the index that a loss ignores. Pictures are filled as
+        the transform's own ``fill`` says.
+    keypoints
+        Where key points lie in their pixels. ``"corners"``: they are continuous coordinates, as boxes are;
+        (0, 0) is the outer corner of the first pixel. ``"centers"``: (0, 0) is its centre, as in
+        ``v2.functional.horizontal_flip``, which puts x at width - 1 - x.
 
     Raises
     ------
     InputError
-        If `transform` is no `Transform`. When called: if there is not exactly one picture, an annotation
-        is for a picture of another size, there are annotations beside a batch, or beside a PIL image
-        that its EXIF orientation would turn.
+        If `transform` is no `Transform`. When called: if there are annotations but no picture; pictures
+        or annotations are not of one size; there are annotations beside a PIL image that its EXIF
+        orientation would turn.
 
     Notes
     -----
-    Pictures are PIL images, ``tv_tensors.Image`` or plain tensors, ``(3, H, W)`` or ``(1, H, W)``, also a
-    batch ``(N, C, H, W)``; uint8, or a float from 0 to 1. They come back as the same kind, of the same
-    dtype, on the same device.
+    Pictures are PIL images, ``tv_tensors.Image`` or plain tensors, ``(3, H, W)`` or ``(1, H, W)``, or of more
+    dimensions before these; of all numbers that `images.read` takes. They come back as the same kind, of the
+    same dtype, on the same device, without gradients. Of a batch, each picture is looked at by itself. Where
+    it has annotations or a sample has several pictures, the first is looked at, and all move alike. A
+    sample without pictures and annotations passes through.
 
     ``BoundingBoxes`` of all formats become the smallest boxes of their format around what they were, and
-    are then clamped to the picture as their ``clamping_mode`` says. ``KeyPoints`` are continuous
-    coordinates, as boxes are: (0, 0) is the outer corner of the first pixel. Both are rounded if they
-    are of a whole number's dtype. A ``Mask`` ``(..., H, W)`` is sampled at the nearest pixel, and is 0
-    outside of the photo.
+    are then clamped to the picture as their ``clamping_mode`` says. Inverted ones stay inverted. They and
+    ``KeyPoints`` are rounded if they are of a whole number's dtype. A ``Mask`` ``(..., H, W)`` is sampled at
+    the nearest pixel.
 
     Examples
     --------
@@ -85,13 +95,22 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
         tv_tensors.Mask,
     )
 
-    def __init__(self, transform: Transform) -> None:
+    def __init__(
+        self,
+        transform: Transform,
+        *,
+        mask_fill: float = 0,
+        keypoints: Literal["corners", "centers"] = "corners",
+    ) -> None:
         super().__init__()
         if not isinstance(transform, Transform):
             raise InputError(
                 f"transform must be one of handprep's transforms or a Pipeline, not {transform!r}"
             )
-        self.wrapped = transform
+        check_choice("keypoints", keypoints, ("corners", "centers"))
+        self.wrapped, self.mask_fill, self.keypoints = transform, mask_fill, keypoints
+
+    forward = torch.compiler.disable(v2.Transform.forward)  # a break in the graph, as for any other library
 
     def extra_repr(self) -> str:
         """Return the wrapped transform as text."""
@@ -103,49 +122,64 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
             raise InputError("handprep takes pictures, not videos: give the frames one by one")
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Run the transform on the one picture among the inputs."""
+        """Run the transform on the first picture, and do the same to all of them."""
         annotations = [value for value in flat_inputs if isinstance(value, ANNOTATIONS)]
         pictures = [value for value in flat_inputs if not isinstance(value, ANNOTATIONS)]
-        if len(pictures) != 1:
-            raise InputError(f"a sample must hold one picture, not {len(pictures)}: handprep looks at it")
-        (picture,) = pictures
-        if images.is_batch(picture):
+        if not pictures:
             if annotations:
-                raise InputError("a batch cannot have annotations: transform its pictures one by one")
-            return {"result": self.wrapped(picture)}
-        for annotation in annotations:
-            _check_fits(annotation, picture)
-        sample = self.wrapped.run(picture)
-        return {"sample": sample, "result": images.like(sample, picture)}
+                raise InputError("annotations need the picture that they are for: handprep looks at that")
+            return {}
+        first = pictures[0]
+        if len(pictures) == 1 and not annotations:
+            return {"results": {id(first): self.wrapped(first)}}
+        for value in (*annotations, *pictures[1:]):
+            _check_fits(value, first)
+        ones = {id(p): images.split(p) if images.is_batch(p) else [p] for p in pictures}
+        sample = self.wrapped.run(ones[id(first)][0])
+        if len(ones) == len(ones[id(first)]) == 1:
+            return {"sample": sample, "results": {id(first): images.like(sample, first)}}
+        # All of them by the hands of the first, so that no rounding tells them apart.
+        hands = hands_in_photo(sample)
+        moved = {key: [apply_with(self.wrapped, one, hands) for one in each] for key, each in ones.items()}
+        results = {id(p): _as_given(moved[id(p)], p) for p in pictures}
+        return {"sample": moved[id(first)][0], "results": results}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return one of the inputs as it lies in the result."""
         if isinstance(inpt, tv_tensors.BoundingBoxes):
             return _moved_boxes(inpt, params["sample"])
         if isinstance(inpt, tv_tensors.KeyPoints):
-            return _moved_points(inpt, params["sample"])
+            return _moved_points(inpt, params["sample"], 0.5 if self.keypoints == "centers" else 0)
         if isinstance(inpt, tv_tensors.Mask):
-            return tv_tensors.wrap(_as(moved_mask(params["sample"], _numpy(inpt)), inpt), like=inpt)
-        return params["result"]
+            mask = moved_mask(params["sample"], _numpy(inpt), outside=self.mask_fill)
+            return tv_tensors.wrap(_as(mask, inpt), like=inpt)
+        return params["results"][id(inpt)]
 
 
 ANNOTATIONS = (tv_tensors.BoundingBoxes, tv_tensors.KeyPoints, tv_tensors.Mask)
 
 
-def _check_fits(annotation: Any, picture: Any) -> None:
-    if isinstance(picture, PIL.Image.Image):
-        size = picture.height, picture.width
-        orientation = picture.getexif().get(EXIF_ORIENTATION, 1)
+def _check_fits(value: Any, picture: Any) -> None:
+    for image in (picture, value):
+        orientation = image.getexif().get(EXIF_ORIENTATION, 1) if isinstance(image, PIL.Image.Image) else 1
         if orientation != 1:
             raise InputError(
                 f"this picture has the EXIF orientation {orientation}: handprep would turn it upright, but "
                 "cannot know whether its annotations are for that. Call PIL.ImageOps.exif_transpose first"
             )
-    else:
-        size = tuple(picture.shape[-2:])
-    is_mask = isinstance(annotation, tv_tensors.Mask)
-    given = tuple(annotation.shape[-2:]) if is_mask else annotation.canvas_size
-    check_size(given, size, f"an annotation ({type(annotation).__name__})")
+    what = "an annotation" if isinstance(value, ANNOTATIONS) else "another picture"
+    check_size(_size(value), _size(picture), f"{what} ({type(value).__name__})")
+
+
+def _as_given(samples: list[Sample], given: Any) -> Any:
+    return images.like_batch(samples, given) if images.is_batch(given) else images.like(samples[0], given)
+
+
+def _size(value: Any) -> tuple[int, int]:
+    """Return height and width of a picture, or of the picture that an annotation is for."""
+    if isinstance(value, PIL.Image.Image):
+        return value.height, value.width
+    return tuple(getattr(value, "canvas_size", value.shape[-2:]))
 
 
 def _moved_boxes(boxes: Any, sample: Sample) -> Any:
@@ -170,8 +204,8 @@ def _clamps(boxes: Any) -> bool:
     return getattr(boxes, "clamping_mode", "soft") is not None  # a setting since torchvision 0.24
 
 
-def _moved_points(points: Any, sample: Sample) -> Any:
-    moved = moved_points(sample, _numpy(points))
+def _moved_points(points: Any, sample: Sample, centre: float) -> Any:
+    moved = moved_points(sample, _numpy(points) + centre) - centre
     return tv_tensors.wrap(_as(moved, points), like=points, canvas_size=sample.size[::-1])
 
 

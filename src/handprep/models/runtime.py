@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 ERRORS_ONLY = 3  # of what it prints; its warnings are about graphs that handprep did not make
+
+
+def imported() -> Any:
+    """Import ONNX Runtime with its telemetry off, which writes to the cache and asks for Microsoft's host."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for what it does before it can be told
+    import onnxruntime  # noqa: PLC0415 - heavy
+
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
 
 
 def opened(path: Path, threads: int) -> Any:
@@ -18,8 +28,7 @@ def opened(path: Path, threads: int) -> Any:
     threads
         Threads within the network.
     """
-    import onnxruntime  # noqa: PLC0415 - heavy
-
+    onnxruntime = imported()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -14,6 +14,7 @@ import PIL.Image
 from handprep import geometry, models
 from handprep.configurable import Configurable, check_choice, check_whole
 from handprep.errors import InputError
+from handprep.models import runtime
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import prior
@@ -149,10 +150,7 @@ class RembgSegmenter(Configurable):
         return alpha
 
     def _open(self) -> Any:
-        # onnxruntime and rembg: heavy
-        import onnxruntime  # noqa: PLC0415
-
-        from handprep.segmentation.rembg_session import rembg_session  # noqa: PLC0415
+        from handprep.segmentation.rembg_session import rembg_session  # noqa: PLC0415 - rembg is heavy
 
         if self.model in NON_COMMERCIAL:
             warnings.warn(
@@ -160,7 +158,7 @@ class RembgSegmenter(Configurable):
                 "'u2net' (Apache-2.0) has no such limit.",
                 stacklevel=2,
             )
-        options = onnxruntime.SessionOptions()
+        options = runtime.imported().SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         return rembg_session(

@@ -7,6 +7,7 @@ from typing import Any
 
 from handprep import models
 from handprep.errors import InputError, ModelError
+from handprep.models import runtime
 from handprep.models.runtime import failures, first_line
 
 
@@ -38,7 +39,7 @@ def rembg_session(name: str, options: Any = None, *, path: Path | None = None) -
     ModelError
         If the file cannot be had or opened.
     """
-    import onnxruntime  # noqa: PLC0415 - heavy
+    onnxruntime = runtime.imported()
     from rembg.sessions import sessions_class  # noqa: PLC0415 - heavy
 
     known = {session.name(): session for session in sessions_class if _runs_here(session)}

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from handprep import images, models
-from handprep.configurable import check_choice, model_files_of
+from handprep.configurable import check_choice, check_colour, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, InputError, SampleSkipped
@@ -20,7 +20,7 @@ from handprep.segmentation import SEGMENTERS, HandMatte, RembgSegmenter
 from handprep.segmentation.base import RatingSegmenter, Segmenter
 from handprep.transforms.base import Transform
 from handprep.transforms.compositing import blurred_background, covering, hand_colours, over
-from handprep.transforms.resize import check_colour, grey_of
+from handprep.transforms.resize import grey_of
 
 CONFIDENCE = 0.1  # of the detector, as in HandCropper
 EFFECTS = ("transparent", "blur", "keep", "mask")
@@ -198,7 +198,7 @@ def _checked(background: object) -> int | tuple[int, int, int] | str:
     if isinstance(background, str) and (background in EFFECTS or os.path.isfile(background)):  # noqa: PTH113
         return background
     try:
-        return check_colour("background", background)  # type: ignore[arg-type]
+        return check_colour("background", background)
     except InputError as error:
         effects = ", ".join(map(repr, EFFECTS))
         raise InputError(f"{error}; nor is it {effects} or the path of an image") from error

@@ -6,7 +6,7 @@ from typing import Any
 
 from handprep import images
 from handprep.configurable import Configurable
-from handprep.errors import HandprepError
+from handprep.errors import HandprepError, InputError
 from handprep.sample import Sample
 
 
@@ -57,15 +57,23 @@ class Transform(Configurable):
         """
         return self.apply(images.read(picture))
 
-    def __call__(self, picture: Any) -> Any:
+    def __call__(self, picture: Any, *others: Any) -> Any:
         """Transform a picture and return the same kind as given (a path gives an RGB array).
 
         Parameters
         ----------
         picture
-            Anything that `run` takes; or a batch, an ``(N, 3, H, W)`` or ``(N, 1, H, W)`` tensor, whose
+            Anything that `run` takes; or a batch, a ``(..., 3, H, W)`` or ``(..., 1, H, W)`` tensor, whose
             results must be of one size to make one again.
+        others
+            Nothing. A joint ``Compose`` gives annotations here, for which there is
+            `handprep.integrations.torchvision.V2Transform`.
         """
+        if others or (isinstance(picture, dict) and not images.is_file(picture)):
+            raise InputError(
+                "a transform takes one picture. For a picture with annotations, wrap it in "
+                "handprep.integrations.torchvision.V2Transform, which moves both"
+            )
         if not images.is_batch(picture):
             return images.like(self.run(images.lent(picture)), picture)
         samples = []

@@ -14,7 +14,7 @@ from handprep.transforms.base import Transform
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in OpenCV, Pillow and torchvision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Greyscale(Transform):
     """Turn a picture into its BT.601 luma.
 

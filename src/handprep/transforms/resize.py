@@ -9,10 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageColor
 
 from handprep import geometry
-from handprep.configurable import check_choice
+from handprep.configurable import check_choice, check_colour, is_whole
 from handprep.errors import InputError
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
@@ -65,11 +64,11 @@ class ResizePad(Transform):
 
     def __post_init__(self) -> None:
         size = tuple(self.size) if isinstance(self.size, Sequence) else (self.size, self.size)
-        if len(size) != 2 or not all(_is_whole(n, 1, MOST_PIXELS) for n in size):
+        if len(size) != 2 or not all(is_whole(n) and 1 <= n <= MOST_PIXELS for n in size):
             raise InputError(
                 f"size must be one or two whole numbers from 1 to {MOST_PIXELS}, not {self.size!r}"
             )
-        object.__setattr__(self, "size", size)
+        object.__setattr__(self, "size", (int(size[0]), int(size[1])))
         object.__setattr__(self, "fill", check_colour("fill", self.fill))
         check_choice("interpolation", self.interpolation, ("auto", *INTERPOLATIONS))
 
@@ -119,26 +118,6 @@ class ResizePad(Transform):
 
 
 MOST_PIXELS = 16_384  # a side; beyond it a mistyped size would ask for gigabytes
-
-
-def check_colour(name: str, colour: int | Sequence[int] | str) -> int | tuple[int, int, int]:
-    """Return a colour as a grey or an RGB triple, or raise InputError."""
-    parts = tuple(colour) if isinstance(colour, Sequence) else (colour,)
-    if isinstance(colour, str):
-        try:
-            parts = ImageColor.getrgb(f"rgb({colour})" if colour[:1].isdigit() else colour)
-        except ValueError:
-            parts = ()
-    if len(parts) not in (1, 3) or not all(_is_whole(part, 0, 255) for part in parts):
-        raise InputError(
-            f"{name} must be a grey or (red, green, blue), each 0 to 255, or a colour such as 'white', "
-            f"'#ff8000' or '255,128,0', not {colour!r}"
-        )
-    return parts[0] if len(parts) == 1 else parts  # type: ignore[return-value]
-
-
-def _is_whole(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def grey_of(colour: int | tuple[int, int, int]) -> int:

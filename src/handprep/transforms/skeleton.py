@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry
-from handprep.configurable import check_choice, check_range, model_files_of
+from handprep.configurable import check_choice, check_colour, check_range, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.drawing import SHIFT, draw_bones, fixed_point
@@ -20,7 +20,7 @@ from handprep.geometry import Affine, Points
 from handprep.landmarks import CONNECTIONS
 from handprep.sample import Hand, Sample
 from handprep.transforms.base import Transform
-from handprep.transforms.resize import ResizePad, check_colour, grey_of
+from handprep.transforms.resize import ResizePad, grey_of
 
 CONFIDENCE = 0.1  # of the detector, as in HandCropper
 BORDER = 0.06  # of the drawing's sides, left free around the hand

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -36,12 +37,14 @@ def moved_boxes(sample: Sample, boxes: ArrayLike, *, clip: bool = False) -> NDAr
     sample
         What a pipeline made of the photo.
     boxes
-        ``(..., 4)``: x0, y0, x1, y1 in continuous pixel coordinates of the photo.
+        ``(..., 4)``: x0, y0, x1, y1 in continuous pixel coordinates of the photo. Where x0 is more than
+        x1, or y0 than y1, it stays so.
     clip
         Whether each transform cuts off what it leaves no room for, so that a box which a crop has cut
         does not reach into the padding around it.
     """
     moved = np.asarray(boxes, dtype=np.float64)
+    inverted = np.concatenate([moved[..., :2] > moved[..., 2:]] * 2, axis=-1)
     last = Frame(size=sample.size, to_source=sample.to_source)
     frames = (*sample.frames, last) if clip else (*sample.frames[:1], last)
     for before, after in pairwise(frames):
@@ -50,7 +53,7 @@ def moved_boxes(sample: Sample, boxes: ArrayLike, *, clip: bool = False) -> NDAr
         moved = np.concatenate([corners.min(-2), corners.max(-2)], axis=-1)
         if clip:
             moved = moved.clip(0, np.array([*after.size, *after.size]))
-    return moved
+    return np.where(inverted, moved[..., [2, 3, 0, 1]], moved)
 
 
 def moved_mask(sample: Sample, mask: NDArray[Number], *, outside: Any = 0) -> NDArray[Number]:
@@ -94,7 +97,7 @@ def _pixels_in(frame: Frame, sample: Sample) -> tuple[NDArray[np.intp], NDArray[
     return np.floor(columns).astype(np.intp), np.floor(rows).astype(np.intp)
 
 
-def check_size(size: tuple[int, int], photo: tuple[int, int], what: str) -> None:
+def check_size(size: Sequence[int], photo: Sequence[int], what: str) -> None:
     """Raise InputError unless an annotation is made for a photo of the given height and width."""
     if tuple(size) != tuple(photo):
         raise InputError(

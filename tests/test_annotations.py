@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handprep import Greyscale, Hand, HandCropper, Pipeline, ResizePad
+from handprep.annotations import check_size, moved_boxes, moved_mask, moved_points
 from handprep.errors import InputError
-from handprep.integrations.moving import check_size, moved_boxes, moved_mask, moved_points
 from handprep.sample import Sample
 from tests.rendered import photos
 
