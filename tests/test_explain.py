@@ -81,14 +81,14 @@ def test_the_image_shows_the_photo_each_step_and_the_plain_result(tmp_path):
 
 
 def test_without_a_hand_it_says_why_and_shows_each_view(noise):
-    views = (View(pad=0.4), View(light="swapped", whole=True))
-    detector = SearchingDetector(LiteRTDetector(), views=views)
+    views = (View(pad=0.4), View(light="swapped", turn=90))
+    detector = SearchingDetector(LiteRTDetector(), views=views, further=())
     explanation = Pipeline([HandCropper(detector=detector), ResizePad(64)]).explain(noise)
     assert "no hand: best palm 0.0" in explanation.captions[0]
     assert "of 0.1" in explanation.captions[0]
     assert "2 other views" in explanation.captions[0]
     found = [*looks(detector, noise)]
-    assert [look.view.name for look in found] == ["as-is", "padded 0.4", "swapped, whole image"]
+    assert [look.view.name for look in found] == ["as-is", "padded 0.4", "swapped, turned 90"]
     assert all(0 <= look.hand.score < look.view.presence for look in found[1:])
     with_search = explanation.to_image()
     assert with_search.shape[0] > FULL.explain(PHOTO.path).to_image().shape[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from typing import Any
 from handprep import drawing, geometry, images
 from handprep.detection.base import HandDetector
 from handprep.detection.graph import HandGraph
-from handprep.detection.region import Region, shrunk
+from handprep.detection.region import shrunk
 from handprep.detection.search import CONFIRMING, SearchingDetector
 from handprep.detection.views import View, recolour
 from handprep.errors import HandNotFoundError
@@ -117,8 +116,8 @@ class Look:
         """What the networks say, and what they would have to."""
         if self.hand is None:
             return ["no scores from this detector"]
-        palm = [] if self.view.whole else [f"best palm {self.hand.palm_score:.2f} of {self.needed:g}"]
-        return [*palm, f"presence {self.hand.score:.2f} of {self.view.presence:g}"]
+        palm = f"best palm {self.hand.palm_score:.2f} of {self.needed:g}"
+        return [palm, f"presence {self.hand.score:.2f} of {self.view.presence:g}"]
 
     def tile(self) -> Tile:
         """Return the view with the hand in it, and its scores."""
@@ -146,12 +145,8 @@ def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
     others = detector.each_view if isinstance(detector, SearchingDetector) else ()
     for view in (View(presence=presence), *others):
         coloured = recolour(small, view.light)
-        shown = coloured if view.whole else view.show(coloured, max(small.shape))[0]
-        hand = None
-        if graph and view.whole:
-            hand = graph.look(shown, Region.around(shown).turned(math.radians(view.turn)))
-        elif graph:
-            hand = next(iter(graph.detect(shown)), None)
+        shown, _ = view.show(coloured, max(small.shape))
+        hand = next(iter(graph.detect(shown)), None) if graph else None
         yield Look(view=view, image=shown, hand=hand, needed=palm)
 
 

@@ -52,13 +52,24 @@ VIEWS: tuple[tuple[View, ...], ...] = (
         View(light="balanced smoothed", pad=0.15, turn=180, presence=CHANGED),
         View(light="balanced smoothed", pad=0.15, turn=-90, presence=CHANGED),
     ),
+    (
+        View(light="skin-toned balanced smoothed", pad=0.15, presence=CHANGED),
+        View(light="equalised smoothed", pad=0.15, presence=CHANGED),
+        View(light="brightened smoothed", pad=0.15, turn=180, presence=CHANGED),
+        View(light="smoothed", pad=0.15, turn=90, presence=OWN),
+    ),
+)
+FURTHER: tuple[tuple[View, ...], ...] = (
+    (View(light="skin-toned balanced smoothed", pad=0.1, presence=CHANGED),),
     (View(light="smoothed", pad=0.4, presence=OWN),),
-    (View(light="balanced smoothed", whole=True, turn=-45, presence=CHANGED),),
 )
 LEAST_PALM, FIRST_SIGHT = 0.1, 0.2  # palm score and presence from which something is looked at again
-# Tiles a side; the palm score in any look so far that makes them worth their time; and the palm score from
-# which a tile's palms are looked at, as more tiles show more false ones.
-TILES = ((2, 0.4, 0.1), (3, 0.5, 0.5))
+REFUSED, CLOSE = 2, 0.2  # looks in vain, within that share of a region's side, after which a place is left
+# The best palm score of the first look, or of any look so far, from which further views and tiles are worth
+# their time: a third of hand-free photos reach one of them, and most photos of hands that only tiles show.
+PROMISING_AT_FIRST, PROMISING = 0.15, 0.7
+# Tiles a side, and the palm score from which a tile's palms are looked at: more tiles show more false ones.
+TILES = ((2, 0.1), (3, 0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,8 @@ class SearchingDetector(Configurable):
     views
         The other views, in the order in which they are tried; those in a tuple share one look. ``()`` tries
         none, and no tiles.
+    further
+        More views, which are tried, as tiles are, only if the best palm score so far is promising.
     beside
         Whether tiles are searched for small hands beside those that are found. None: if the detector's
         ``max_hands`` is above 2.
@@ -96,6 +109,7 @@ class SearchingDetector(Configurable):
 
     detector: HandDetector
     views: tuple[View | tuple[View, ...], ...] = field(default=VIEWS)
+    further: tuple[View | tuple[View, ...], ...] = field(default=FURTHER)
     beside: bool | None = None
 
     def __post_init__(self) -> None:
@@ -103,7 +117,9 @@ class SearchingDetector(Configurable):
             raise InputError(f"detector must have a detect method, which {self.detector!r} lacks")
         if self.beside not in (None, True, False):
             raise InputError(f"beside must be True, False or None, not {self.beside!r}")
-        object.__setattr__(self, "views", tuple(v if isinstance(v, View) else tuple(v) for v in self.views))
+        for name in ("views", "further"):
+            entries = (v if isinstance(v, View) else tuple(v) for v in getattr(self, name))
+            object.__setattr__(self, name, tuple(entries))
         for view in self.each_view:
             if not isinstance(view, View):
                 raise InputError(f"views must be View objects, not {view!r}")
@@ -111,7 +127,7 @@ class SearchingDetector(Configurable):
     @property
     def each_view(self) -> tuple[View, ...]:
         """The views one by one."""
-        return tuple(view for entry in self.views for view in _together(entry))
+        return tuple(view for entry in (*self.views, *self.further) for view in _together(entry))
 
     @property
     def model_files(self) -> frozenset[str]:
@@ -131,7 +147,9 @@ class SearchingDetector(Configurable):
         search = _Search(self.detector, shown)
         hands = search.first_look()
         if not hands and self.views:
-            hands = search.in_views(self.views) or search.in_tiles()
+            hands = search.in_views(self.views)
+            if not hands and search.is_promising:
+                hands = search.in_views(self.further) or search.in_tiles()
         beside = getattr(self.detector, "max_hands", 1) > 2 if self.beside is None else self.beside
         if hands and beside:
             hands += search.in_tiles(known=hands)
@@ -147,7 +165,13 @@ class _Search:
         self._looker: LandmarkDetector = self._palms or LiteRTDetector()
         self._sizes = {size: shrunk(image, size) for size in (THUMBNAIL, CONFIRMING)}
         self._lit: dict[tuple[str, int], Image] = {}
-        self._best_palm = 0.0
+        self._refused: list[Region] = []  # of the thumbnail, where a look saw no hand
+        self._first_palm = self._best_palm = 0.0
+
+    @property
+    def is_promising(self) -> bool:
+        """Whether some palm score so far makes it worth going on."""
+        return self._first_palm >= PROMISING_AT_FIRST or self._best_palm >= PROMISING
 
     def first_look(self) -> tuple[Hand, ...]:
         """Return the hands in the image as it is, doubtful ones only if they are confirmed."""
@@ -155,6 +179,7 @@ class _Search:
             hands = self._detector.detect(self._image)
         else:
             hands = self._palms.hands_at(self._image, self._seen(self._palms.propose(self._image)))
+            self._first_palm = self._best_palm
         return tuple(hand for hand in hands if not _is_doubtful(hand) or self._is_sure(hand))
 
     def _is_sure(self, hand: Hand) -> bool:
@@ -179,13 +204,12 @@ class _Search:
     def in_tiles(self, known: tuple[Hand, ...] = ()) -> tuple[Hand, ...]:
         """Return the hands that overlapping parts of the image show, of the fewest parts that show any.
 
-        Parts are looked at if a palm score so far is promising. If hands are known, all parts are searched
-        for others.
+        If hands are known, all parts are searched for others.
         """
         height, width = self._image.shape[:2]
         found: tuple[Hand, ...] = ()
-        for count, promising, least_palm in TILES:
-            if not known and (found or self._best_palm < promising):
+        for count, least_palm in TILES:
+            if found and not known:
                 break
             for top, bottom in tile_sides(height, count):
                 for left, right in tile_sides(width, count):
@@ -208,11 +232,6 @@ class _Search:
 
     def _candidates(self, views: tuple[View, ...]) -> Iterator[tuple[View, list[Hand]]]:
         """Yield views, the likeliest first, with the hands that they may show, in pixels of the image."""
-        for view in views:
-            if view.whole:
-                around = Region.around(self._sizes[THUMBNAIL][0]).turned(math.radians(view.turn))
-                yield view, self._at_first_sight(view, [Proposal(score=0.0, palm=(0, 0), region=around)])
-        views = tuple(view for view in views if not view.whole)
         if self._palms is not None and views:
             yield from self._on_a_sheet(self._palms, views)
             return
@@ -249,8 +268,16 @@ class _Search:
     def _at_first_sight(self, view: View, places: list[Proposal]) -> list[Hand]:
         """Return what may be hands at places of the thumbnail, in pixels of the image."""
         thumbnail, to_image = self._in_light(view.light, THUMBNAIL), self._sizes[THUMBNAIL][1]
-        hands = (self._look(thumbnail, place.region, place.score) for place in places)
-        return [hand.moved(to_image) for hand in hands if hand.score >= FIRST_SIGHT]
+        hands = []
+        for place in places:
+            if sum(_is_close(place.region, refused) for refused in self._refused) >= REFUSED:
+                continue
+            hand = self._look(thumbnail, place.region, place.score)
+            if hand.score >= FIRST_SIGHT:
+                hands.append(hand.moved(to_image))
+            else:
+                self._refused.append(place.region)
+        return hands
 
     def _look(self, image: Image, region: Region, palm_score: float) -> Hand:
         return replace(self._looker.look(image, region), palm_score=palm_score)
@@ -275,6 +302,10 @@ class _Search:
 
 def _together(entry: View | tuple[View, ...]) -> tuple[View, ...]:
     return (entry,) if isinstance(entry, View) else entry
+
+
+def _is_close(one: Region, other: Region) -> bool:
+    return math.hypot(one.x - other.x, one.y - other.y) < CLOSE * max(one.side, other.side)
 
 
 def _is_doubtful(hand: Hand) -> bool:

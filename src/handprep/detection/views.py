@@ -97,9 +97,6 @@ class View(Configurable):
         Share of the long side that is added on every side, continuing the edge pixels.
     turn
         Degrees, clockwise.
-    whole
-        Whether to skip the palm network and take the whole image for the hand's region, turned by `turn`
-        (see MediaPipe issue 3779). Only for a `LandmarkDetector`.
     presence
         Presence, 0 to 1, from which what is seen in this view is believed.
 
@@ -117,7 +114,6 @@ class View(Configurable):
     light: str = "as-is"
     pad: float = 0.0
     turn: int = 0
-    whole: bool = False
     presence: float = 0.7
 
     def __post_init__(self) -> None:
@@ -134,7 +130,6 @@ class View(Configurable):
         """The view in words; every `Hand` found in it carries them."""
         words = [
             self.light if self.light != "as-is" else "",
-            "whole image" if self.whole else "",
             f"padded {self.pad:g}" if self.pad else "",
             f"turned {self.turn}" if self.turn else "",
         ]
