@@ -224,6 +224,17 @@ class TestItsSize:
         assert len(page) <= 100_000
         assert all("no such file" in made["problem"] for made in parsed(page).data["pictures"])
 
+    def test_hands_count_as_well(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        src = tmp_path / "photos"
+        for number in range(30):
+            copied(src / f"{number:02}", HANDS[:1])
+        rows = list(prepare(src, tmp_path / "prepared", CROP).rows)
+        for limit in (60_000, 200_000):
+            monkeypatch.setattr(html_report, "MAX_BYTES", limit)
+            page = rendered(rows, src, tmp_path / "prepared")
+            assert len(page) <= limit
+            assert parsed(page).data["pictures"]
+
     def test_where_text_alone_fills_it_there_are_no_pictures(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
