@@ -11,7 +11,7 @@ import PIL.Image
 import PIL.ImageShow
 import pytest
 
-from handprep import ResizePad, geometry
+from handprep import ResizePad, geometry, read
 from handprep.errors import InputError, OutputError
 from handprep.sample import Hand, Sample
 
@@ -100,10 +100,15 @@ def test_a_notebook_shows_a_sample_with_its_hands_at_a_size_to_look_at(side, sho
     assert np.asarray(picture).max() > 100
 
 
-def test_a_sample_is_saved_as_its_ending_says(tmp_path):
-    sample = Sample(image=np.full((4, 6, 3), 9, np.uint8))
+def test_a_sample_is_saved_with_all_that_is_known_as_its_ending_says(tmp_path):
+    alpha = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    sample = Sample(image=np.full((4, 6, 3), 9, np.uint8), alpha=alpha, hands=(a_hand(),)).noted("ResizePad")
     sample.save(tmp_path / "a.png")
     assert np.asarray(PIL.Image.open(tmp_path / "a.png")).tolist() == sample.image.tolist()
+    again = read(tmp_path / "a.png")
+    np.testing.assert_array_equal(again.alpha, alpha)
+    np.testing.assert_array_equal(again.hand.landmarks, LANDMARKS)
+    assert again.steps == sample.steps
     with pytest.raises(InputError, match=r"a\.txt"):
         sample.save(tmp_path / "a.txt")
 

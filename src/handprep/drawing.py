@@ -8,7 +8,6 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import PIL.Image
-import PIL.ImageShow
 from numpy.typing import NDArray
 
 from handprep import geometry, images
@@ -148,7 +147,9 @@ def show(image: Image) -> None:
     OutputError
         If it finds none.
     """
-    if not PIL.ImageShow.show(PIL.Image.fromarray(image)):
+    from PIL import ImageShow  # noqa: PLC0415 - heavy, and rarely wanted
+
+    if not ImageShow.show(PIL.Image.fromarray(image)):
         raise OutputError("there is no program here that shows images: save the image to a file instead")
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from handprep import drawing, geometry, images
-from handprep.detection.base import HandDetector
-from handprep.detection.graph import HandGraph
+from handprep.detection.base import HandDetector, LandmarkDetector
 from handprep.detection.region import shrunk
 from handprep.detection.search import CONFIRMING, SearchingDetector
 from handprep.detection.views import View, recolour
@@ -132,22 +131,22 @@ def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
     Parameters
     ----------
     detector
-        Its palm and landmark scores are told if it runs MediaPipe's networks here.
+        Its scores are told if it is a `LandmarkDetector`.
     image
         uint8 ``(H, W, 3)`` RGB.
     """
     single = detector.detector if isinstance(detector, SearchingDetector) else detector
-    graph, palm, presence = None, 0.0, 0.0
-    if isinstance(single, HandGraph):
-        graph = replace(single, confidence=0.0, presence=0.0, max_hands=1)
-        palm, presence = single.confidence, single.least_presence
-    small, _ = shrunk(image, CONFIRMING)
+    palms = single if isinstance(single, LandmarkDetector) else None
     others = detector.each_view if isinstance(detector, SearchingDetector) else ()
-    for view in (View(presence=presence), *others):
-        coloured = recolour(small, view.light)
-        shown, _ = view.show(coloured, max(small.shape))
-        hand = next(iter(graph.detect(shown)), None) if graph else None
-        yield Look(view=view, image=shown, hand=hand, needed=palm)
+    small, _ = shrunk(image, CONFIRMING)
+    for view in (View(presence=palms.least_presence if palms else 0.0), *others):
+        shown, hand = recolour(small, view.light), None
+        if view.pad or view.turn:
+            shown, _ = view.show(shown, round(max(small.shape) * (1 + 2 * view.pad)))
+        if palms:
+            best = palms.propose(shown)[0]
+            hand = replace(palms.look(shown, best.region), palm_score=best.score)
+        yield Look(view=view, image=shown, hand=hand, needed=getattr(single, "confidence", 0.0))
 
 
 def explain(pipeline: Pipeline, picture: Any, name: str | None = None) -> Explanation:

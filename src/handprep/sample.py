@@ -266,7 +266,10 @@ class Sample:
         drawing.show(drawing.thumbnail(self))
 
     def save(self, path: str | os.PathLike[str], *, quality: int = 95) -> None:
-        """Write the picture to a PNG, JPEG or WebP file, as `handprep.images.write` does.
+        """Write the image to a PNG, JPEG or WebP file that carries all of the sample.
+
+        `handprep.read` gives the sample back with its hands, alpha and the map to its photo, to the last bit
+        from a PNG. `handprep.images.write` writes the image alone.
 
         Parameters
         ----------
@@ -280,9 +283,9 @@ class Sample:
         InputError, OutputError
             If the ending names no format, or the file cannot be written.
         """
-        from handprep import images  # noqa: PLC0415 - which reads samples
+        from handprep.prepared import record  # noqa: PLC0415 - of samples
 
-        images.write(self, path, quality=quality)
+        record.save(self, path, quality=quality)
 
     def to_photo(self, points: ArrayLike) -> NDArray[np.float64]:
         """Map pixels of `image` to pixels of the photo.

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from handprep import html_report, prepare
+from handprep import html_report, images, prepare
 from tests.html_report.browsers import asked_for, chromium, complaints
 from tests.html_report.pages import CLOSING, MARKUP, odd_folder, row
 from tests.prepared.folders import CROP, RESIZE
@@ -36,6 +37,18 @@ OPEN = "[...document.querySelectorAll('#list .card')].find((one) => one.title ==
 EDGES = """
     const box = document.querySelector("#viewer").getBoundingClientRect();
     return [box.left, box.right];
+"""
+PLACES = """
+    const image = document.querySelector("#viewer-photo img");
+    const frame = image.getBoundingClientRect();
+    const scale = Math.min(frame.width / image.naturalWidth, frame.height / image.naturalHeight);
+    const width = image.naturalWidth * scale;
+    const boxes = [...document.querySelectorAll("#viewer-photo .hand path:not(.halo)")]
+        .map((one) => one.getBoundingClientRect());
+    const left = Math.min(...boxes.map((one) => one.left));
+    const right = Math.max(...boxes.map((one) => one.right));
+    return [{left: frame.left + (frame.width - width) / 2, width}, {left, right},
+            document.querySelectorAll("#viewer-photo .hand path").length];
 """
 LAST_WIDTH = "return document.querySelector('#list').lastChild.querySelector('img')?.naturalWidth"
 CONTRAST = """
@@ -324,6 +337,81 @@ class TestLooks:
 
         assert before > 0
         assert after == 0
+
+
+class TestSideBySide:
+    """The photo with its hand, the prepared image and the numbers, in one dialog."""
+
+    def open_a_hand(self, page: Any) -> str:
+        status(page, "done").click()
+        name = next(name for name in names(page) if "wall" not in name and name.startswith("near/scissors"))
+        page.execute_script(OPEN, name)
+        return name
+
+    @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 800)])
+    def test_the_hand_lies_on_the_photo_at_any_size(
+        self, page: Any, report: Path, width: int, height: int
+    ) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 1000}
+        page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        name = self.open_a_hand(page)
+        loaded = "return [...document.querySelectorAll('#viewer img')].every((one) => one.naturalWidth)"
+        soon(lambda: page.execute_script(loaded))
+        image, box, bones = page.execute_script(PLACES)
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+        assert bones == 42  # 21, each with its halo
+        sample = images.read(report.parents[1] / "photos" / name)
+        truth = np.reshape(CROP[:1].run(sample).to_photo(CROP[:1].run(sample).hand.landmarks), (21, 2))
+        shown_at = image["left"] + truth[:, 0] * image["width"] / sample.size[0]
+        assert abs(box["left"] - shown_at.min()) < 2
+        assert abs(box["right"] - shown_at.max()) < 2
+
+    def test_landmarks_are_turned_off_and_stay_so(self, page: Any) -> None:
+        self.open_a_hand(page)
+        assert one(page, "#viewer .hand").is_displayed()
+        one(page, "#drawn").send_keys(Keys.SPACE)
+        assert not one(page, "#viewer .hand").is_displayed()
+        one(page, "#next").send_keys(Keys.ENTER)
+        assert not any(found.is_displayed() for found in page.find_elements(By.CSS_SELECTOR, "#viewer .hand"))
+        one(page, "#drawn").send_keys(Keys.SPACE)
+
+    def test_a_photo_that_was_not_prepared_is_shown_alone(self, page: Any) -> None:
+        one(page, "#list .card").click()
+        assert not one(page, "#viewer-picture").is_displayed()
+        assert one(page, "#viewer-photo").is_displayed()
+
+    def test_sheets_are_switched_to_the_photos_and_back(self, page: Any) -> None:
+        sizes = """
+            document.querySelectorAll("#sheets .thumbnail").forEach((one) => one.scrollIntoView());
+            if (document.querySelector("#sheets .thumbnail:empty")) return "";
+            return [...document.querySelectorAll("#sheets img")].map((one) => one.src).join();
+        """
+        prepared = soon(lambda: page.execute_script(sizes))
+        one(page, "#side").send_keys(Keys.SPACE)
+        photos_of = soon(lambda: page.execute_script(sizes))
+        assert photos_of != prepared
+        one(page, "#side").send_keys(Keys.SPACE)
+        assert soon(lambda: page.execute_script(sizes)) != photos_of
+
+    def test_what_is_worth_a_look_is_one_choice_away(self, driver: Any, tmp_path: Path) -> None:
+        hand = {"output": "a.png", "box": (0.0, 0.0, 1.0, 1.0), "photo": (4, 3)}
+        found = [
+            row("rock/sure.jpg", "done", score=0.99, view="as-is", **hand),
+            row("rock/doubtful.jpg", "done", score=0.74, view="as-is", **hand),
+            row("rock/searched.jpg", "done", score=0.9, view="padded 0.4", **hand),
+            row("rock/missed.jpg"),
+        ]
+        (tmp_path / "report.html").write_bytes(html_report.render(found, tmp_path, tmp_path, RESIZE, "abc"))
+        driver.get((tmp_path / "report.html").as_uri())
+
+        assert driver.execute_script(TEXTS, "#look option") == [
+            *("all", "score below 0.75 (1)", "found only by search (1)"),
+        ]
+        look = Select(one(driver, "#look"))
+        for text, name in (("score below 0.75 (1)", "doubtful"), ("found only by search (1)", "searched")):
+            look.select_by_visible_text(text)
+            assert names(driver) == [f"rock/{name}.jpg"]
 
 
 @pytest.mark.slow

@@ -9,11 +9,12 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handprep import html_report, prepare
+from handprep import html_report, images, prepare
 from handprep.errors import OutputError
 from handprep.html_report.contents import histogram, versions
 from handprep.names import printable
@@ -83,11 +84,32 @@ class TestWhatItHolds:
         data = page.data
         for found in page.rows:
             if found["name"] in (f"far/rock/{MARKUP}", "near/<b>class/truncated.jpg"):
-                assert "cannot be read" in data["pictures"][found["picture"]]["problem"]
+                assert "cannot be read" in data["pictures"][found["before"]]["problem"]
+                assert found["after"] is None
             else:
-                assert base64.b64decode(data["pictures"][found["picture"]])[8:12] == b"WEBP"
-        on_sheets = [page.rows[number]["name"] for sheet in data["sheets"] for number, _ in sheet["items"]]
+                for side in ("before", "after"):
+                    assert base64.b64decode(data["pictures"][found[side]])[8:12] == b"WEBP"
+        on_sheets = [page.rows[number]["name"] for sheet in data["sheets"] for number in sheet["rows"]]
         assert sorted(on_sheets) == sorted(r["name"] for r in page.rows if r["output"])
+
+    def test_a_hands_landmarks_in_thousandths_of_the_photos_width(self, folder: Path, page: Parsed) -> None:
+        for found in page.rows:
+            if found["score"] is None:
+                assert found["points"] == []
+                continue
+            photo = images.read(folder / "photos" / found["name"])
+            hand = CROP[0].run(photo).hand
+            there = CROP[:1].run(photo).to_photo(hand.landmarks) * 1000 / photo.size[0]
+            np.testing.assert_allclose(np.reshape(found["points"], (21, 2)), there, atol=0.51)
+            assert found["height"] == round(1000 * photo.size[1] / photo.size[0])
+
+    def test_without_a_record_the_hands_box(self, tmp_path: Path) -> None:
+        src = copied(tmp_path / "photos", HANDS[:1])
+        result = prepare(src, tmp_path / "prepared", CROP, record=False)
+        (found,) = parsed(rendered(list(result.rows), src, tmp_path / "prepared")).rows
+        x0, y0, x1, y1 = result.rows[0].box
+        width = result.rows[0].photo[0]
+        np.testing.assert_allclose(found["points"], np.array([x0, y0, x1, y1]) * 1000 / width, atol=0.51)
 
     def test_parameters_that_make_the_same_pipeline(self, page: Parsed) -> None:
         assert Pipeline.from_json(page.data["pipeline"]["json"]) == CROP
@@ -202,6 +224,17 @@ class TestItsSize:
         assert len(page) <= 100_000
         assert all("no such file" in made["problem"] for made in parsed(page).data["pictures"])
 
+    def test_hands_count_as_well(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        src = tmp_path / "photos"
+        for number in range(30):
+            copied(src / f"{number:02}", HANDS[:1])
+        rows = list(prepare(src, tmp_path / "prepared", CROP).rows)
+        for limit in (60_000, 200_000):
+            monkeypatch.setattr(html_report, "MAX_BYTES", limit)
+            page = rendered(rows, src, tmp_path / "prepared")
+            assert len(page) <= limit
+            assert parsed(page).data["pictures"]
+
     def test_where_text_alone_fills_it_there_are_no_pictures(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -211,7 +244,7 @@ class TestItsSize:
         data = parsed(rendered([row("rock/a.png", output="rock/a.png")], tmp_path, tmp_path)).data
 
         assert data["pictures"] == []
-        assert data["sheets"] == [{"label": "rock", "total": 1, "items": [[0, None]]}]
+        assert data["sheets"] == [{"label": "rock", "total": 1, "rows": [0]}]
 
 
 class TestPrepare:
@@ -276,5 +309,5 @@ class TestPrepare:
         data = parsed(rendered(list(result.rows), src, dst)).data
 
         problems = [made["problem"] for made in data["pictures"] if not isinstance(made, str)]
-        assert len(problems) == 2
+        assert len(problems) == 4
         assert all("no such file" in problem for problem in problems)

@@ -25,11 +25,12 @@ def test_a_few_photos_are_all_shown_on_their_sheets_and_in_the_list() -> None:
     assert [(sheet.label, sheet.rows, sheet.total) for sheet in selection.sheets] == [("rock", (0, 1), 2)]
     assert set(selection.pictures) == {
         Picture(row=0, prepared=True),
+        Picture(row=0, prepared=False),
         Picture(row=1, prepared=True),
         Picture(row=1, prepared=False),
         Picture(row=2, prepared=False),
     }
-    assert len(selection.pictures) == 4
+    assert len(selection.pictures) == 5
 
 
 def test_a_sheet_shows_some_from_everywhere() -> None:
@@ -65,7 +66,28 @@ def test_of_photos_with_a_hand_the_list_shows_the_lowest_scores() -> None:
 def test_where_hands_were_not_looked_for_nothing_has_a_score() -> None:
     rows = [done(f"rock/{number:04}.jpg", None) for number in range(3)]
 
-    assert len(select(rows, most=10).pictures) == 3  # type: ignore[arg-type]
+    prepared = [picture for picture in select(rows, most=10).pictures if picture.prepared]  # type: ignore[arg-type]
+    assert len(prepared) == 3
+
+
+def test_hands_found_only_by_search_are_shown_too_whatever_their_score() -> None:
+    rows = [done(f"rock/{number:04}.jpg", 0.5) for number in range(2000)]
+    rows.append(
+        row("rock/z.jpg", "done", output="z.png", box=(0.0, 0.0, 1.0, 1.0), score=0.99, view="padded")
+    )
+
+    pictures = select(rows, most=10_000).pictures  # type: ignore[arg-type]
+
+    assert {Picture(row=2000, prepared=True), Picture(row=2000, prepared=False)} <= set(pictures)
+
+
+def test_the_photos_of_prepared_pictures_come_last() -> None:
+    rows = [done("a/hand.jpg"), done("a/other.jpg"), row("b/wall.jpg")]
+
+    pictures = select(rows, most=4).pictures  # type: ignore[arg-type]
+
+    assert [picture.row for picture in pictures] == [0, 1, 2, 0]
+    assert [picture.prepared for picture in pictures] == [True, True, False, False]
 
 
 def test_with_too_little_room_sheets_come_first_and_then_missed_photos_from_everywhere() -> None:

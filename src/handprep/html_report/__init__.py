@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from handprep.html_report.contents import contents
+from handprep.html_report.contents import contents, outline
 from handprep.html_report.page import page
 from handprep.html_report.selection import select
 from handprep.html_report.thumbnails import MOST_BYTES_EACH, Thumbnail, thumbnails
@@ -13,6 +14,7 @@ from handprep.pipeline import Pipeline
 from handprep.prepared.manifest import Row
 
 MAX_BYTES = 30_000_000  # of the whole page, as long as its text alone is shorter
+OUTLINE_BYTES = 260  # of text: 42 numbers, each below ten thousand and with its comma, and some room
 LEAST_BYTES_EACH = 1300  # of a picture in the page: about 96 pixels; with less room, fewer get one
 
 
@@ -58,11 +60,18 @@ def render(
     >>> render(rows, Path("photos"), Path("prepared"), Pipeline([]), "")[:15]
     b'<!doctype html>'
     """
+    made_with: Any = {"pipeline": pipeline, "fingerprint": fingerprint}
     ordered = sorted(rows, key=lambda row: row.source)
-    text = page(contents(ordered, select(ordered, most=0), (), pipeline, fingerprint))
+    text = page(contents(ordered, select(ordered, most=0), (), {}, **made_with))
     room = max(0, MAX_BYTES - len(text))
     selection = select(ordered, most=room // LEAST_BYTES_EACH)
     made: tuple[Thumbnail, ...] = ()
+    outlines = {
+        picture.row: outline(ordered[picture.row], outputs / ordered[picture.row].output)
+        for picture in selection.pictures
+        if not picture.prepared and ordered[picture.row].found
+    }
+    room = max(0, room - OUTLINE_BYTES * len(outlines))
     if selection.pictures:
         files = [
             outputs / ordered[picture.row].output
@@ -72,4 +81,4 @@ def render(
         ]
         each = min(MOST_BYTES_EACH, room // len(files))
         made = thumbnails(files, each, workers=workers, progress=progress)
-    return page(contents(ordered, selection, made, pipeline, fingerprint))
+    return page(contents(ordered, selection, made, outlines, **made_with))

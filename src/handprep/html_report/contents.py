@@ -5,24 +5,31 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import cv2
+import numpy as np
 
 import handprep
+from handprep import geometry
 from handprep.html_report.selection import Picture, Selection
 from handprep.html_report.thumbnails import Thumbnail
+from handprep.landmarks import CONNECTIONS
 from handprep.names import printable
 from handprep.pipeline import Pipeline
+from handprep.prepared.container import DamagedError
 from handprep.prepared.manifest import STATUSES, Row
+from handprep.prepared.record import Record, read_file
 from handprep.prepared.table import NO_CLASS, NOT_LOOKED, detection_table
 
 COLUMNS = (
     *("name", "status", "origin", "label", "score", "view", "handedness", "milliseconds", "message"),
-    *("output", "picture"),
+    *("output", "before", "after", "height", "points"),
 )
+DOUBTFUL = 0.75  # scores below it are worth a look, as the search doubts them
 BINS = 20  # of the histogram, from 0 to 1
 PACKAGES = {
     "NumPy": "numpy",
@@ -36,6 +43,8 @@ def contents(
     rows: Sequence[Row],
     selection: Selection,
     thumbnails: Sequence[Thumbnail],
+    outlines: Mapping[int, tuple[int, list[int]]],
+    *,
     pipeline: Pipeline,
     fingerprint: str,
 ) -> dict[str, Any]:
@@ -49,6 +58,8 @@ def contents(
         What is shown of them.
     thumbnails
         One for each of the selection's pictures.
+    outlines
+        The `outline` of rows whose photos are shown, by the rows' indices.
     pipeline, fingerprint
         What the photos were prepared with.
     """
@@ -65,12 +76,22 @@ def contents(
         ],
         "histogram": histogram([row.score for row in rows if row.score is not None]),
         "columns": COLUMNS,
-        "rows": [_values(index, row, origins, labels, number_of) for index, row in enumerate(rows)],
+        "rows": [
+            [
+                *_values(row, origins, labels),
+                number_of.get(Picture(row=index, prepared=False)),
+                number_of.get(Picture(row=index, prepared=True)),
+                *outlines.get(index, (0, [])),
+            ]
+            for index, row in enumerate(rows)
+        ],
+        "bones": CONNECTIONS,
+        "doubtful": DOUBTFUL,
         "sheets": [
             {
                 "label": _shown(sheet.label),
                 "total": sheet.total,
-                "items": [[row, number_of.get(Picture(row=row, prepared=True))] for row in sheet.rows],
+                "rows": sheet.rows,
             }
             for sheet in selection.sheets
         ],
@@ -107,14 +128,28 @@ def versions() -> list[tuple[str, str]]:
     return found
 
 
-def _values(
-    index: int,
-    row: Row,
-    origins: dict[str, int],
-    labels: dict[str, int],
-    number_of: dict[Picture, int],
-) -> list[Any]:
-    """Return what `COLUMNS` names of a row."""
+def outline(row: Row, output: Path) -> tuple[int, list[int]]:
+    """Return a photo's height and its hand, for drawing onto the photo: all in thousandths of its width.
+
+    The hand is x, y of its 21 landmarks, which its prepared image's record has, else of its box's corners.
+    """
+    if row.photo is None or row.box is None:
+        return 0, []
+    points: Any = np.reshape(row.box, (2, 2))
+    try:
+        record = Record.read(read_file(str(output)) or b"")
+    except DamagedError:
+        hands = None
+    else:
+        hands = record.hands()
+    if hands and hands[0].landmarks is not None:
+        points = geometry.apply(record.to_source(), hands[0].landmarks)
+    thousandths = np.rint(points * 1000 / row.photo[0]).astype(int).ravel().tolist()
+    return round(1000 * row.photo[1] / row.photo[0]), thousandths
+
+
+def _values(row: Row, origins: dict[str, int], labels: dict[str, int]) -> list[Any]:
+    """Return what the first of `COLUMNS` name of a row."""
     return [
         printable(row.source),
         STATUSES.index(row.status),
@@ -126,7 +161,6 @@ def _values(
         row.milliseconds,
         printable(row.message),
         _address(row.output),
-        number_of.get(Picture(row=index, prepared=row.status == "done")),
     ]
 
 

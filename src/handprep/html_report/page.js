@@ -9,13 +9,19 @@
     slowest: (a, b) => b.milliseconds - a.milliseconds || a.index - b.index,
   };
 
+  const LOOKS = { // what is worth a look, and how it is called
+    doubtful: [(row) => scored(row) && row.score < data.doubtful, "score below"],
+    searched: [(row) => row.view && row.view !== "as-is", "found only by search"],
+  };
+
   const $ = (id) => document.getElementById(id);
   const data = JSON.parse($("data").textContent);
   $("data").remove(); // its text need not be kept twice
   const statuses = data.statuses.map(([status]) => status);
   const rows = data.rows.map((values, index) => {
     const row = Object.fromEntries(data.columns.map((name, column) => [name, values[column]]));
-    return Object.assign(row, { index, status: statuses[row.status] });
+    const status = statuses[row.status];
+    return Object.assign(row, { index, status, picture: status === "done" ? row.after : row.before });
   });
 
   function scored(row) {
@@ -39,8 +45,8 @@
 
   // ---- thumbnails: pictures are made when they come into view ----
 
-  function image(item) {
-    const found = item.picture === null ? undefined : data.pictures[item.picture];
+  function image(picture) {
+    const found = picture === null ? undefined : data.pictures[picture];
     if (typeof found === "string") {
       return element("img", { src: `data:image/webp;base64,${found}`, alt: "", decoding: "async" });
     }
@@ -58,7 +64,7 @@
 
   function fill(thumbnail) {
     if (!thumbnail.firstChild) {
-      thumbnail.append(image(thumbnail.item));
+      thumbnail.append(image(thumbnail.item.picture));
     }
   }
 
@@ -180,6 +186,12 @@
       $(id).append(element("option", { value: "" }, "all"),
         ...names.map((name, index) => element("option", { value: String(index) }, name)));
     }
+    $("look").append(element("option", { value: "" }, "all"),
+      ...Object.entries(LOOKS).map(([value, [fits, text]]) => {
+        const count = rows.filter(fits).length.toLocaleString("en");
+        const bound = value === "doubtful" ? ` ${data.doubtful}` : "";
+        return element("option", { value }, `${text}${bound} (${count})`);
+      }));
     const toLookAt = rows.some((row) => row.status !== "done");
     $("statuses").append(...data.statuses.map(([status, count]) => {
       const box = element("input", { type: "checkbox", name: "status", value: status });
@@ -193,10 +205,17 @@
     const wanted = new Set([...document.querySelectorAll("[name=status]:checked")].map((box) => box.value));
     const [origin, label] = [$("origin").value, $("label").value];
     const name = $("name").value.toLowerCase();
-    return rows.filter((row) => wanted.has(row.status)
+    const [fits] = LOOKS[$("look").value] || [() => true];
+    return rows.filter((row) => wanted.has(row.status) && fits(row)
       && (origin === "" || row.origin === Number(origin))
       && (label === "" || row.label === Number(label))
       && (name === "" || row.name.toLowerCase().includes(name)));
+  }
+
+  function lookAt() {
+    const done = document.querySelector("[name=status][value=done]");
+    done.checked = done.checked || $("look").value !== ""; // all of these are done
+    update();
   }
 
   function update() {
@@ -248,16 +267,18 @@
 
   function sheets() {
     const observer = watcher();
-    for (const { label, total, items } of data.sheets) {
-      const all = items.map(([row, number]) => ({ row: rows[row], picture: number, prepared: true }));
+    const side = $("side").checked ? "before" : "after";
+    $("all-sheets").replaceChildren();
+    for (const { label, total, rows: shown } of data.sheets) {
+      const all = shown.map((index) => ({ row: rows[index], picture: rows[index][side] }));
       const cards = element("ul", { className: "cards small" });
       const back = (index) => cards.children[index].firstChild.focus();
       cards.append(...all.map((item, index) => card(item, observer, false, () => view(all, index, back))));
       const told = all.length < total ? `${all.length} of ${total.toLocaleString("en")}` : String(total);
-      $("sheets").append(element("h3", {}, label, ` (${told})`), cards);
+      $("all-sheets").append(element("h3", {}, label, ` (${told})`), cards);
     }
     if (!data.sheets.length) {
-      $("sheets").append(element("p", {}, "No picture was prepared."));
+      $("all-sheets").append(element("p", {}, "No image was prepared."));
     }
   }
 
@@ -273,16 +294,16 @@
 
   function show(index) {
     viewer.index = Math.min(Math.max(index, 0), viewer.items.length - 1);
-    const item = viewer.items[viewer.index];
-    const { row } = item;
-    const picture = item.picture === null ? undefined : data.pictures[item.picture];
-    const problem = picture?.problem;
-    const own = problem && problem !== row.message ? `The picture cannot be shown: ${problem}` : "";
+    const { row } = viewer.items[viewer.index];
     $("viewer-name").textContent = row.name;
-    $("viewer-picture").replaceChildren(image(item));
-    $("viewer-message").textContent = [row.message, own].filter(Boolean).join(" \u2013 ");
-    const shown = item.prepared || row.status === "done" ? "the prepared picture" : "the photo";
-    $("viewer-facts").replaceChildren(...facts(row, typeof picture === "string" && shown));
+    $("viewer-photo").replaceChildren(image(row.before), ...hand(row));
+    $("viewer-picture").replaceChildren(image(row.after));
+    $("viewer-picture").parentElement.hidden = !row.output;
+    const problems = [row.before, row.after].map((picture) => data.pictures[picture]?.problem);
+    const own = problems.filter((problem) => problem && problem !== row.message)
+      .map((problem) => `An image cannot be shown: ${problem}`);
+    $("viewer-message").textContent = [row.message, ...own].filter(Boolean).join(" \u2013 ");
+    $("viewer-facts").replaceChildren(...facts(row));
     $("viewer-output").hidden = !row.output;
     $("viewer-output").setAttribute("href", row.output);
     $("viewer-number").textContent = `${viewer.index + 1} of ${viewer.items.length}`;
@@ -290,12 +311,31 @@
     $("next").disabled = viewer.index === viewer.items.length - 1;
   }
 
-  function facts(row, shown) {
+  // A hand's bones, or its box, in an SVG that lies over the photo. Numbers are thousandths of the photo's width.
+  function hand({ points, height }) {
+    if (!points.length || height === 0) {
+      return [];
+    }
+    const at = (index) => points.slice(2 * index, 2 * index + 2);
+    const boxed = points.length === 4;
+    const [[left, top], [right, bottom]] = [at(0), at(1)];
+    const lines = boxed
+      ? [["palm", `M${left} ${top}H${right}V${bottom}H${left}Z`]]
+      : data.bones.map(([from, to]) => [finger(from, to), `M${at(from)}L${at(to)}`]);
+    const paths = (kind) => lines.map(([name, d]) => drawn("path", { class: kind || name, d }));
+    return [drawn("svg", { class: "hand", viewBox: `0 0 1000 ${height}`, "aria-hidden": "true" },
+      ...paths("halo"), ...paths())];
+  }
+
+  function finger(from, to) {
+    return to === from + 1 && from > 0 ? `finger${Math.floor((from - 1) / 4)}` : "palm";
+  }
+
+  function facts(row) {
     const told = [
       ["status", WORDS[row.status]], ["score", score(row)], ["found in view", row.view], ["hand", row.handedness],
       ["origin", data.origins[row.origin]], ["class", data.labels[row.label]],
       ["time", `${Math.round(row.milliseconds).toLocaleString("en")} ms`],
-      ["shown is", shown],
     ];
     return told.filter(([, value]) => value)
       .flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
@@ -324,6 +364,9 @@
     }
     $("name").addEventListener("input", update); // its change, on leaving it, would only turn back to page 1
     $("filters").addEventListener("submit", (event) => event.preventDefault());
+    $("look").addEventListener("change", lookAt);
+    $("side").addEventListener("change", sheets);
+    $("drawn").addEventListener("change", () => $("viewer-photo").classList.toggle("plain", !$("drawn").checked));
     $("previous-page").addEventListener("click", () => turn(-1));
     $("next-page").addEventListener("click", () => turn(1));
     $("previous").addEventListener("click", () => show(viewer.index - 1));

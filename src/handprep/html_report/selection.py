@@ -74,7 +74,8 @@ def select(rows: Sequence[Row], *, most: int) -> Selection:
     rows
         In the order of the report.
     most
-        So many pictures at most. Sheets come first, then photos without a found hand, evenly from all.
+        So many pictures at most. Sheets come first, then photos without a found hand, evenly from all, then
+        the lowest scores and hands found only by search, and last the photos of the prepared pictures.
     """
     sheets = _sheets(rows)
     wanted = [Picture(row=row, prepared=True) for sheet in sheets for row in sheet.rows][:most]
@@ -83,9 +84,15 @@ def select(rows: Sequence[Row], *, most: int) -> Selection:
     # a row without a score, where hands were not looked for, comes after those that have one
     done = [index for index, row in enumerate(rows) if row.status == "done" and row.output]
     done.sort(key=lambda index: (rows[index].score is None, rows[index].score or 0.0, index))
-    lowest = [Picture(row=index, prepared=True) for index in done[:LOWEST_SCORES]]
+    searched = [index for index in done[LOWEST_SCORES:] if rows[index].view not in ("", "as-is")]
+    lowest = [
+        Picture(row=index, prepared=True) for index in [*done[:LOWEST_SCORES], *searched[:LOWEST_SCORES]]
+    ]
     shown = set(wanted)
     wanted += [picture for picture in lowest if picture not in shown][: most - len(wanted)]
+    shown = set(wanted)
+    photos = [Picture(row=picture.row, prepared=False) for picture in wanted if picture.prepared]
+    wanted += [picture for picture in photos if picture not in shown][: most - len(wanted)]
     return Selection(sheets=sheets, pictures=tuple(wanted))
 
 

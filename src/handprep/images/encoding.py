@@ -104,10 +104,19 @@ def write(
     OutputError
         If the file cannot be written: no such folder, no permission, disk full.
     """
-    path = Path(path)
-    if format is None:
-        format = FORMATS.get(path.suffix.lower().removeprefix("."))
+    atomic_write(Path(path), encode(sample, format or format_of(path), quality=quality))
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Return the format that a path's ending names.
+
+    Raises
+    ------
+    InputError
+        If it names none.
+    """
+    format = FORMATS.get(Path(path).suffix.lower().removeprefix("."))
     if format is None:
         known = ", ".join(f".{ending}" for ending in FORMATS)
         raise InputError(f"{printable(str(path))} ends in none of {known}: name it so, or give the format")
-    atomic_write(path, encode(sample, format, quality=quality))
+    return format

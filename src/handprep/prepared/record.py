@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 
 from handprep import geometry, images
 from handprep.errors import InputError
+from handprep.files import atomic_write
 from handprep.images import MAX_PIXELS, encode
+from handprep.images.encoding import format_of
 from handprep.prepared.container import DamagedError, located, split, wrapped
 from handprep.sample import Frame, Hand, Sample, Step
 
@@ -227,6 +230,12 @@ def read(picture: Any, **options: Any) -> Sample:
         except DamagedError as error:
             _log.info("read as an image without a record: %s", error)
     return images.read(picture, **options)
+
+
+def save(sample: Sample, path: str | os.PathLike[str], *, quality: int = 95) -> None:
+    """Write a sample with its record, so that `read` gives it back; see `Sample.save`."""
+    image = encode(sample, format_of(path), quality=quality)
+    atomic_write(Path(path), Record.of(sample).sealed_into(image))
 
 
 def read_file(path: str) -> bytes | None:
