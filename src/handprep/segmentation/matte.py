@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,12 +12,11 @@ from numpy.typing import NDArray
 
 from handprep import geometry, models
 from handprep.configurable import Configurable, check_choice, check_whole
-from handprep.errors import InputError
 from handprep.geometry import Affine
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import cut, edges, framing, prior
-from handprep.segmentation.base import check_picture, connected_to, pixels_within
+from handprep.segmentation.base import check_picture, connected_to, own_path, pixels_within
 from handprep.segmentation.network import NETWORK, Network, check_shipped
 
 MOST_SHRUNK = 0.6  # window pixels for one of the image, below which a warp would skip pixels
@@ -82,10 +80,7 @@ class HandMatte(Configurable):
         check_choice("fast", self.fast, (True, False))
         check_whole("threads", self.threads, 1, 1024)
         if self.network is not None:
-            if not isinstance(self.network, str | os.PathLike) or not os.fspath(self.network):
-                raise InputError(f"network must be the path of an ONNX file or None, not {self.network!r}")
-            object.__setattr__(self, "network", os.fspath(self.network))
-            models.fetch(self._file)  # so that a missing file is refused here, not at the first image
+            object.__setattr__(self, "network", own_path("network", self.network))
 
     @property
     def _file(self) -> str:
@@ -143,7 +138,7 @@ class HandMatte(Configurable):
         else:
             mask, confidence = cut.hand_mask(window, share, inside, seen, tuple(others))
         mask = _of_hand(mask * np.uint8(255), seen) // np.uint8(255)
-        alpha = edges.lines(window, mask).alpha(image, toward)
+        alpha = edges.refined(window, mask, image, toward)
         alpha = _of_hand(alpha, hands[0])  # the image's own edges may have cut something off
         if self.keep == "hand" and seen.landmarks is not None:
             alpha = _without_arm(alpha, hands[0])
