@@ -21,6 +21,7 @@ from handprep.segmentation.network import NETWORK, Network, check_shipped
 
 MOST_SHRUNK = 0.6  # window pixels for one of the image, below which a warp would skip pixels
 BELOW_WRIST = 0.1  # palm lengths below the wrist's landmark where keep="hand" cuts
+FINEST = 4  # image pixels for one of the window, in which edges are worth finding
 LARGEST_HOLE = 0.003  # of the mask's area; larger ones are background, seen between fingers
 UNKNOWN = 0.05  # border of an image with unknown hands, which is taken for background
 
@@ -130,6 +131,13 @@ class HandMatte(Configurable):
 
     def _one(self, network: Network, image: Image, hands: list[Hand], toward: Affine) -> tuple[Alpha, float]:
         """Return the alpha of the first hand in its surroundings; `toward` maps these to the window."""
+        size, scale = (image.shape[1], image.shape[0]), FINEST * geometry.scale_of(toward)
+        if scale < 1:
+            small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+            shrink = geometry.scaling(small[0] / size[0], small[1] / size[1])
+            image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
+            hands = [hand.moved(shrink) for hand in hands]
+            toward = geometry.compose(geometry.invert(shrink), toward)
         window, inside = _seen(image, toward, network.side)
         seen, *others = (hand.moved(toward) for hand in hands)
         share = network.alpha(window, framing.drawing(seen, network.side))
@@ -142,6 +150,8 @@ class HandMatte(Configurable):
         alpha = _of_hand(alpha, hands[0])  # the image's own edges may have cut something off
         if self.keep == "hand" and seen.landmarks is not None:
             alpha = _without_arm(alpha, hands[0])
+        if scale < 1:
+            alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         return alpha, confidence
 
     def _open(self) -> Network:
