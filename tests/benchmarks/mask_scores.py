@@ -74,6 +74,13 @@ def gap_iou(alpha: Array, truth: Array) -> float | None:
     return float((gaps & found).sum() / (gaps | found).sum())
 
 
+def has_holes(found: Array, wanted: Array) -> bool:
+    """Tell whether a mask has holes most of which is hand."""
+    number, labels = cv2.connectedComponents((~found).astype(np.uint8), connectivity=4)
+    border = set(np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])).tolist())
+    return any(wanted[labels == hole].mean() > 0.5 for hole in range(1, number) if hole not in border)
+
+
 def tone(image: Array, truth: Array) -> str:
     """Return ``"light"``, ``"medium"`` or ``"dark"``: the hand's skin as it looks in the picture."""
     skin = image[truth > 250]

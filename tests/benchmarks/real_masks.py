@@ -28,7 +28,7 @@ from handprep.segmentation import Segmenter, prior
 from handprep.segmentation.framing import wrist_line
 from handprep.transforms.crop import HandCropper
 from tests.benchmarks.background import METHODS
-from tests.benchmarks.mask_scores import Array, border_distances, tone
+from tests.benchmarks.mask_scores import Array, border_distances, has_holes, tone
 from tests.benchmarks.mask_sheet import sheet
 
 MARGIN = 0.25  # of the crop
@@ -182,7 +182,7 @@ def score(case: Case, segmenter: Segmenter) -> Score:
         core=_overlap(found, wanted, case.counts & ~near),
         border=_f_score(off, missed),
         bones_outside=float(np.mean(alpha[bones] <= 127)) if bones.any() else 0.0,
-        holes=_has_holes(alpha > 127, wanted),
+        holes=has_holes(alpha > 127, wanted),
         seconds=seconds,
     )
 
@@ -201,13 +201,6 @@ def _f_score(off: Array, missed: Array) -> float:
         return float(len(off) == len(missed))
     precision, recall = float(np.mean(off <= BORDER)), float(np.mean(missed <= BORDER))
     return 2 * precision * recall / max(1e-9, precision + recall)
-
-
-def _has_holes(found: Array, wanted: Array) -> bool:
-    """Tell whether a mask has holes most of which is hand."""
-    number, labels = cv2.connectedComponents((~found).astype(np.uint8), connectivity=4)
-    border = set(np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])).tolist())
-    return any(wanted[labels == hole].mean() > 0.5 for hole in range(1, number) if hole not in border)
 
 
 def row(name: str, method: str, scores: list[Score]) -> str:

@@ -28,7 +28,7 @@ def scene(background, hand=(200, 140, 120)):
 @pytest.mark.parametrize("background", [(0, 177, 64), (200, 0, 200), (20, 20, 20), (120, 170, 190)])
 def test_an_edge_is_as_wide_as_the_image_has_it(background):
     image, truth, window, mask = scene(background)
-    alpha = edges.lines(window, mask).alpha(image, TOWARD)
+    alpha = edges.refined(window, mask, image, TOWARD)
     soft, truly = ((a > 0.1) & (a < 0.9) for a in (alpha / 255, truth))
     assert np.count_nonzero(soft) < 1.6 * np.count_nonzero(truly)
     assert np.abs(alpha / 255 - truth).sum() < 0.35 * np.count_nonzero(truly)
@@ -36,14 +36,14 @@ def test_an_edge_is_as_wide_as_the_image_has_it(background):
 
 def test_without_an_edge_in_the_image_the_mask_is_enlarged():
     image, truth, window, mask = scene((200, 140, 120))
-    alpha = edges.lines(window, mask).alpha(image, TOWARD)
+    alpha = edges.refined(window, mask, image, TOWARD)
     assert np.mean((alpha > 127) == (truth > 0.5)) > 0.99
 
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_a_mask_without_an_edge_has_no_soft_pixel(value):
     noise = np.random.default_rng(1).integers(0, 256, (80, 80, 3)).astype(np.uint8)
-    alpha = edges.lines(noise[::4, ::4], np.full((20, 20), value, np.uint8)).alpha(noise, TOWARD)
+    alpha = edges.refined(noise[::4, ::4], np.full((20, 20), value, np.uint8), noise, TOWARD)
     inside = alpha[4:-4, 4:-4]  # beyond the window is background
     assert (inside == 255 * value).all()
 
@@ -54,6 +54,6 @@ def test_more_pixels_along_an_edge_than_opencv_has_rows_are_bearable():
     image = np.zeros((3000, 3000, 3), np.uint8)
     image[:, 1500:] = 255
     mask = (window[..., 0] > 0).astype(np.uint8)
-    alpha = edges.lines(window, mask).alpha(image, geometry.scaling(1 / 50, 1 / 50))
+    alpha = edges.refined(window, mask, image, geometry.scaling(1 / 50, 1 / 50))
     assert (alpha[100:-100, :1500] < 30).all()  # half a pixel of the window away, lines of beyond have a say
     assert (alpha[100:-100, 1500:-100] > 225).all()

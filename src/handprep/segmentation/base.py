@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol, runtime_checkable
+import os
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handprep import models
 from handprep.errors import InputError
 from handprep.geometry import Box
 from handprep.sample import Alpha, Hand, Image
@@ -56,6 +58,14 @@ def check_picture(image: Image) -> None:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise InputError(f"a segmenter takes a uint8 (H, W, 3) RGB array, not {got}")
+
+
+def own_path(name: str, path: Any) -> str:
+    """Return the path of a user's network file, or raise InputError, or ModelError if it is missing."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise InputError(f"{name} must be the path of an ONNX file or None, not {path!r}")
+    models.fetch(models.own_file(path))  # a missing file is refused now, not at the first image
+    return os.fspath(path)
 
 
 def pixels_within(box: Box, image: Image) -> tuple[int, int, int, int]:

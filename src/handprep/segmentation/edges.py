@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -25,52 +23,13 @@ CONSTANT = 1e-4  # share of either side in a pixel's surroundings, below which t
 ROW = 1024  # pixels asked for at once; OpenCV's maps have at most 32,767 rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Lines:
-    """For each pixel of a window, alpha as a linear function of the colours nearby.
+def refined(window: Image, mask: NDArray[np.uint8], image: Image, toward: Affine) -> Alpha:
+    """Return alpha in the image's own resolution; what lies outside of the window is background.
 
-    Attributes
-    ----------
-    coefficients
-        ``(S, S, 4)`` float32: alpha is 0 … 1 for the product of the first three with RGB, plus the last.
-    share
-        uint8 ``(S, S)``: the mask's share of the surroundings; 0 and 255 where there is no edge.
-    """
-
-    coefficients: NDArray[np.float32]
-    share: NDArray[np.uint8]
-
-    def alpha(self, image: Image, toward: Affine) -> Alpha:
-        """Return alpha in the image's own resolution; what lies outside of the window is background.
-
-        Parameters
-        ----------
-        image
-            uint8 ``(H, W, 3)``.
-        toward
-            From its pixels to those of the window.
-        """
-        toward = geometry.in_pixel_centres(toward)
-        size = image.shape[1], image.shape[0]
-        alpha = np.asarray(cv2.warpAffine(self.share, geometry.invert(toward), size), np.uint8)
-        y, x = np.nonzero((alpha > 0) & (alpha < 255))
-        if len(y):
-            there = geometry.apply(toward, np.stack([x, y], -1)).astype(np.float32)
-            filled = np.resize(there, (-(-len(there) // ROW), ROW, 2))
-            across, down = np.moveaxis(filled, -1, 0).copy()
-            asked = cv2.remap(self.coefficients, across, down, cv2.INTER_LINEAR)
-            lines = np.asarray(asked, np.float32).reshape(-1, 4)[: len(y)]
-            fine = (lines[:, :3] * image[y, x]).sum(1) + lines[:, 3]
-            alpha[y, x] = np.round(255 * _sharpened(fine))
-        return alpha
-
-
-def lines(window: Image, mask: NDArray[np.uint8]) -> Lines:
-    """Fit lines to a mask: those of the guided filter, but stretched to reach from 0 to 1.
-
-    In the surroundings of each pixel along the mask's edge, alpha is regressed on colour. A regression
-    falls short of alpha's contrast by its coefficient of determination: with this taken out, the mean
-    colours of both sides get 0 and 1, and mixtures of them what lies between.
+    In the surroundings of each pixel along the mask's edge, alpha is regressed on colour, in the window, and
+    the image's own colours are then asked. A regression falls short of alpha's contrast by its coefficient of
+    determination: with this taken out, the mean colours of both sides get 0 and 1, and mixtures of them what
+    lies between.
 
     Parameters
     ----------
@@ -78,12 +37,36 @@ def lines(window: Image, mask: NDArray[np.uint8]) -> Lines:
         uint8 ``(S, S, 3)`` RGB.
     mask
         uint8 ``(S, S)``: 1 hand, 0 background.
+    image
+        uint8 ``(H, W, 3)`` RGB.
+    toward
+        From its pixels to those of the window.
 
     References
     ----------
     He, Sun and Tang, "Guided image filtering", IEEE Trans. PAMI 35 (6), 2013, section 3.5 for colour; He
     and Sun, "Fast guided filter", arXiv 1505.00996, 2015, whose idea it is to fit at low and to use at
     high resolution.
+    """
+    coefficients, share = _lines(window, mask)
+    toward = geometry.in_pixel_centres(toward)
+    size = image.shape[1], image.shape[0]
+    alpha = np.asarray(cv2.warpAffine(share, geometry.invert(toward), size), np.uint8)
+    y, x = np.nonzero((alpha > 0) & (alpha < 255))
+    if len(y):
+        there = geometry.apply(toward, np.stack([x, y], -1)).astype(np.float32)
+        across, down = np.moveaxis(np.resize(there, (-(-len(there) // ROW), ROW, 2)), -1, 0).copy()
+        asked = np.asarray(cv2.remap(coefficients, across, down, cv2.INTER_LINEAR), np.float32)
+        lines = asked.reshape(-1, 4)[: len(y)]
+        alpha[y, x] = np.round(255 * _sharpened((lines[:, :3] * image[y, x]).sum(1) + lines[:, 3]))
+    return alpha
+
+
+def _lines(window: Image, mask: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return for each pixel of the window alpha as a linear function of the colours nearby.
+
+    These are ``(S, S, 4)`` coefficients of red, green, blue and 1, and as uint8 ``(S, S)`` the mask's share
+    of the surroundings: 0 or 255 where there is no edge.
     """
     colours = [np.ascontiguousarray(window[..., channel], np.float32) for channel in range(3)]
     means = [_mean(plane) for plane in colours]
@@ -106,7 +89,7 @@ def lines(window: Image, mask: NDArray[np.uint8]) -> Lines:
             planes = [_mean(plane) for plane in planes]
         if number < PASSES - 1:
             alpha = _sharpened(sum((c * p for c, p in zip(colours, planes, strict=False)), planes[3]))
-    return Lines(np.dstack(planes), np.asarray(np.round(255 * _mean(share)), np.uint8))
+    return np.dstack(planes), np.asarray(np.round(255 * _mean(share)), np.uint8)
 
 
 def _slopes(

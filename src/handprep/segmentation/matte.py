@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,16 +12,16 @@ from numpy.typing import NDArray
 
 from handprep import geometry, models
 from handprep.configurable import Configurable, check_choice, check_whole
-from handprep.errors import InputError
 from handprep.geometry import Affine
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import cut, edges, framing, prior
-from handprep.segmentation.base import check_picture, connected_to, pixels_within
+from handprep.segmentation.base import check_picture, connected_to, own_path, pixels_within
 from handprep.segmentation.network import NETWORK, Network, check_shipped
 
 MOST_SHRUNK = 0.6  # window pixels for one of the image, below which a warp would skip pixels
 BELOW_WRIST = 0.1  # palm lengths below the wrist's landmark where keep="hand" cuts
+FINEST = 4  # image pixels for one of the window, in which edges are worth finding
 LARGEST_HOLE = 0.003  # of the mask's area; larger ones are background, seen between fingers
 UNKNOWN = 0.05  # border of an image with unknown hands, which is taken for background
 
@@ -82,10 +81,7 @@ class HandMatte(Configurable):
         check_choice("fast", self.fast, (True, False))
         check_whole("threads", self.threads, 1, 1024)
         if self.network is not None:
-            if not isinstance(self.network, str | os.PathLike) or not os.fspath(self.network):
-                raise InputError(f"network must be the path of an ONNX file or None, not {self.network!r}")
-            object.__setattr__(self, "network", os.fspath(self.network))
-            models.fetch(self._file)  # so that a missing file is refused here, not at the first image
+            object.__setattr__(self, "network", own_path("network", self.network))
 
     @property
     def _file(self) -> str:
@@ -135,6 +131,13 @@ class HandMatte(Configurable):
 
     def _one(self, network: Network, image: Image, hands: list[Hand], toward: Affine) -> tuple[Alpha, float]:
         """Return the alpha of the first hand in its surroundings; `toward` maps these to the window."""
+        size, scale = (image.shape[1], image.shape[0]), FINEST * geometry.scale_of(toward)
+        if scale < 1:
+            small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+            shrink = geometry.scaling(small[0] / size[0], small[1] / size[1])
+            image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
+            hands = [hand.moved(shrink) for hand in hands]
+            toward = geometry.compose(geometry.invert(shrink), toward)
         window, inside = _seen(image, toward, network.side)
         seen, *others = (hand.moved(toward) for hand in hands)
         share = network.alpha(window, framing.drawing(seen, network.side))
@@ -143,10 +146,12 @@ class HandMatte(Configurable):
         else:
             mask, confidence = cut.hand_mask(window, share, inside, seen, tuple(others))
         mask = _of_hand(mask * np.uint8(255), seen) // np.uint8(255)
-        alpha = edges.lines(window, mask).alpha(image, toward)
+        alpha = edges.refined(window, mask, image, toward)
         alpha = _of_hand(alpha, hands[0])  # the image's own edges may have cut something off
         if self.keep == "hand" and seen.landmarks is not None:
             alpha = _without_arm(alpha, hands[0])
+        if scale < 1:
+            alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         return alpha, confidence
 
     def _open(self) -> Network:

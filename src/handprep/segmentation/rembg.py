@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass
 from functools import reduce
@@ -18,7 +17,7 @@ from handprep.models import runtime
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import prior
-from handprep.segmentation.base import check_picture, connected_to, pixels_within
+from handprep.segmentation.base import check_picture, connected_to, own_path, pixels_within
 
 MATTING = (240, 10, 10)  # rembg's defaults: surely hand above, background below, pixels of doubt between
 PROMPTED = {"sam"}  # networks that are told what to find, where others find what stands out
@@ -86,10 +85,7 @@ class RembgSegmenter(Configurable):
             check_choice(name, getattr(self, name), (True, False))
         check_whole("threads", self.threads, 1, 1024)
         if self.path is not None:
-            if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
-                raise InputError(f"path must be that of an ONNX file or None, not {self.path!r}")
-            object.__setattr__(self, "path", os.fspath(self.path))
-            models.fetch(self._file)  # so that a missing file is refused here, not at the first image
+            object.__setattr__(self, "path", own_path("path", self.path))
 
     @property
     def _file(self) -> str:
