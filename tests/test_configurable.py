@@ -56,8 +56,9 @@ def test_numbers_of_numpy_and_names_of_colours_are_what_they_stand_for():
         handprep.ResizePad(64, fill="skin")
 
 
-def test_grayscale_is_greyscale_and_takes_its_channels_alone():
+def test_the_one_parameter_that_everyone_gives_needs_no_name():
     assert handprep.Grayscale(3) == handprep.Greyscale(channels=3)
+    assert handprep.HandCropper("openvino-f32") == handprep.HandCropper(detector="openvino-f32")
 
 
 def test_a_class_of_the_same_name_replaces_nothing_and_is_refused_in_json():

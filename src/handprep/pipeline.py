@@ -114,6 +114,11 @@ class Pipeline(Transform):
         return next((size for size in reversed(sizes) if size), None)
 
     @property
+    def reads_alpha(self) -> bool:
+        """Whether one of the transforms takes images with their own alpha."""
+        return any(transform.reads_alpha for transform in self.transforms)
+
+    @property
     def looks(self) -> bool:
         """Whether one of the transforms looks for hands."""
         return any(transform.looks for transform in self.transforms)
@@ -147,7 +152,7 @@ class Pipeline(Transform):
         name
             What to call bytes or a binary file, in messages and as `Sample.source`.
         """
-        photo = _Photo(picture, name, self.output_size)
+        photo = _Photo(picture, name, self)
         return self._finished(photo, photo.sample)
 
     def each(self, picture: Any, *, name: str | None = None) -> Iterator[Sample]:
@@ -178,7 +183,7 @@ class Pipeline(Transform):
         cropper = next((part for part in self.parts if isinstance(part, HandCropper)), None)
         if cropper is None or cropper.hand == "all":
             raise InputError("Pipeline.each needs a HandCropper with another hand than 'all'")
-        photo = _Photo(picture, name, self.output_size)
+        photo = _Photo(picture, name, self)
         before = Pipeline(self.parts[: self.parts.index(cropper)])
         detected = cropper.detect(before.apply(photo.sample))
         eligible = cropper.eligible(detected.hands or ())
@@ -335,13 +340,14 @@ class Pipeline(Transform):
 class _Photo:
     """A photo that is decoded at a reduced size first where a pipeline ends at a size of its own."""
 
-    def __init__(self, picture: Any, name: str | None, output_size: tuple[int, int] | None) -> None:
-        reduced = None
+    def __init__(self, picture: Any, name: str | None, pipeline: Pipeline) -> None:
+        reduced, output_size = None, pipeline.output_size
+        self._alpha: Literal["keep", "flatten"] = "keep" if pipeline.reads_alpha else "flatten"
         if output_size is not None and images.is_file(picture):
             picture, name = images.as_file(picture, name)  # which can be read a second time
             reduced = max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(output_size))
         self._picture, self._name = picture, name
-        self.sample = self._finest = images.read(picture, at_least=reduced, name=name)
+        self.sample = self._finest = images.read(picture, at_least=reduced, alpha=self._alpha, name=name)
 
     def finer(self, lost: float) -> Sample | None:
         """Return the photo decoded as much finer as was lost, or None if nothing was lost that it has."""
@@ -350,7 +356,7 @@ class _Photo:
             return None
         at_least = int(max(self.sample.size) * min(lost, reduction))
         if max(self._finest.size) < at_least:  # kept for further hands of the photo
-            self._finest = images.read(self._picture, at_least=at_least, name=self._name)
+            self._finest = images.read(self._picture, at_least=at_least, alpha=self._alpha, name=self._name)
         return self._finest
 
 

@@ -205,6 +205,16 @@ def test_a_tiff_may_say_how_many_bits_it_uses() -> None:
     assert (sample.image == 1023 >> 4).all()
 
 
+@pytest.mark.parametrize("kind", [".png", ".tiff"])
+@pytest.mark.parametrize("depth", [8, 10, 12, 14, 16])
+def test_fewer_bits_in_sixteen_bit_colour_use_the_whole_range(kind: str, depth: int) -> None:
+    levels = np.random.default_rng(0).integers(0, 1 << depth, (8, 9, 3), dtype=np.uint16)
+    levels[0, 0, 0] = (1 << depth) - 1
+    sample = images.read(cv2.imencode(kind, levels[..., ::-1])[1].tobytes())
+    np.testing.assert_array_equal(sample.image, levels >> depth - 8)
+    assert [step.decided for step in sample.steps] == ([] if depth == 16 else [{"depth": depth}])
+
+
 def test_sixteen_bit_colour_keeps_the_upper_eight() -> None:
     levels = np.random.default_rng(0).integers(0, 65536, (8, 9, 3), dtype=np.uint16)
     content = cv2.imencode(".png", levels[..., ::-1])[1].tobytes()

@@ -11,7 +11,7 @@ import pytest
 
 from handprep import images
 from handprep.configurable import Configurable
-from handprep.errors import HandNotFoundError, InputError, SampleSkipped
+from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand, Sample
 from handprep.segmentation.base import Segmenter
@@ -281,3 +281,32 @@ def test_its_model_files_are_those_of_detector_and_segmenter():
 def test_parameters_out_of_range_are_refused(parameters):
     with pytest.raises(InputError, match=list(parameters)[-1]):
         BackgroundRemover(**parameters)
+
+
+class TestOwnAlpha:
+    @pytest.fixture
+    def cut_out(self, tmp_path):
+        """A hand on a PNG of RGBA, as rembg or a phone cuts it out."""
+        photo = PIL.Image.open(OPEN_HANDS[0].path).convert("RGB")
+        photo.putalpha(PIL.Image.open(OPEN_HANDS[0].mask).convert("L"))
+        photo.save(tmp_path / "hand.png")
+        return tmp_path / "hand.png"
+
+    def test_a_cut_out_passes_with_its_alpha_and_its_colours(self, cut_out):
+        pipeline = Pipeline([HandCropper(), BackgroundRemover(method="alpha", background="transparent")])
+        done = pipeline(cut_out)
+        left, top = pipeline.run(cut_out).to_source[:, 2].astype(int)
+        whole = np.asarray(PIL.Image.open(cut_out))
+        np.testing.assert_array_equal(done, whole[top : top + done.shape[0], left : left + done.shape[1]])
+        assert Pipeline([*pipeline.transforms, ResizePad(64)])(cut_out).shape == (64, 64, 4)
+
+    def test_it_gets_another_background_by_its_alpha_and_needs_no_network(self, cut_out):
+        remover = BackgroundRemover(method="alpha", background=GREEN)
+        assert (remover.model_files, remover.looks) == (frozenset(), False)
+        done = remover(cut_out)
+        assert done.shape[2] == 3
+        assert (done[np.asarray(PIL.Image.open(cut_out))[..., 3] == 0] == GREEN).all()
+
+    def test_an_image_without_alpha_is_refused_by_name(self):
+        with pytest.raises(ImageError, match=rf"{OPEN_HANDS[0].path.name} has no alpha of its own"):
+            BackgroundRemover(method="alpha")(OPEN_HANDS[0].path)

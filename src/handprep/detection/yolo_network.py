@@ -23,7 +23,7 @@ from handprep.detection.yolo_heads import (
     recognised,
 )
 from handprep.errors import ModelError
-from handprep.models.runtime import failures, first_line, opened
+from handprep.models.runtime import LONGEST_INPUT, failures, first_line, opened, outputs
 from handprep.sample import Image
 
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
@@ -112,9 +112,9 @@ class YoloNetwork:
             placement = stretched(picture, self._size)
         else:
             placement = letterboxed(picture, self._size, self._stride)
-        outputs = self._run(placement.fill(image))
+        answers = self._run(placement.fill(image))
         with np.errstate(over="ignore", invalid="ignore"):  # by boxes that score nothing
-            found = self._layout.decode(outputs, replace(self._facts, size=placement.whole))
+            found = self._layout.decode(answers, replace(self._facts, size=placement.whole))
         found = found.where(found.scores >= confidence)
         if not np.isfinite(found.boxes).all():
             raise self._error("a box that it gave is not finite; export it in full precision")
@@ -154,12 +154,14 @@ class YoloNetwork:
                 f"its input is fixed at {height} rows and {width} columns, so that size cannot be "
                 f"{wanted[1], wanted[0]}; leave it out"
             )
+        if max(width, height) > LONGEST_INPUT:
+            raise self._error(f"its input is {width} x {height}, and {LONGEST_INPUT} is the most on a side")
         return width, height
 
     def _layout_of(self, wanted: str | None) -> Layout:
         """Return the layout of what the network says to a grey picture."""
-        outputs = self._run(np.full((self._size[1], self._size[0], 3), 114, np.uint8))
-        shapes = [output.shape for output in outputs]
+        answers = self._run(np.full((self._size[1], self._size[0], 3), 114, np.uint8))
+        shapes = [answer.shape for answer in answers]
         name = wanted or recognised(shapes, self._facts)
         batched = all(len(shape) > 1 and shape[0] == 1 for shape in shapes)
         if name is None or not batched or not LAYOUTS[name].possible(shapes):
@@ -177,12 +179,12 @@ class YoloNetwork:
         if self._dtype is not np.uint8:  # networks that take bytes scale them on their own
             tensor /= 255
         try:
-            outputs = self._session.run(None, {self._input: tensor})
+            answers = outputs(self._session, {self._input: tensor})
         except failures() as error:
             shape = f"{tensor.dtype} {tensor.shape}"
             raise self._error(f"ONNX Runtime failed on an input of {shape}: {first_line(error)}") from error
-        outputs = [np.asarray(output) for output in outputs]
-        for output in outputs:
+        arrays = [np.asarray(answer) for answer in answers]
+        for output in arrays:
             if output.dtype.kind != "f":
                 raise self._error(
                     f"it must give out floating-point numbers, not {output.dtype} {output.shape}"
@@ -192,7 +194,7 @@ class YoloNetwork:
                     "it gave what is no number (NaN): its weights are damaged, or too large for the half "
                     "precision that it was exported in"
                 )
-        return [output.astype(np.float32, copy=False) for output in outputs]
+        return [output.astype(np.float32, copy=False) for output in arrays]
 
 
 def _opened(path: Path, threads: int) -> Any:

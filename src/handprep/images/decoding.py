@@ -111,11 +111,15 @@ def decode(
         full = picture.size
         factor = _reduce(picture, at_least)
         # Pillow joins what it reads to what is left over: block by block, that takes hours for a long row
-        picture.decodermaxblock = max(picture.decodermaxblock, 4 * full[0])  # type: ignore[attr-defined]
+        picture.decodermaxblock = max(picture.decodermaxblock, 4 * full[0])
+        tiles = list(picture.tile)
         picture.load()
         orientation = _orientation(picture)  # after loading: a TIFF is turned and PNG finds its EXIF by then
         image, alpha, depth = _pixels(picture, background)
-        del picture  # which holds its pixels, and turning needs as much again
+        is_dark = picture.mode == "RGB" and _SIXTEEN.search(repr(tiles)) and image.max() < 64
+        del picture  # which holds its pixels, and what follows needs as much again
+        if is_dark:
+            depth = _deepen(image, stream, name)
         image = arrays.upright(image, orientation)
         return Decoded(
             image=image,
@@ -189,7 +193,7 @@ def _damage_as_image_error(name: str, *, odd: type[ImageError | InputError]) -> 
         ) from error
 
 
-def _open(stream: BinaryIO, name: str) -> PIL.Image.Image:
+def _open(stream: BinaryIO, name: str) -> Any:
     """Read the header, by the plugin that the file's first bytes ask for.
 
     `PIL.Image.open` does the same, but also tries some forty other formats, and refuses by a limit that
@@ -270,6 +274,8 @@ def _weight(picture: PIL.Image.Image) -> tuple[float, str]:
     tiles = getattr(picture, "tile", ())
     if tiles and tiles[0][0] == "bmp_rle":
         weights["run lengths take more time"] = _RUN_LENGTHS
+    if _SIXTEEN.search(repr(tiles)) and picture.mode == "RGB":
+        weights["its 16 bits may be decoded twice"] = 2.0
     if kind == "TIFF":  # Pillow's pixels, and a strip of the file's, which may be all
         bits = picture.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
         weights[f"{bits} bits take more memory"] = (4 + sum(bits) / 8) / _RGB_BYTES
@@ -367,6 +373,41 @@ def _pixels(picture: PIL.Image.Image, background: Colour | None) -> tuple[Image,
         else:
             pixels[top:bottom] = stripe if stripe.ndim == 3 else stripe[..., None]
     return pixels, alpha, depth
+
+
+def _deepen(image: Image, stream: BinaryIO, name: str) -> int:
+    """Scale RGB of 16 bits a channel, of which Pillow takes the upper 8 alone, by the bits that are used.
+
+    Told that the bytes come in the other order, Pillow takes the lower 8. Return how many are used.
+    """
+    stream.seek(0)
+    picture = _open(stream, name)
+    picture.tile = [tile._replace(args=_other_order(tile.args)) for tile in picture.tile]
+    picture.load()
+    width, height = picture.size
+    rows = max(1, _STRIPE // width)
+
+    def stripes() -> Iterator[tuple[Image, NDArray[np.uint16]]]:
+        for top in range(0, height, rows):
+            high = image[top : top + rows]
+            low = np.asarray(picture.crop((0, top, width, min(top + rows, height))))
+            yield high, high.astype(np.uint16) << 8 | low
+
+    depth = max(arrays.depth_of(levels) for _, levels in stripes())
+    for part, levels in stripes():
+        part[:] = arrays.eight_bits(levels, depth)
+    return depth
+
+
+def _other_order(args: Any) -> Any:
+    if isinstance(args, tuple):
+        return tuple(map(_other_order, args))
+    if isinstance(args, str):
+        return _SIXTEEN.sub(lambda order: ";16L" if order[1] == "B" else ";16B", args)
+    return args
+
+
+_SIXTEEN = re.compile(";16([BLN])")  # Pillow's names of samples in a file: big-endian, little, the machine's
 
 
 def _converter(

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
+MOST_SECONDS = 60.0  # for one picture; the largest YOLO networks take about 2 on one core
+LONGEST_INPUT = 4096  # pixels a side, which no network for pictures has
+FATAL_ONLY = 4
 ERRORS_ONLY = 3  # of what it prints; its warnings are about graphs that handprep did not make
 
 
@@ -34,6 +41,20 @@ def opened(path: Path, threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def outputs(session: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
+    """Return what a network answers, unless it takes longer than `MOST_SECONDS`, as a hostile one may."""
+    options = imported().RunOptions()
+    options.log_severity_level = FATAL_ONLY  # its errors are raised as well
+    clock = threading.Timer(MOST_SECONDS, setattr, (options, "terminate", True))
+    clock.daemon = True
+    clock.start()
+    try:
+        answers: list[Any] = session.run(None, inputs, options)
+    finally:
+        clock.cancel()
+    return answers
 
 
 def failures() -> tuple[type[Exception], ...]:

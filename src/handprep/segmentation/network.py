@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep.errors import ModelError
-from handprep.models.runtime import failures, first_line, opened
+from handprep.models.runtime import LONGEST_INPUT, failures, first_line, opened, outputs
 from handprep.sample import Image
 
 NETWORK = Path(__file__).with_name("hand_matte.onnx")
@@ -35,16 +35,17 @@ class Network:
             ) from error
         self._path = path
         shapes: list[Any] = [node.shape for node in self._session.get_inputs()]
-        if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != shapes[0][2] or shapes[0][3] != 4:
+        side = shapes[0][1] if len(shapes) == 1 and len(shapes[0]) == 4 else None
+        if not isinstance(side, int) or not 0 < side <= LONGEST_INPUT or shapes[0][2:] != [side, 4]:
             raise ModelError(f"{path} is no matting network of train_matte: its inputs have shapes {shapes}")
-        self.side: int = shapes[0][1]
+        self.side: int = side
         self._input: str = self._session.get_inputs()[0].name
 
     def alpha(self, window: Image, drawing: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return ``(S, S)`` alpha, 0 … 1, of an ``(S, S, 3)`` window."""
         given = np.dstack([window, drawing])[None]
         try:
-            found = np.asarray(self._session.run(None, {self._input: given})[0])
+            found = np.asarray(outputs(self._session, {self._input: given})[0])
         except failures() as error:
             raise ModelError(f"the matting network {self._path} failed: {first_line(error)}") from error
         shape = (1, self.side, self.side)

@@ -13,7 +13,7 @@ from handprep import images, models
 from handprep.configurable import check_choice, check_colour, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
-from handprep.errors import HandNotFoundError, InputError, SampleSkipped
+from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Image, Sample
 from handprep.segmentation import SEGMENTERS, HandMatte, RembgSegmenter
@@ -44,7 +44,8 @@ class BackgroundRemover(Transform):
     ----------
     method
         What finds the hand's pixels: ``"auto"`` (`HandMatte`: the best), ``"fast"`` (the same, with its
-        network alone, in about half of the time), ``"rembg"`` (`RembgSegmenter`), or any `Segmenter`.
+        network alone, in about half of the time), ``"rembg"`` (`RembgSegmenter`), ``"alpha"`` (the
+        image's own, with which it then is read: for cut-outs), or any `Segmenter`.
     model, model_path, alpha_matting, post_process
         For ``method="rembg"`` alone: `RembgSegmenter`'s model, path, alpha_matting and post_process.
     background
@@ -95,7 +96,7 @@ class BackgroundRemover(Transform):
         return detector_named(self.detector, confidence=CONFIDENCE, search=True)
 
     def segmenter(self) -> Segmenter:
-        """Return the segmenter that these parameters stand for."""
+        """Return the segmenter that these parameters stand for, but for ``"alpha"``, which needs none."""
         if self.method == "rembg":
             return RembgSegmenter(
                 model=self.model,
@@ -114,6 +115,8 @@ class BackgroundRemover(Transform):
     @property
     def model_files(self) -> frozenset[str]:
         """Those of the detector and of the segmenter, and the background's, if it is an image."""
+        if self.reads_alpha:
+            return self._picture_files
         return model_files_of((self.finder(), self.segmenter())) | self._picture_files
 
     @property
@@ -123,15 +126,24 @@ class BackgroundRemover(Transform):
 
     @property
     def looks(self) -> bool:
-        """True."""
-        return True
+        """Whether it needs hands: not for a cut-out's own alpha."""
+        return not self.reads_alpha
+
+    @property
+    def reads_alpha(self) -> bool:
+        """Whether the method is ``"alpha"``."""
+        return self.method == "alpha"
 
     def model_files_after(self, looked: bool) -> frozenset[str]:
         """Return those of both, or the segmenter's alone where the hands are known."""
-        return model_files_of(self.segmenter()) | self._picture_files if looked else self.model_files
+        if looked and not self.reads_alpha:
+            return model_files_of(self.segmenter()) | self._picture_files
+        return self.model_files
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample with alpha, and with another background."""
+        if self.reads_alpha:
+            return self._with_own_alpha(sample)
         image = sample.rgb
         hands = sample.hands if sample.hands is not None else self.finder().detect(image)
         sample = replace(sample, hands=hands)
@@ -146,6 +158,16 @@ class BackgroundRemover(Transform):
         if confidence is not None:
             decided["mask_confidence"] = round(confidence, 3)
         return self._with_alpha(sample, image, alpha).noted("BackgroundRemover", **decided)
+
+    def _with_own_alpha(self, sample: Sample) -> Sample:
+        if sample.alpha is None:
+            raise ImageError(
+                f"{sample.name} has no alpha of its own, which method='alpha' needs: choose another method"
+            )
+        share = round(float(np.mean(sample.alpha)) / 255, 4)
+        if self.background != "transparent":  # which it is, with the colours that it came with
+            sample = self._with_alpha(replace(sample, transparent=False), sample.rgb, sample.alpha)
+        return sample.noted("BackgroundRemover", hand_share=share)
 
     def _without_hand(self, sample: Sample) -> Sample:
         if self.on_missing == "raise":

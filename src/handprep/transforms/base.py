@@ -39,6 +39,11 @@ class Transform(Configurable):
         """Whether it looks for hands where nobody has."""
         return False
 
+    @property
+    def reads_alpha(self) -> bool:
+        """Whether images are to be read with their own alpha instead of laid over white."""
+        return False
+
     def model_files_after(self, looked: bool) -> frozenset[str]:
         """Return the model files that it needs where somebody has looked for hands before, or nobody has."""
         return self.model_files
@@ -55,7 +60,7 @@ class Transform(Configurable):
         picture
             A path, bytes, binary file, PIL image, RGB array, CHW tensor or `Sample`.
         """
-        return self.apply(images.read(picture))
+        return self.apply(images.read(picture, alpha="keep" if self.reads_alpha else "flatten"))
 
     def __call__(self, picture: Any, *others: Any) -> Any:
         """Transform a picture and return the same kind as given (a path gives an RGB array).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal
 
 import cv2
@@ -38,7 +38,7 @@ BGR = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class HandCropper(Transform):
     """Find the hand and crop to it.
 
@@ -96,6 +96,7 @@ class HandCropper(Transform):
     """
 
     detector: str | HandDetector = "litert"
+    _: KW_ONLY
     confidence: float = CONFIDENCE
     margin: float = 0.2
     square: bool = False
