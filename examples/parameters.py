@@ -128,8 +128,10 @@ def skeleton() -> list[Tile]:
 def views() -> list[Tile]:
     """Return what kinds of views show of a hand that the first look misses."""
     lights = ("smoothed", "balanced", "brightened", "equalised", "swapped", "skin-toned")
-    kinds = [View(pad=0.4), View(turn=90), View(turn=45), View(whole=True)]
-    detector = SearchingDetector(LiteRTDetector(), views=(*kinds, *(View(light=light) for light in lights)))
+    kinds = [View(pad=0.4), View(pad=1.0), View(turn=90), View(turn=45)]
+    detector = SearchingDetector(
+        LiteRTDetector(), views=(*kinds, *(View(light=light) for light in lights)), further=()
+    )
     return [look.tile() for look in looks(detector, photo("rock-000"))]
 
 

@@ -14,7 +14,7 @@ from handprep.pipeline import Pipeline
 from handprep.segmentation import SEGMENTERS
 from handprep.transforms.background import OF_REMBG, BackgroundRemover
 from handprep.transforms.base import Transform
-from handprep.transforms.crop import HandCropper
+from handprep.transforms.crop import HANDS, HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 from handprep.transforms.skeleton import Skeleton
@@ -126,7 +126,12 @@ def _add_crop_options(group: argparse._ArgumentGroup) -> None:
     add("--detector", choices=tuple(DETECTORS), help=f"who finds hands ({default.detector})")
     add("--confidence", type=float, metavar="N", help=f"least score of a hand, 0 to 1 ({default.confidence})")
     add("--no-search", dest="search", action="store_false", help="look at each photo only once, as it is")
-    add("--hand", choices=("best", "largest"), help=f"which of several hands ({default.hand})")
+    add(
+        "--hand",
+        choices=tuple(HANDS),
+        help=f"which of several hands, or one crop around all ({default.hand})",
+    )
+    add("--max-hands", type=int, metavar="N", help="at most so many hands are looked for (2 for the best)")
     add(
         "--margin",
         type=float,
