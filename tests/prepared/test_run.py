@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,10 @@ from filelock import FileLock
 from handprep import RunResult, geometry, prepare
 from handprep.errors import InputError, ModelError, OutputError
 from handprep.pipeline import Pipeline
-from handprep.sample import Sample
-from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
+from tests.prepared.counting import Needy
 from tests.prepared.folders import CROP, HANDS, RESIZE, copied, manifest, outputs, picture
 
 
@@ -224,14 +223,6 @@ class TestRefusals:
         assert not told
         assert not outputs(dst)
         assert manifest(dst) == []
-
-
-@dataclass(frozen=True, slots=True)
-class Needy(Transform):
-    """Meets a missing model when it is used."""
-
-    def apply(self, sample: Sample) -> Sample:
-        raise ModelError("no such model here")
 
 
 def test_a_result_counts_its_rows(src: Path, dst: Path) -> None:
