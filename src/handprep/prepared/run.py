@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from handprep import html_report, models
+from handprep import models
 from handprep.errors import InputError, OutputError
 from handprep.files import atomic_write
 from handprep.pipeline import Pipeline
@@ -186,6 +186,8 @@ def prepare(
         result = result_of(outputs.name, rows, resumed, vanished, listed)
         write_tables(outputs, result, MANIFEST, to_csv(rows))
         if report:
+            from handprep import html_report  # noqa: PLC0415 - a tenth of the time of importing handprep
+
             drawn = progress is True
             page = html_report.render(
                 rows, Path(src), Path(dst), pipeline, work.fingerprint, workers=workers, progress=drawn
