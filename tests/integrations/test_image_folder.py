@@ -7,7 +7,6 @@ import pickle
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,12 @@ import pytest
 import handprep
 from handprep.errors import HandprepError, ImageError, InputError, ModelError, OutputError, SampleSkipped
 from handprep.pipeline import Pipeline
-from handprep.sample import Hand, Sample
-from handprep.transforms.base import Transform
+from handprep.sample import Hand
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 from tests.images.any_torchvision import require_torchvision
-from tests.prepared.counting import CROP, RESIZE, copied, count, counted, settled
+from tests.prepared.counting import CROP, RESIZE, Needy, copied, count, counted, settled
 
 torch = pytest.importorskip("torch", reason="needs torch, which is optional")
 require_torchvision()
@@ -345,14 +343,6 @@ class TestBadPhotos:
         cache.touch()
         with pytest.raises(OutputError, match=f"what should be a folder is a file.*{cache}"):
             dataset[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Needy(Transform):
-    """Meet a missing model when it is used."""
-
-    def apply(self, sample: Sample) -> Sample:
-        raise ModelError("no such model here")
 
 
 class TestCollate:

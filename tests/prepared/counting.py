@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from handprep.errors import ModelError
 from handprep.pipeline import Pipeline
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
@@ -33,6 +34,14 @@ class Counted(Transform):
         with Path(self.file).open("ab", buffering=0) as file:
             file.write(os.fsencode(str(sample.source)) + b"\n")
         return sample
+
+
+@dataclass(frozen=True, slots=True)
+class Needy(Transform):
+    """Meet a missing model when it is used."""
+
+    def apply(self, sample: Sample) -> Sample:
+        raise ModelError("no such model here")
 
 
 def counted(place: Path, pipeline: Pipeline = RESIZE, *, seconds: float = 0.0) -> Pipeline:

@@ -42,7 +42,7 @@ from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.resize import ResizePad
 from tests.permissions import as_nobody, folder_for_all
-from tests.prepared.counting import CROP, HANDS, RESIZE, copied, count, counted, settled
+from tests.prepared.counting import CROP, HANDS, RESIZE, Needy, copied, count, counted, settled
 
 
 @pytest.fixture
@@ -441,14 +441,6 @@ class Failing(Transform):
 
     def apply(self, sample: Sample) -> Sample:
         raise ZeroDivisionError
-
-
-@dataclass(frozen=True, slots=True)
-class Needy(Transform):
-    """Meet a missing model when it is used."""
-
-    def apply(self, sample: Sample) -> Sample:
-        raise ModelError("no such model here")
 
 
 class TestAhead:

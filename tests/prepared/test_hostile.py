@@ -149,3 +149,22 @@ def test_a_folder_of_photos_that_vanishes_meanwhile(tmp_path: Path) -> None:
     again = prepare(tmp_path / "photos", tmp_path / "prepared", RESIZE)
     assert again.counts["done"] == 40
     assert again.resumed == result.counts["done"]
+
+
+def test_a_path_too_long_among_the_outputs_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = picture(tmp_path / "photos/a.png")
+    monkeypatch.chdir(tmp_path / "photos")
+    for _ in range(14):
+        Path("x" * 250).mkdir()
+        os.chdir("x" * 250)
+    shutil.copy(short, "b.png")
+    os.chdir(tmp_path)
+    outputs_in = tmp_path.joinpath(*["y" * 250] * 3)
+
+    result = prepare(tmp_path / "photos", outputs_in, RESIZE)
+
+    assert result.counts == {"done": 1, "no-hand": 0, "skipped": 0, "failed": 1}
+    assert "the name is too long" in result.failed[0].message
+    assert (outputs_in / "a.png").exists()

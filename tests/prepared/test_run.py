@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,10 @@ from filelock import FileLock
 from handprep import RunResult, geometry, prepare
 from handprep.errors import InputError, ModelError, OutputError
 from handprep.pipeline import Pipeline
-from handprep.sample import Sample
-from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
+from tests.prepared.counting import Needy
 from tests.prepared.folders import CROP, HANDS, RESIZE, copied, manifest, outputs, picture
 
 
@@ -153,12 +153,63 @@ class TestWhatIsWritten:
         assert "9/9" in err
 
 
+class TestWhatIsToBeKnown:
+    @pytest.mark.parametrize("ending", ["gif", "webp", "png", "tiff"])
+    def test_of_an_animation_the_first_frame_is_taken_and_the_message_says_so(
+        self, ending: str, tmp_path: Path, dst: Path
+    ) -> None:
+        (tmp_path / "photos").mkdir()
+        frames = [PIL.Image.new("RGB", (20, 20), colour) for colour in ((250, 0, 0), (0, 250, 0))]
+        frames[0].save(tmp_path / f"photos/moving.{ending}", save_all=True, append_images=frames[1:])
+        frames[0].save(tmp_path / f"photos/still.{ending}")
+
+        for _ in range(2):  # and the next run says it again
+            moving, still = prepare(tmp_path / "photos", dst, Pipeline([])).rows
+            assert moving.message.startswith("an animation, or a file of several images")
+            assert (moving.status, still.message) == ("done", "")
+        with PIL.Image.open(dst / moving.output) as written:
+            assert np.asarray(written)[9, 9].argmax() == 0
+
+    def test_the_class_may_be_any_folder_on_the_way(self, src: Path, dst: Path) -> None:
+        rows = prepare(src, dst, RESIZE, class_level=1).rows
+        assert {(row.origin, row.label) for row in rows} == {("photos", "far"), ("photos", "near")}
+        with pytest.raises(InputError, match="class_level must be"):
+            prepare(src, dst, RESIZE, class_level=0)
+
+    def test_images_and_the_manifest_are_flushed_to_the_disk_before_the_run_ends(
+        self, src: Path, dst: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flushed, plain = [], os.fsync
+
+        def fsync(number: int) -> None:
+            flushed.append(str(Path(f"/proc/self/fd/{number}").readlink()))
+            plain(number)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        prepare(src, dst, RESIZE)
+
+        assert sum(path.endswith(".tmp") for path in flushed) == len(HANDS) + 3  # the tables, too
+        folders = {str(path.parent) for path in dst.rglob("*.png")} | {str(dst)}
+        assert folders <= set(flushed)
+        assert flushed[-1] == str(dst)
+
+
 class TestFoldersInsideEachOther:
     def test_outputs_inside_of_the_photos_are_not_read_back(self, src: Path) -> None:
         first = prepare(src, src / "prepared", RESIZE)
         second = prepare(src, src / "prepared", RESIZE)
 
         assert len(first.rows) == len(second.rows) == second.resumed == len(HANDS)
+
+    def test_outputs_of_another_run_inside_of_the_photos_are_left_out_and_named(
+        self, src: Path, dst: Path
+    ) -> None:
+        prepare(src, src / "prepared", RESIZE)
+        result = prepare(src, dst, RESIZE)
+
+        assert len(result.rows) == len(HANDS)
+        assert result.nested == ("prepared",)
+        assert len(prepare(src / "prepared", dst.parent / "again", RESIZE).rows) == len(HANDS)
 
     def test_outputs_around_the_photos_are_fine_as_long_as_none_lies_among_them(self, src: Path) -> None:
         result = prepare(src, src.parent, RESIZE)
@@ -224,14 +275,6 @@ class TestRefusals:
         assert not told
         assert not outputs(dst)
         assert manifest(dst) == []
-
-
-@dataclass(frozen=True, slots=True)
-class Needy(Transform):
-    """Meets a missing model when it is used."""
-
-    def apply(self, sample: Sample) -> Sample:
-        raise ModelError("no such model here")
 
 
 def test_a_result_counts_its_rows(src: Path, dst: Path) -> None:

@@ -7,7 +7,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import handprep
@@ -16,11 +15,11 @@ from handprep.cli.options import add_options, pipeline_of
 from handprep.cli.show import add_show
 from handprep.errors import HandprepError, InputError
 from handprep.files import atomic_write
-from handprep.images.encoding import FORMATS, encode
+from handprep.images.encoding import FORMATS, encode, format_of
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared.export import export
-from handprep.prepared.record import Record
+from handprep.prepared.record import sealed
 from handprep.prepared.run import MANIFEST, REPORT, RunResult, prepare
 
 STREAM = Path("-")  # standard input, or standard output
@@ -134,6 +133,9 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="which of a photo's folders is its class: -1 the one it lies in, -2 the one above, 1 the one at "
         "the top (-1)",
     )
+    run.add_argument(
+        "--each-hand", action="store_true", help="an image for each hand of a photo: a-1.png, a-2.png, ..."
+    )
     run.add_argument("--quiet", action="store_true", help="no progress bar and no table; failures are listed")
     add_options(run)
 
@@ -185,6 +187,7 @@ def _run(parsed: argparse.Namespace) -> int:
         report=parsed.report,
         record=parsed.record,
         class_level=parsed.class_level,
+        each_hand=parsed.each_hand,
     )
     if not parsed.quiet:
         print(f"{result.detection.text()}\n\n{_summary(result, parsed.report)}")
@@ -201,16 +204,14 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
     """Prepare one photo, from a file or standard input to a file or standard output."""
-    if parsed.report or parsed.dst.is_dir():
-        raise InputError(f"{printable(str(parsed.src))} is one photo: give a file for it, and no --report")
-    ending = "" if parsed.dst == STREAM else parsed.dst.suffix.removeprefix(".").lower()
-    format = parsed.format or ending or "png"
+    if parsed.report or parsed.each_hand or parsed.dst.is_dir():
+        raise InputError(
+            f"{printable(str(parsed.src))} is one photo: give a file for it, without --report and --each-hand"
+        )
+    format = parsed.format or ("png" if parsed.dst == STREAM else format_of(parsed.dst))
     content = sys.stdin.buffer.read() if parsed.src == STREAM else parsed.src
     sample = pipeline.run(content, name="standard input" if parsed.src == STREAM else None)
-    image = encode(sample, format)
-    if parsed.record:
-        named = replace(sample, source=None if parsed.src == STREAM else parsed.src.name)
-        image = Record.of(named).sealed_into(image)
+    image = sealed(sample, format) if parsed.record else encode(sample, format)
     if parsed.dst == STREAM:
         sys.stdout.buffer.write(image)
     else:

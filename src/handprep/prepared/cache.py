@@ -183,13 +183,14 @@ class PreparedCache:
         self._work.compute(task)
         try:
             if task.fault is None:
-                self._work.outputs.write(task.output, task.image)
+                self._work.outputs.write(task.output, task.images[0][1])
         except OutputError as error:
             raise self._as_cache(error) from error.__cause__
         self._work.remember(task)
-        if task.fault is not None or task.record is None:
-            raise task.fault or HandprepError(f"{task.source} was not prepared")
-        return task.record.sample(task.image), task.record
+        if task.fault is not None:
+            raise task.fault
+        record, image = task.images[0]
+        return record.sample(image), record
 
     def holds(self, photo: str | os.PathLike[str]) -> bool:
         """Tell whether a photo's prepared image is known to be there, without reading either of them."""

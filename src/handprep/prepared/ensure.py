@@ -13,7 +13,7 @@ import PIL.Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from handprep import geometry
-from handprep.errors import HandNotFoundError, HandprepError, ImageError, InputError
+from handprep.errors import HandNotFoundError, HandprepError, InputError, SampleSkipped
 from handprep.images.encoding import FORMATS, encode
 from handprep.names import printable
 from handprep.pipeline import Pipeline
@@ -27,6 +27,7 @@ from handprep.prepared.storage import Stamp, Storage
 from handprep.sample import Sample
 from handprep.threads import ordered_map
 from handprep.transforms.background import BackgroundRemover
+from handprep.transforms.crop import HandCropper
 
 WRITING = 4  # threads that wait until the disk has what they wrote
 FIRST_FRAME = "an animation, or a file of several images: the first one was taken"
@@ -42,11 +43,10 @@ class Task:
     content: bytes = b""
     stamp: Stamp = (0, 0, 0)
     digest: str = ""
-    record: Record | None = None
-    image: bytes = b""
+    images: list[tuple[Record, bytes]] = field(default_factory=list)
     fault: Exception | None = None
     seconds: float = 0.0
-    row: Row | None = None
+    rows: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,7 @@ class Preparation:
     index: Index | None = None  # what is known of the photos, if that is kept
     whole: str = ""  # the name of the folder of photos, as `origin_and_label` wants it
     class_level: int = -1
+    each_hand: bool = False  # whether each hand of a photo has an image of its own
     ending: str = field(init=False, default="")
     fingerprint: str = field(init=False, default="")  # of the pipeline and the ending
 
@@ -70,11 +71,14 @@ class Preparation:
         kind = FORMATS.get(str(self.format).lower())
         if kind is None:
             raise InputError(f"format must be one of {', '.join(FORMATS)}, not {self.format!r:.100}")
-        if kind == "JPEG" and any(map(_is_transparent, self.pipeline.transforms)):
+        if kind == "JPEG" and any(map(_is_transparent, self.pipeline.parts)):
             raise InputError("JPEG cannot be transparent: use PNG or WebP, or another background")
+        if self.each_hand and not any(isinstance(part, HandCropper) for part in self.pipeline.parts):
+            raise InputError("Pipeline.each needs a HandCropper: add one, or leave each_hand out")
         ending = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}[kind]
         object.__setattr__(self, "ending", ending)
-        object.__setattr__(self, "fingerprint", f"{self.pipeline.fingerprint()}{ending}")
+        how = f"-each{ending}" if self.each_hand else ending
+        object.__setattr__(self, "fingerprint", self.pipeline.fingerprint() + how)
 
     def held(self, output: str) -> tuple[Record, bytes] | None:
         """Return record and content of an image that this very pipeline made, if there is one."""
@@ -97,19 +101,30 @@ class Preparation:
 
         The photo is read only where its size, time and inode do not show that it is the same.
         """
-        held = self.held(output) if self.keeps_record else None
-        record = held[0] if held is not None and held[0].origin.source == source else None
-        known = self._known(source, is_wanted=record is not None)
+        held = self._all_held(source, output) if self.keeps_record else []
+        known = self._known(source, is_wanted=bool(held))
         if known is None:
             return None
         told = {**self.told(source), "milliseconds": known.milliseconds}
         try:
             known.raise_fault(self.fingerprint)
         except HandNotFoundError as error:
-            return Task(source=source, output="", row=Row.of_fault(error, source=source, **told))
-        if held is None or record is None or record.origin.digest != known.digest:
+            return Task(source=source, output="", rows=[Row.of_fault(error, source=source, **told)])
+        if not held or any(record.origin.digest != known.digest for record, _ in held):
             return None
-        return Task(source=source, output=output, image=held[1], row=Row.of_record(record, **told))
+        rows = [Row.of_record(record, **told) for record, _ in held]
+        return Task(source=source, output=output, images=held, rows=rows)
+
+    def _all_held(self, source: str, output: str) -> list[tuple[Record, bytes]]:
+        """Return all images of a photo if none is missing; else none."""
+        names = [_numbered(output, 1), _numbered(output, 0)] if self.each_hand else [output]
+        first = next((held for held in map(self.held, names) if held is not None), None)
+        if first is None:
+            return []
+        others = [self.held(_numbered(output, number)) for number in range(2, first[0].origin.hands + 1)]
+        held = [image for image in (first, *others) if image is not None]
+        right = all(record.origin.source == source for record, _ in held)
+        return held if right and len(held) == len(others) + 1 else []
 
     def _known(self, source: str, *, is_wanted: bool) -> Known | None:
         """Return what is known of a photo as it is now, if need be by reading it."""
@@ -129,17 +144,17 @@ class Preparation:
         return known
 
     def carried_out(
-        self, tasks: Iterable[Task], *, reading: int = 0, workers: int | None, done: Callable[[Row], object]
+        self, tasks: Iterable[Task], *, reading: int = 0, workers: int | None, done: Callable[[Task], object]
     ) -> Generator[Task]:
-        """Prepare photos, and yield each task, in order, with its row; photos that fail have rows, too.
+        """Prepare photos, and yield each task, in order, with its rows; photos that fail have one, too.
 
         `reading` threads read ahead; with 0, who prepares a photo reads it. `workers` threads prepare, None
-        for one a core; with 0, this very thread does. `done` is called with each row as soon as its image is
-        written, in any thread and order. What concerns all photos, such as a full disk, is raised.
+        for one a core; with 0, this very thread does. `done` is called with each task as soon as it is
+        finished, in any thread and order. What concerns all photos, such as a full disk, is raised.
         """
 
         def write(task: Task) -> Task:
-            done(self.write(task))
+            done(self.write(task))  # also of those whose turn to be yielded never comes
             return task
 
         with ExitStack() as stack:
@@ -170,32 +185,40 @@ class Preparation:
             last = self.index.last(path) if self.index else None
             if last is not None and last.digest == task.digest:
                 last.raise_fault(self.fingerprint)
-            try:
-                sample = self.pipeline.run(task.content, name=path)
-            except Exception as error:
-                if not isinstance(error, HandprepError):  # as of a part that is not handprep's
-                    error.add_note(f"This was while preparing {printable(path)}.")
-                raise
-            task.record = Record.of(sample, self._origin(task, sample))
-            task.image = encode(sample, self.format)
-            if self.keeps_record:
-                task.image = task.record.sealed_into(task.image)
+            samples = self._samples(task.content, path)
+            for number, sample in enumerate(samples, start=1):
+                record = Record.of(sample, self._origin(task, sample, number, len(samples)))
+                image = encode(sample, self.format)
+                task.images.append((record, record.sealed_into(image) if self.keeps_record else image))
         task.content = b""  # others wait in memory for their turn to be written
         return task
 
-    def write(self, task: Task) -> Row:
-        """Write the image, remember what is known of the photo, and return its row."""
+    def _samples(self, content: bytes, path: str) -> list[Sample]:
+        try:
+            if not self.each_hand:
+                return [self.pipeline.run(content, name=path)]
+            samples = list(self.pipeline.each(content, name=path))
+        except Exception as error:
+            if not isinstance(error, HandprepError):  # as of a part that is not handprep's
+                error.add_note(f"This was while preparing {printable(path)}.")
+            raise
+        if not samples:
+            raise SampleSkipped(f"no hand found in {printable(path)}")
+        return samples
+
+    def write(self, task: Task) -> Task:
+        """Write the images, remember what is known of the photo, and return the task with its rows."""
         if task.fault is None:
             with _Timed(task):
-                self.outputs.write(task.output, task.image)
+                for record, image in task.images:
+                    self.outputs.write(record.origin.output, image)
         told = {**self.told(task.source), "milliseconds": round(1000 * task.seconds, 1)}
-        if task.fault is None and task.record is not None:
-            row = Row.of_record(task.record, **told)
+        if task.fault is None:
+            task.rows = [Row.of_record(record, **told) for record, _ in task.images]
         else:
-            row = Row.of_fault(task.fault or ImageError("nothing was read"), source=task.source, **told)
-        task.row = row
+            task.rows = [Row.of_fault(task.fault, source=task.source, **told)]
         self.remember(task)
-        return row
+        return task
 
     def remember(self, task: Task) -> None:
         """Keep what is known of a photo that was read, if it has an image, or can have none."""
@@ -215,16 +238,29 @@ class Preparation:
         origin, label = origin_and_label(source, self.whole, self.class_level)
         return {"origin": origin, "label": label}
 
-    def _origin(self, task: Task, sample: Sample) -> Origin:
+    def _origin(self, task: Task, sample: Sample, hand: int, hands: int) -> Origin:
+        number = hand if sample.hands else 0
         return Origin(
             source=task.name or task.source,
-            output=task.output,
+            output=_numbered(task.output, number) if self.each_hand else task.output,
+            hand=number,
+            hands=hands,
             size=len(task.content),
             digest=task.digest,
             photo=_photo_size(sample, task.content),
             fingerprint=self.fingerprint,
             message=FIRST_FRAME if _has_more_images(task.content) else "",
         )
+
+
+def _numbered(output: str, hand: int) -> str:
+    """Return the name of the image of one of a photo's hands; 0 where none was found.
+
+    >>> _numbered("rock/a.png", 2)
+    'rock/a-2.png'
+    """
+    stem, dot, ending = output.rpartition(".")
+    return f"{stem}-{hand}{dot}{ending}"
 
 
 class _Timed:

@@ -117,7 +117,7 @@ class Row:
             view=hand.view,
             handedness=hand.handedness or "",
             handedness_score=None if sure is None else round(float(sure), 4),
-            hand=1,
+            hand=origin.hand or 1,
             **told,
         )
 

@@ -50,6 +50,9 @@ class Origin:
         Width and height of the photo in pixels, turned upright by its EXIF orientation.
     fingerprint
         Of the pipeline and of how the file is written: what has the same one need not be prepared again.
+    hand, hands
+        Which of the photo's hands the image is of, counted from 1, and 0 where none was found; and how many
+        images the photo has.
     message
         What is to be known of the photo, such as that only its first frame was taken.
     """
@@ -60,6 +63,8 @@ class Origin:
     digest: str = ""
     photo: tuple[int, int] = (0, 0)
     fingerprint: str = ""
+    hand: int = 0
+    hands: int = 1
     message: str = ""
 
 
@@ -103,7 +108,8 @@ class Record:
         if origin is None:
             first = sample.frames[0] if sample.frames else Frame(size=sample.size, to_source=sample.to_source)
             width, height = geometry.apply(first.to_source, first.size).round().astype(int).tolist()
-            origin = Origin(source=sample.source or "", photo=(max(1, width), max(1, height)))
+            name = Path(sample.source or "").name  # and nothing of the machine
+            origin = Origin(source=name, photo=(max(1, width), max(1, height)))
         return cls(origin=origin, plain=plain, alpha=alpha)
 
     def sealed_into(self, image: bytes) -> bytes:
@@ -193,6 +199,11 @@ def _opened(content: bytes) -> PIL.Image.Image:
         raise DamagedError(str(error) or type(error).__name__) from error
 
 
+def sealed(sample: Sample, format: str, *, quality: int = 95) -> bytes:
+    """Encode a sample's image, as `handprep.images.encode` does, with its record in it."""
+    return Record.of(sample).sealed_into(encode(sample, format, quality=quality))
+
+
 def read(picture: Any, **options: Any) -> Sample:
     """Read an image; a prepared one comes back with its hands, alpha and the map to its photo.
 
@@ -234,8 +245,7 @@ def read(picture: Any, **options: Any) -> Sample:
 
 def save(sample: Sample, path: str | os.PathLike[str], *, quality: int = 95) -> None:
     """Write a sample with its record, so that `read` gives it back; see `Sample.save`."""
-    image = encode(sample, format_of(path), quality=quality)
-    atomic_write(Path(path), Record.of(sample).sealed_into(image))
+    atomic_write(Path(path), sealed(sample, format_of(path), quality=quality))
 
 
 def read_file(path: str) -> bytes | None:
@@ -260,9 +270,10 @@ def _origin(plain: Any) -> Origin:
     origin = Origin(**plain)
     width, height = origin.photo
     texts = (origin.source, origin.output, origin.digest, origin.fingerprint, origin.message)
+    numbers = (origin.size, origin.hand, origin.hands, width, height)
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("an origin needs texts")
-    if not all(isinstance(number, int) and number >= 0 for number in (origin.size, width, height)):
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
         raise TypeError("an origin needs whole numbers")
     return replace(origin, photo=(width, height))
 

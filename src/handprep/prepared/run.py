@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from handprep import html_report, models
+from handprep import models
 from handprep.errors import InputError, OutputError
 from handprep.files import atomic_write
 from handprep.pipeline import Pipeline
@@ -38,7 +38,7 @@ class RunResult:
     folder
         The folder of prepared images, or its URI.
     rows
-        One for each photo, in the order of their paths.
+        One for each photo, or each hand if these have images of their own, in the order of their paths.
     resumed
         How many photos were finished by an earlier run and left as they are.
     vanished
@@ -91,6 +91,7 @@ def prepare(
     report: bool = False,
     record: bool = True,
     class_level: int = -1,
+    each_hand: bool = False,
 ) -> RunResult:
     """Take every photo of a folder through a pipeline, and write the images to another folder.
 
@@ -132,6 +133,9 @@ def prepare(
     class_level
         Which of a photo's folders is its class: -1 for the one that it lies in, -2 for the one above that;
         1 for the one at the top, as in torchvision's `ImageFolder`. The folders above it are the origin.
+    each_hand
+        Whether each hand of a photo becomes an image of its own, by `Pipeline.each`: ``a-1.png``,
+        ``a-2.png``, …, with a row each; ``a-0.png`` where none was found.
 
     Returns
     -------
@@ -165,6 +169,7 @@ def prepare(
         format=format,
         keeps_record=record,
         class_level=class_level,
+        each_hand=each_hand,
     )
     if os.path.realpath(src) == os.path.realpath(dst):
         raise InputError(f"{outputs.name} is the folder of photos: give another for the outputs")
@@ -181,6 +186,8 @@ def prepare(
         result = result_of(outputs.name, rows, resumed, vanished, listed)
         write_tables(outputs, result, MANIFEST, to_csv(rows))
         if report:
+            from handprep import html_report  # noqa: PLC0415 - a tenth of the time of importing handprep
+
             drawn = progress is True
             page = html_report.render(
                 rows, Path(src), Path(dst), pipeline, work.fingerprint, workers=workers, progress=drawn
@@ -213,33 +220,35 @@ def _carry_out(
 ) -> tuple[tuple[Row, ...], int]:
     """Prepare what is left, and return all rows and how many were there before."""
     sources, total = listed.sources, len(listed.sources)
-    rows: dict[str, Row] = {}
+    rows: dict[str, list[Row]] = {}
 
-    def look(part: Sequence[str]) -> list[Row | None]:
+    def look(part: Sequence[str]) -> list[list[Row]]:
         found = (work.found(source, names[source]) for source in part)
-        return [None if task is None else task.row for task in found]
+        return [[] if task is None else task.rows for task in found]
 
     parts = [sources[start : start + AT_ONCE] for start in range(0, total, AT_ONCE)]
     try:
         with closing(ordered_map(look, parts, workers=workers)) as found:
-            rows.update((row.source, row) for part in found for row in part if row is not None)
+            rows.update((its[0].source, its) for part in found for its in part if its)
         resumed, left = len(rows), [source for source in sources if source not in rows]
         if left:  # here, so that what is missing is one error, not one for each photo
             for name in sorted(work.pipeline.model_files):
                 models.fetch(name, progress=progress is True)
         tasks = (Task(source=source, output=names[source]) for source in left)
-        prepared = work.carried_out(tasks, workers=workers, done=lambda row: rows.update({row.source: row}))
+        prepared = work.carried_out(
+            tasks, workers=workers, done=lambda task: rows.update({task.source: task.rows})
+        )
         with reporting(progress, resumed, total) as told, closing(prepared):
             for done, _ in enumerate(prepared, start=resumed + 1):
                 told(done, total)
     except BaseException as stopped:  # also Ctrl-C
         stopped.add_note(f"{len(rows)} of {total} photos are done. The same call carries on with the others.")
         try:
-            work.outputs.write(MANIFEST, to_csv(rows.values()))
+            work.outputs.write(MANIFEST, to_csv(row for its in rows.values() for row in its))
         except OutputError as error:  # the disk may be full: that must not hide why it was cut short
             stopped.add_note(str(error))
         raise
-    return tuple(rows[source] for source in sources), resumed
+    return tuple(row for source in sources for row in rows[source]), resumed
 
 
 def settle(outputs: Storage, current: set[str], sources: Iterable[str]) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ class Preparer:
         for group in together:
             if len(together) > 1 and self._begin(f"{batch}-{group[0].number}") > ALONE:
                 row = Row.of_fault(DEADLY, source=group[0].source, **preparation.told(group[0].source))
-                yield group[0].number, Task(source=row.source, output="", row=row), False
+                yield group[0].number, Task(source=row.source, output="", rows=[row]), False
                 continue
             tasks = (Task(source=work.source, output=work.output) for work in group)
             made = preparation.carried_out(tasks, reading=READING, workers=0, done=bool)
@@ -157,12 +157,11 @@ class Preparer:
 
 def _plain(task: Task, number: int, resumed: bool) -> dict[str, Any]:
     r"""Return a row as JSON values, with escapes such as ``\udcff`` for bytes that are no UTF-8."""
-    cells = task.row.cells() if task.row else {}
     cells = {
         name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-        for name, value in cells.items()
+        for name, value in task.rows[0].cells().items()
     }
-    return {**cells, "number": number, "resumed": resumed, "image_bytes": len(task.image)}
+    return {**cells, "number": number, "resumed": resumed, "image_bytes": sum(len(i) for _, i in task.images)}
 
 
 def _pickled(error: Exception) -> bytes:
