@@ -55,7 +55,8 @@ def hand_mask(
     likely = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
     odds = np.asarray(NETWORK_GAIN * np.log(likely / (1 - likely)) + landmarks, np.float32)
     lab = np.asarray(cv2.cvtColor(window, cv2.COLOR_RGB2LAB), np.uint8)
-    of_hand, of_background = (inside > 0) & (odds > LEARNING_ODDS), (inside > 0) & (odds < -LEARNING_ODDS)
+    of_hand = (inside > 0) & ((odds > LEARNING_ODDS) | (bones > 0))
+    of_background = (inside > 0) & (odds < -LEARNING_ODDS) & (landmarks < 0)
     for other in others:
         of_background &= prior.log_odds((share.shape[0], share.shape[1]), other) < 0
     if of_hand.any() and of_background.any():  # else nothing is to be told apart
