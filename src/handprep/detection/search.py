@@ -52,18 +52,18 @@ VIEWS: tuple[tuple[View, ...], ...] = (
         View(light="balanced smoothed", pad=0.15, turn=180, presence=CHANGED),
         View(light="balanced smoothed", pad=0.15, turn=-90, presence=CHANGED),
     ),
+)
+FURTHER: tuple[tuple[View, ...], ...] = (
     (
         View(light="skin-toned balanced smoothed", pad=0.15, presence=CHANGED),
         View(light="equalised smoothed", pad=0.15, presence=CHANGED),
         View(light="brightened smoothed", pad=0.15, turn=180, presence=CHANGED),
         View(light="smoothed", pad=0.15, turn=90, presence=OWN),
     ),
-)
-FURTHER: tuple[tuple[View, ...], ...] = (
     (View(light="skin-toned balanced smoothed", pad=0.1, presence=CHANGED),),
     (View(light="smoothed", pad=0.4, presence=OWN),),
 )
-LEAST_PALM, FIRST_SIGHT = 0.1, 0.2  # palm score and presence from which something is looked at again
+LEAST_PALM, FIRST_SIGHT = 0.05, 0.1  # palm score and presence from which something is looked at again
 REFUSED, CLOSE = 2, 0.2  # looks in vain, within that share of a region's side, after which a place is left
 # The best palm score of the first look, or of any look so far, from which further views and tiles are worth
 # their time: a third of hand-free photos reach one of them, and most photos of hands that only tiles show.
