@@ -63,7 +63,7 @@ class RunResult:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many photos have each status."""
-        counted = Counter(row.status for row in self.rows)
+        counted = Counter(row.status for row in self.rows if row.hand <= 1)  # other hands' photos are counted
         return {status: counted[status] for status in STATUSES}
 
     @property
