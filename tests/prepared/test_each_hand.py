@@ -10,6 +10,7 @@ import pytest
 
 import handprep
 from handprep import HandCropper, Pipeline, ResizePad
+from handprep.cli import main
 from handprep.errors import InputError
 from tests.prepared.folders import HANDS, identities, manifest, outputs, picture
 
@@ -51,6 +52,17 @@ def test_each_hand_has_an_image_and_a_row(src: Path, dst: Path) -> None:
         np.testing.assert_array_equal(read.image, sample.image)
         np.testing.assert_array_equal(read.hand.landmarks, sample.hand.landmarks)
     assert sum(map(sum, result.detection.photos)) == 3  # photos, not hands
+    assert result.counts == {"done": 2, "no-hand": 1, "skipped": 0, "failed": 0}
+
+
+def test_the_command_tells_photos_and_images(
+    src: Path, dst: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (src / "rock/wall.png").unlink()
+    assert main(["run", str(src), str(dst), "--each-hand", "--no-search", "--size", "64"]) == 0
+    assert "photos: 2 (2 done, " in (told := capsys.readouterr().out)
+    assert "\nimages, one for each hand: 3\n" in told
+    assert len(outputs(dst)) == 3
 
 
 def test_it_is_carried_on_and_a_lost_hand_is_made_again(src: Path, dst: Path) -> None:

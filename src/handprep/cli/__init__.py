@@ -228,9 +228,11 @@ def _export(parsed: argparse.Namespace) -> int:
 def _summary(result: RunResult, report: bool) -> str:
     counts = result.counts
     lines = [
-        f"photos: {len(result.rows)} ({counts['done']} done, {counts['no-hand']} without a hand, "
+        f"photos: {sum(counts.values())} ({counts['done']} done, {counts['no-hand']} without a hand, "
         f"{counts['skipped']} skipped, {counts['failed']} failed)"
     ]
+    if len(result.rows) > sum(counts.values()):
+        lines.append(f"images, one for each hand: {sum(bool(row.output) for row in result.rows)}")
     if result.resumed:
         lines.append(f"finished before: {result.resumed}")
     if result.ignored:

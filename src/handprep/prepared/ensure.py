@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
@@ -236,7 +237,7 @@ class Preparation:
     def told(self, source: str) -> dict[str, Any]:
         """Return what a row says of a photo by its name alone."""
         origin, label = origin_and_label(source, self.whole, self.class_level)
-        return {"origin": origin, "label": label}
+        return {"origin": sys.intern(origin), "label": sys.intern(label)}  # one string for many rows
 
     def _origin(self, task: Task, sample: Sample, hand: int, hands: int) -> Origin:
         number = hand if sample.hands else 0

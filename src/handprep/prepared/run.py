@@ -63,7 +63,7 @@ class RunResult:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many photos have each status."""
-        counted = Counter(row.status for row in self.rows)
+        counted = Counter(row.status for row in self.rows if row.hand <= 1)  # other hands' photos are counted
         return {status: counted[status] for status in STATUSES}
 
     @property
@@ -220,7 +220,7 @@ def _carry_out(
 ) -> tuple[tuple[Row, ...], int]:
     """Prepare what is left, and return all rows and how many were there before."""
     sources, total = listed.sources, len(listed.sources)
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, tuple[Row, ...]] = {}
 
     def look(part: Sequence[str]) -> list[list[Row]]:
         found = (work.found(source, names[source]) for source in part)
@@ -229,14 +229,14 @@ def _carry_out(
     parts = [sources[start : start + AT_ONCE] for start in range(0, total, AT_ONCE)]
     try:
         with closing(ordered_map(look, parts, workers=workers)) as found:
-            rows.update((its[0].source, its) for part in found for its in part if its)
+            rows.update((its[0].source, tuple(its)) for part in found for its in part if its)
         resumed, left = len(rows), [source for source in sources if source not in rows]
         if left:  # here, so that what is missing is one error, not one for each photo
             for name in sorted(work.pipeline.model_files):
                 models.fetch(name, progress=progress is True)
         tasks = (Task(source=source, output=names[source]) for source in left)
         prepared = work.carried_out(
-            tasks, workers=workers, done=lambda task: rows.update({task.source: task.rows})
+            tasks, workers=workers, done=lambda task: rows.update({task.source: tuple(task.rows)})
         )
         with reporting(progress, resumed, total) as told, closing(prepared):
             for done, _ in enumerate(prepared, start=resumed + 1):
