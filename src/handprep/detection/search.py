@@ -64,7 +64,8 @@ FURTHER: tuple[tuple[View, ...], ...] = (
     (View(light="smoothed", pad=0.4, presence=OWN),),
 )
 LEAST_PALM, FIRST_SIGHT = 0.05, 0.1  # palm score and presence from which something is looked at again
-REFUSED, CLOSE = 2, 0.2  # looks in vain, within that share of a region's side, after which a place is left
+# So many looks in vain, within that share of a region's side and those radians, after which a place is left.
+REFUSED, CLOSE, TURNED = 2, 0.2, 0.6
 # The best palm score of the first look, or of any look so far, from which further views and tiles are worth
 # their time: a third of hand-free photos reach one of them, and most photos of hands that only tiles show.
 PROMISING_AT_FIRST, PROMISING = 0.15, 0.7
@@ -305,7 +306,9 @@ def _together(entry: View | tuple[View, ...]) -> tuple[View, ...]:
 
 
 def _is_close(one: Region, other: Region) -> bool:
-    return math.hypot(one.x - other.x, one.y - other.y) < CLOSE * max(one.side, other.side)
+    apart = math.hypot(one.x - other.x, one.y - other.y)
+    turned = math.remainder(one.angle - other.angle, math.tau)
+    return apart < CLOSE * max(one.side, other.side) and abs(turned) < TURNED
 
 
 def _is_doubtful(hand: Hand) -> bool:
