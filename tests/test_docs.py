@@ -47,7 +47,7 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 OF_OTHERS = {
     *("--force-reinstall", "--no-deps", "--no-cache-dir", "--no-install-recommends", "--hand-free"),
     *("--quick", "--data", "--out", "--arms", "--seeds", "--origin-seeds", "--epochs", "--device", "--jobs"),
-    *("--white", "--green", "--backgrounds", "--count", "--tones", "--seed"),
+    *("--white", "--green", "--methods", "--backgrounds", "--count", "--tones", "--seed"),
     *("--paired", "--scenes", "--by", "--light", "--blur", "--classic", "--photos"),
 }
 LINK = re.compile(r"(?:\]\(|src=\")([^)#\"]+)")

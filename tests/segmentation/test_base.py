@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handprep.errors import InputError
-from handprep.segmentation.base import check_picture, connected_to, pixels_within, without_small_holes
+from handprep.segmentation.base import connected_to, pixels_within, without_small_holes
 
 
 @pytest.fixture
@@ -68,17 +67,3 @@ def test_an_empty_and_a_full_mask_stay_as_they_are():
 def test_pixels_within_a_box_are_those_it_touches_inside_the_picture():
     image = np.zeros((60, 80, 3), np.uint8)
     assert pixels_within((10.4, -5.0, 30.0, 90.2), image) == (10, 0, 30, 60)
-
-
-@pytest.mark.parametrize(
-    ("picture", "named"),
-    [
-        (np.zeros((4, 4), np.uint8), r"uint8 \(4, 4\)"),
-        (np.zeros((4, 4, 3), np.float32), r"float32 \(4, 4, 3\)"),
-        (np.zeros((4, 4, 4), np.uint8), r"uint8 \(4, 4, 4\)"),
-        ("photo.jpg", "str"),
-    ],
-)
-def test_other_pictures_are_refused_by_what_they_are(picture, named):
-    with pytest.raises(InputError, match=named):
-        check_picture(picture)

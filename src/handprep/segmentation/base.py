@@ -53,13 +53,6 @@ class RatingSegmenter(Segmenter, Protocol):
         ...
 
 
-def check_picture(image: Image) -> None:
-    """Raise InputError unless a picture is what segmenters take."""
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"a segmenter takes a uint8 (H, W, 3) RGB array, not {got}")
-
-
 def own_path(name: str, path: Any) -> str:
     """Return the path of a user's network file, or raise InputError, or ModelError if it is missing."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
@@ -72,30 +65,14 @@ def pixels_within(box: Box, image: Image) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of the pixels of a picture that a box touches."""
     height, width = image.shape[:2]
     x0, y0, x1, y1 = box
-    return (
-        max(0, math.floor(x0)),
-        max(0, math.floor(y0)),
-        min(width, math.ceil(x1)),
-        min(height, math.ceil(y1)),
-    )
+    first = max(0, math.floor(x0)), max(0, math.floor(y0))
+    return *first, min(width, math.ceil(x1)), min(height, math.ceil(y1))
 
 
 def connected_to(alpha: Alpha, seed: NDArray[np.bool_], *, largest_hole: float = LARGEST_HOLE) -> Alpha:
-    """Drop whatever is not connected to a seed, and close small holes.
+    """Drop whatever is not connected to a seed, and close holes smaller than a share of the mask's area.
 
-    Parameters
-    ----------
-    alpha
-        uint8 ``(H, W)``.
-    seed
-        bool ``(H, W)``: where a hand is known to be.
-    largest_hole
-        Share of the mask's area below which holes are closed.
-
-    Returns
-    -------
-    ndarray
-        uint8 ``(H, W)``, all 0 if no pixel of at least 128 lies on the seed. Soft edges stay soft.
+    All is 0 if no pixel of at least 128 lies on the seed. Soft edges stay soft.
     """
     _, labels = cv2.connectedComponents((alpha > 127).astype(np.uint8), connectivity=4)
     wanted = np.unique(labels[seed & (labels > 0)])

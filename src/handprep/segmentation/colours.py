@@ -23,19 +23,12 @@ BITS = 6  # of each channel that tell colours apart when they are looked up
 class ColourModel:
     """A mixture of Gaussians.
 
-    Attributes
-    ----------
-    means
-        ``(K, 3)`` colours.
-    whitening
-        ``(K, 3, 3)``: the inverse of each covariance's Cholesky factor.
-    log_weights
-        ``(K,)``: log of each component's weight times its density at its mean.
+    `log_weights` are of each component's weight times its density at its mean.
     """
 
-    means: NDArray[np.float32]
-    whitening: NDArray[np.float32]
-    log_weights: NDArray[np.float32]
+    means: NDArray[np.float32]  # (K, 3) colours
+    whitening: NDArray[np.float32]  # (K, 3, 3): the inverse of each covariance's Cholesky factor
+    log_weights: NDArray[np.float32]  # (K,)
 
     def log_density(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return the log density at each of ``(N, 3)`` colours, but for a constant of all models."""
@@ -52,17 +45,7 @@ class ColourModel:
 def log_odds(lab: Image, hand: Mask, background: Mask) -> NDArray[np.float32]:
     """Return what each pixel's colour says, learned from the pixels of either side.
 
-    Parameters
-    ----------
-    lab
-        uint8 ``(H, W, 3)`` in CIE L*a*b*.
-    hand, background
-        bool ``(H, W)``, True for at least one pixel each.
-
-    Returns
-    -------
-    ndarray
-        ``(H, W)`` log-odds of hand against background, at most `MOST_ODDS` either way.
+    `lab` is CIE L*a*b*; each side has one pixel at least. The log-odds are at most `MOST_ODDS` either way.
     """
     of_hand, of_background = (fit(lab[side].astype(np.float32)) for side in (hand, background))
     coarse = (lab >> (8 - BITS)).astype(np.int32)
@@ -80,11 +63,6 @@ def fit(pixels: Pixels) -> ColourModel:
 
     The cluster that varies most is cut in two through its mean, across its main axis, until there are
     enough. Unlike k-means this needs no random start: the same pixels always give the same model.
-
-    Parameters
-    ----------
-    pixels
-        ``(N, 3)`` colours, at least one.
 
     References
     ----------

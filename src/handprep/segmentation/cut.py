@@ -31,25 +31,11 @@ def hand_mask(
 
     The network's and the landmarks' log-odds decide from which pixels the colours of hand and background
     are learned. All three together are cut along the edges of the window at `SIDE` pixels, and the cut has
-    its say for the window's own pixels.
+    its say for the window's own pixels. The mask is 1 for hand. The confidence is the intersection over union
+    of the mask and of what landmarks and colours say without the network.
 
-    Parameters
-    ----------
-    window
-        uint8 ``(S, S, 3)`` RGB.
-    share
-        ``(S, S)`` alpha of the network, 0 … 1.
-    inside
-        uint8 ``(S, S)``: 1 where the window shows the image, 0 beyond, where no colours are learned.
-    hand, others
-        In pixels of the window. Colours of the others are not learned for background.
-
-    Returns
-    -------
-    mask
-        uint8 ``(S, S)``: 1 hand, 0 background.
-    confidence
-        0 to 1: intersection over union of the mask and of what landmarks and colours say without the network.
+    `share` is alpha of the network, 0 … 1; `inside` is 0 where the window shows what lies beyond the image,
+    of which no colours are learned, as of other hands.
     """
     landmarks, bones = _of_landmarks(share.shape, hand), _bones(share.shape, hand)
     likely = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
@@ -87,22 +73,8 @@ def _bones(shape: tuple[int, ...], hand: Hand) -> NDArray[np.uint8]:
 def graph_cut(lab: Image, odds: LogOdds, certain: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the mask that agrees best with log-odds for each pixel and with the picture's edges.
 
-    Parameters
-    ----------
-    lab
-        uint8 ``(H, W, 3)`` picture in CIE L*a*b*.
-    odds
-        ``(H, W)`` log-odds of hand against background.
-    certain
-        ``(H, W)``, 1 where hand certainly is, else 0.
+    `lab` is CIE L*a*b*, `odds` of hand against background, and `certain` is 1 where hand certainly is.
 
-    Returns
-    -------
-    ndarray
-        uint8 ``(H, W)``: 1 hand, 0 background.
-
-    Notes
-    -----
     OpenCV lends its maximum-flow solver to `cv2.grabCut` alone, which wants mixtures of Gaussians
     instead of log-odds. So the log-odds are written into the first channel of a picture, as `STEP` grey
     levels each around 128, and the two "mixtures" are one Gaussian each, in this channel at 128 ± m with

@@ -31,16 +31,7 @@ def refined(window: Image, mask: NDArray[np.uint8], image: Image, toward: Affine
     determination: with this taken out, the mean colours of both sides get 0 and 1, and mixtures of them what
     lies between.
 
-    Parameters
-    ----------
-    window
-        uint8 ``(S, S, 3)`` RGB.
-    mask
-        uint8 ``(S, S)``: 1 hand, 0 background.
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    toward
-        From its pixels to those of the window.
+    `mask` is 1 for hand in the window, and `toward` leads from the image's pixels to the window's.
 
     References
     ----------

@@ -27,13 +27,8 @@ SOFTNESS = 1.5  # standard deviation, in pixels, of the drawing's blur
 def window(hand: Hand, side: int) -> Affine:
     """Return the map from a picture's pixels to those of the network's window, `side` pixels wide and high.
 
-    Parameters
-    ----------
-    hand
-        In pixels of the picture. With landmarks, its fingers point up in the window and there is room for
-        a part of the forearm below; with a box alone, the window stands upright around it.
-    side
-        Width and height of the window in pixels.
+    With landmarks, the fingers point up in it and there is room for a part of the forearm below; with a box
+    alone, it stands upright around it.
     """
     length = palm_length(hand)
     if hand.landmarks is None:
@@ -53,20 +48,10 @@ def window(hand: Hand, side: int) -> Affine:
 
 
 def drawing(hand: Hand, side: int) -> NDArray[np.uint8]:
-    """Return palm and bones of a hand as the network's fourth channel.
+    """Return palm and bones of a hand in the window as the network's fourth channel.
 
-    Parameters
-    ----------
-    hand
-        In pixels of the window.
-    side
-        Width and height of the window in pixels.
-
-    Returns
-    -------
-    ndarray
-        uint8 ``(side, side)``: 255 palm and fingers, 128 where the forearm begins, 0 elsewhere, with soft
-        edges; all 0 for a hand without landmarks.
+    uint8 ``(side, side)``: 255 palm and fingers, 128 where the forearm begins, 0 elsewhere, with soft edges;
+    all 0 for a hand without landmarks.
     """
     drawn = np.zeros((side, side), np.uint8)
     if hand.landmarks is None:
@@ -86,16 +71,8 @@ def drawing(hand: Hand, side: int) -> NDArray[np.uint8]:
 def wrist_line(landmarks: Points, length: float, below: float) -> tuple[NDArray[np.float64], float]:
     """Return the line that parts hand and forearm, as a unit vector towards the arm and an offset.
 
-    A point lies on the arm's side where its product with the vector exceeds the offset.
-
-    Parameters
-    ----------
-    landmarks
-        ``(21, 2)``.
-    length
-        Of the palm, in the same unit.
-    below
-        How far below the wrist the line lies, in palm lengths.
+    It lies `below` palm lengths below the wrist. A point is on the arm's side where its product with the
+    vector exceeds the offset.
     """
     down = landmarks[HandLandmark.WRIST].astype(np.float64) - landmarks[HandLandmark.MIDDLE_FINGER_MCP]
     reach = float(np.hypot(*down))

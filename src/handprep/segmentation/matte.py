@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from handprep import geometry, models
 from handprep.configurable import Configurable, check_choice, check_whole
 from handprep.geometry import Affine
+from handprep.images import check_rgb
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import cut, edges, framing, prior
-from handprep.segmentation.base import check_picture, connected_to, own_path, pixels_within
+from handprep.segmentation.base import connected_to, own_path, pixels_within
 from handprep.segmentation.network import NETWORK, Network, check_shipped
 
 MOST_SHRUNK = 0.6  # window pixels for one of the image, below which a warp would skip pixels
@@ -108,7 +109,7 @@ class HandMatte(Configurable):
         The confidence is the intersection over union of the mask and of what landmarks and colours say
         without the network, on average over the hands' areas; None if `fast`.
         """
-        check_picture(image)
+        check_rgb(image)
         alpha = np.zeros(image.shape[:2], np.uint8)
         network = per_thread(("matte", self._file, models.fingerprint(self._file), self.threads), self._open)
         confidences, areas = [0.0], [1e-9]

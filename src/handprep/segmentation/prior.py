@@ -14,7 +14,6 @@ from handprep.sample import Hand
 
 LogOdds: TypeAlias = NDArray[np.float32]  # (H, W): log of P(hand) / P(background)
 
-
 # Lengths count in palm lengths, wrist to middle knuckle: about 10 cm. Fitted to rendered hands and to
 # keyed photos with the landmarks that a detector finds, so that its errors are accounted for.
 HALF_A_FINGER = 0.1  # where one pixel in two is hand
@@ -36,13 +35,9 @@ def palm_length(hand: Hand) -> float:
         x0, y0, x1, y1 = hand.box
         return max(1.0, 0.5 * max(x1 - x0, y1 - y0))
     points = hand.landmarks.astype(np.float64)
-    lengths = np.hypot(
-        *(
-            points[[HandLandmark.INDEX_FINGER_MCP, HandLandmark.MIDDLE_FINGER_MCP, HandLandmark.PINKY_MCP]]
-            - points[HandLandmark.WRIST]
-        ).T
-    )
-    across = np.hypot(*(points[HandLandmark.INDEX_FINGER_MCP] - points[HandLandmark.PINKY_MCP]))
+    index, middle, _, little = points[KNUCKLES]
+    lengths = np.hypot(*(np.stack([index, middle, little]) - points[HandLandmark.WRIST]).T)
+    across = np.hypot(*(index - little))
     extent = np.ptp(points, axis=0).max()
     return float(max(1.0, *lengths, 1.3 * across, 0.4 * extent))
 
@@ -59,15 +54,7 @@ def reach(hand: Hand) -> Box:
 
 
 def log_odds(shape: tuple[int, int], hand: Hand) -> LogOdds:
-    """Return the log-odds of hand against background for each pixel of an image, from the landmarks alone.
-
-    Parameters
-    ----------
-    shape
-        Height and width of the image.
-    hand
-        The hand, in pixels of that image; it may lie partly or wholly outside. Without landmarks all is 0.
-    """
+    """Return the log-odds of hand against background for each pixel, from the landmarks alone; else 0."""
     if hand.landmarks is None:
         return np.zeros(shape, np.float32)
     bones = skeleton(shape, hand)
@@ -82,15 +69,7 @@ def log_odds(shape: tuple[int, int], hand: Hand) -> LogOdds:
 
 
 def skeleton(shape: tuple[int, int], hand: Hand) -> NDArray[np.uint8]:
-    """Draw where the hand certainly is, as 1 on 0: palm and finger bones, or the middle of a box.
-
-    Parameters
-    ----------
-    shape
-        Height and width of the picture.
-    hand
-        The hand, in pixels of that picture.
-    """
+    """Draw where the hand certainly is, as 1 on 0: palm and finger bones, or the middle of a box."""
     drawn = np.zeros(shape, np.uint8)
     if hand.landmarks is None:
         x0, y0, x1, y1 = hand.box

@@ -13,11 +13,12 @@ import PIL.Image
 from handprep import geometry, models
 from handprep.configurable import Configurable, check_choice, check_whole
 from handprep.errors import InputError
+from handprep.images import check_rgb
 from handprep.models import runtime
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import prior
-from handprep.segmentation.base import check_picture, connected_to, own_path, pixels_within
+from handprep.segmentation.base import connected_to, own_path, pixels_within
 
 MATTING = (240, 10, 10)  # rembg's defaults: surely hand above, background below, pixels of doubt between
 PROMPTED = {"sam"}  # networks that are told what to find, where others find what stands out
@@ -106,7 +107,7 @@ class RembgSegmenter(Configurable):
         ModelError
             If the model's file cannot be had or opened.
         """
-        check_picture(image)
+        check_rgb(image)
         if not hands or not self.only_hand:
             return self._salient(image)
         alpha = np.zeros(image.shape[:2], np.uint8)

@@ -18,26 +18,8 @@ def rembg_session(name: str, options: Any = None, *, path: Path | None = None) -
     Models that handprep does not know go through rembg's own downloader. Those that send the picture
     to somebody's server are refused: handprep keeps pictures on this machine.
 
-    Parameters
-    ----------
-    name
-        rembg's name of the model, such as ``"u2net"``.
-    options
-        An ``onnxruntime.SessionOptions``; None for its defaults.
-    path
-        A file of the user's own to open in place of the model's.
-
-    Returns
-    -------
-    rembg.sessions.base.BaseSession
-        For its method ``predict(pil_image)``, or ``rembg.remove(…, session=…)``.
-
-    Raises
-    ------
-    InputError
-        If rembg has no such model, or it does not run on this machine.
-    ModelError
-        If the file cannot be had or opened.
+    `path` is a file of the user's own in place of the model's. InputError says that rembg has no such model
+    that runs on this machine, and ModelError that the file cannot be had or opened.
     """
     onnxruntime = runtime.imported()
     from rembg.sessions import sessions_class  # noqa: PLC0415 - heavy
