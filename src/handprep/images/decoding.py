@@ -53,7 +53,7 @@ _HEAD = 64  # bytes; the brands of AVIF and HEIC lie within them
 _REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can leave out, the largest first
 _STRIPE = 1 << 17  # pixels copied at a time: small enough for the processor's cache
 # How many times the memory or time of a plain RGB picture a decoder takes for a pixel (tests/fuzz/bombs.py).
-_WEBP, _AVIF, _RUN_LENGTHS = 2.2, 3.0, 10.0
+_WEBP, _AVIF, _HEIF, _RUN_LENGTHS = 2.2, 2.4, 2.4, 10.0
 _RGB_BYTES = 7  # a pixel: 4 of Pillow's and 3 of ours
 _MOST_SCANS = 50  # of a JPEG; programs that write progressive ones make about ten
 _LONGEST, _NARROWEST = 65_535, 64  # beyond that, rows cost more than the pixels in them
@@ -270,7 +270,7 @@ def _check_size(picture: PIL.Image.Image, name: str, max_pixels: int | None) -> 
 def _weight(picture: PIL.Image.Image) -> tuple[float, str]:
     """Return how many times the cost of an RGB picture's pixel a pixel of this one may take, and why."""
     kind = str(picture.format)
-    weights = {f"{kind} takes more memory": {"WEBP": _WEBP, "AVIF": _AVIF, "HEIF": _AVIF}.get(kind, 1.0)}
+    weights = {f"{kind} takes more memory": {"WEBP": _WEBP, "AVIF": _AVIF, "HEIF": _HEIF}.get(kind, 1.0)}
     tiles = getattr(picture, "tile", ())
     if tiles and tiles[0][0] == "bmp_rle":
         weights["run lengths take more time"] = _RUN_LENGTHS
