@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
 import struct
@@ -260,7 +261,7 @@ def tiff_of(kind: str, size: tuple[int, int], rows: int) -> bytes:
 
 def avif(random: Random) -> bytes:
     """One colour, opaque or transparent."""
-    side = random.choice((1000, 4000))  # which is encoded, and shown as more than it is
+    side = random.choice((1000, 7000))
     return avif_of((side, side), random.choice(("RGB", "RGBA")))
 
 
@@ -269,6 +270,21 @@ def avif_of(size: tuple[int, int], mode: str) -> bytes:
     """Return an AVIF of one colour."""
     buffer = io.BytesIO()
     PIL.Image.new(mode, size).save(buffer, "AVIF", speed=10)
+    return buffer.getvalue()
+
+
+def heic(random: Random) -> bytes:
+    """One colour, opaque or transparent."""
+    side = random.choice((1000, 4800, 7000))
+    return heic_of((side, side), random.choice(("RGB", "RGBA")))
+
+
+@cache
+def heic_of(size: tuple[int, int], mode: str) -> bytes:
+    """Return an HEIC of one colour."""
+    pillow_heif = importlib.import_module("pillow_heif")
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(PIL.Image.new(mode, size)).save(buffer, quality=50)
     return buffer.getvalue()
 
 
@@ -283,6 +299,7 @@ def ppm(random: Random) -> bytes:
 
 KINDS: tuple[Callable[[Random], bytes], ...] = (png, gif, webp, bmp, jpeg, tiff, ppm)
 KINDS += (avif,) if features.check("avif") else ()
+KINDS += (heic,) if importlib.util.find_spec("pillow_heif") else ()
 
 
 BIG = (13_376, 13_376)  # just within what Pillow takes

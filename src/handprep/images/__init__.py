@@ -18,8 +18,8 @@ from handprep.configurable import check_choice, check_colour, is_whole
 from handprep.errors import ImageError, InputError
 from handprep.images import arrays, decoding, tensors
 from handprep.images.arrays import Colour, check_rgb
-from handprep.images.decoding import MAX_PIXELS
 from handprep.images.encoding import encode, write
+from handprep.images.limits import MAX_PIXELS
 from handprep.names import printable
 from handprep.sample import Alpha, Image, Sample
 

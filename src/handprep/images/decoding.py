@@ -8,32 +8,27 @@ for the PIL image opened from it.
 from __future__ import annotations
 
 import importlib
-import io
-import os
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
-from numpy.typing import NDArray
-from PIL import ExifTags, ImageCms
+from PIL import ExifTags
 
 from handprep import geometry
 from handprep.errors import ImageError, InputError
 from handprep.geometry import Affine
 from handprep.images import arrays
 from handprep.images.arrays import Colour
+from handprep.images.limits import check_size
+from handprep.images.pixels import GREY, SIXTEEN, deepen, pixels_of, to_srgb
 from handprep.names import printable
 from handprep.sample import Alpha, Image
-
-LIMIT_VARIABLE = "HANDPREP_MAX_PIXELS"
-# With 7 bytes a pixel, the most for RGB, that is 840 MB; phones' photos of 108 megapixels pass.
-MAX_PIXELS = int(os.environ.get(LIMIT_VARIABLE, "") or 120_000_000)
 
 FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC and binary PPM"
 _SIGNATURES = (
@@ -51,12 +46,6 @@ _SIGNATURES = (
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")  # ISO/IEC 23008-12
 _HEAD = 64  # bytes; the brands of AVIF and HEIC lie within them
 _REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can leave out, the largest first
-_STRIPE = 1 << 17  # pixels copied at a time: small enough for the processor's cache
-# How many times the memory or time of a plain RGB picture a decoder takes for a pixel (tests/fuzz/bombs.py).
-_WEBP, _AVIF, _RUN_LENGTHS = 2.2, 3.0, 10.0
-_RGB_BYTES = 7  # a pixel: 4 of Pillow's and 3 of ours
-_MOST_SCANS = 50  # of a JPEG; programs that write progressive ones make about ten
-_LONGEST, _NARROWEST = 65_535, 64  # beyond that, rows cost more than the pixels in them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,7 +96,7 @@ def decode(
     """
     with _damage_as_image_error(name, odd=ImageError), _quiet():
         picture = _open(stream, name)
-        _check_size(picture, name, max_pixels)
+        check_size(picture, name, max_pixels)
         full = picture.size
         factor = _reduce(picture, at_least)
         # Pillow joins what it reads to what is left over: block by block, that takes hours for a long row
@@ -115,11 +104,12 @@ def decode(
         tiles = list(picture.tile)
         picture.load()
         orientation = _orientation(picture)  # after loading: a TIFF is turned and PNG finds its EXIF by then
-        image, alpha, depth = _pixels(picture, background)
-        is_dark = picture.mode == "RGB" and _SIXTEEN.search(repr(tiles)) and image.max() < 64
+        image, alpha, depth = pixels_of(picture, background)
+        is_dark = picture.mode == "RGB" and SIXTEEN.search(repr(tiles)) and image.max() < 64
         del picture  # which holds its pixels, and what follows needs as much again
         if is_dark:
-            depth = _deepen(image, stream, name)
+            stream.seek(0)
+            depth = deepen(image, _open(stream, name))
         image = arrays.upright(image, orientation)
         return Decoded(
             image=image,
@@ -138,11 +128,11 @@ def flatten(
     another mode or range than can be understood is an `InputError`.
     """
     with _damage_as_image_error(name, odd=InputError), _quiet():
-        _check_size(picture, name, max_pixels)
+        check_size(picture, name, max_pixels)
         picture.load()
         orientation = _orientation(picture)
-        image, alpha, depth = _pixels(picture, background)
-        if picture.mode.partition(";")[0] in _GREY and not picture.has_transparency_data:
+        image, alpha, depth = pixels_of(picture, background)
+        if picture.mode.partition(";")[0] in GREY and not picture.has_transparency_data:
             image = np.ascontiguousarray(image[..., 0])
         return Decoded(
             image=arrays.upright(image, orientation),
@@ -165,7 +155,7 @@ def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
         exif.pop(ExifTags.Base.Orientation, None)
         if exif:
             info["exif"] = exif.tobytes()
-    if "icc_profile" in given and _to_srgb(picture, "RGB") is None:
+    if "icc_profile" in given and to_srgb(picture, "RGB") is None:
         info["icc_profile"] = given["icc_profile"]
     return info
 
@@ -249,72 +239,6 @@ def _format_of(head: bytes, name: str) -> str:
     )
 
 
-def _check_size(picture: PIL.Image.Image, name: str, max_pixels: int | None) -> None:
-    width, height = picture.size
-    if width <= 0 or height <= 0:
-        raise ImageError(
-            f"{name} cannot be read: {width} x {height} pixels, and a picture needs at least one"
-        )
-    if max_pixels is None:
-        return
-    weight, why = _weight(picture)
-    if width * height * weight > max_pixels:
-        counted = f", each of which counts {weight:.1f} times as {why}," if weight > 1 else ""
-        raise ImageError(
-            f"{name} cannot be read: {width} x {height} pixels{counted} are more than the limit of "
-            f"{max_pixels}, which keeps hostile files from filling the memory. If you trust it, raise "
-            f"max_pixels, or for all pictures the environment variable {LIMIT_VARIABLE}"
-        )
-
-
-def _weight(picture: PIL.Image.Image) -> tuple[float, str]:
-    """Return how many times the cost of an RGB picture's pixel a pixel of this one may take, and why."""
-    kind = str(picture.format)
-    weights = {f"{kind} takes more memory": {"WEBP": _WEBP, "AVIF": _AVIF, "HEIF": _AVIF}.get(kind, 1.0)}
-    tiles = getattr(picture, "tile", ())
-    if tiles and tiles[0][0] == "bmp_rle":
-        weights["run lengths take more time"] = _RUN_LENGTHS
-    if _SIXTEEN.search(repr(tiles)) and picture.mode == "RGB":
-        weights["its 16 bits may be decoded twice"] = 2.0
-    if kind == "TIFF":  # Pillow's pixels, and a strip of the file's, which may be all
-        bits = picture.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
-        weights[f"{bits} bits take more memory"] = (4 + sum(bits) / 8) / _RGB_BYTES
-    if kind in ("JPEG", "MPO") and tiles:
-        scans, channels = _scans(picture), len(picture.getbands())
-        if scans > 1:  # then libjpeg keeps the coefficients of them all
-            weights["its scans take more memory"] = (4 + 2 * channels) / _RGB_BYTES
-            weights[f"{scans} scans take more time"] = scans / _MOST_SCANS
-    if max(picture.size) > _LONGEST:
-        weights["it is so narrow"] = _NARROWEST / min(picture.size)
-    why = max(weights, key=weights.__getitem__)
-    return max(1.0, weights[why]), why
-
-
-def _scans(picture: Any) -> int:
-    """Return how many scans a JPEG file that was just opened has, or 1 where there can be no more."""
-    stream = picture.fp
-    place = stream.tell()  # behind the marker of the first scan: then come its length and channels
-    first = stream.read(3)
-    channels = first[2] if len(first) == 3 else 0
-    content = b""
-    if picture.info.get("progressive") or channels < len(picture.getbands()):
-        content = stream.read()
-    stream.seek(place)
-    if content.count(b"\xff\xda") < _MOST_SCANS:
-        return 1 + content.count(b"\xff\xda")
-    scans, position = 1, 0
-    while marker := _MARKER.search(content, position):  # past what lies in segments or behind the end
-        position, kind = marker.end(), marker[1]
-        if kind == b"\xd9":
-            break
-        scans += kind == b"\xda"
-        position += int.from_bytes(content[position : position + 2], "big")
-    return scans
-
-
-_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")  # but for those without a length in a scan
-
-
 def _reduce(picture: PIL.Image.Image, at_least: int | None) -> int:
     """Tell the JPEG decoder to decode a part of the frequencies; return the factor."""
     if at_least is None or picture.format not in ("JPEG", "MPO"):
@@ -350,129 +274,6 @@ def _orientation(picture: PIL.Image.Image) -> int:
     except Exception:  # noqa: BLE001 - hostile bytes again, but a photo is whole without its EXIF
         return 1
     return value if isinstance(value, int) and value in arrays.ORIENTATIONS else 1
-
-
-def _pixels(picture: PIL.Image.Image, background: Colour | None) -> tuple[Image, Alpha | None, int | None]:
-    """Return an image of any mode as RGB, with its alpha if that is kept, and its depth if it has more bits.
-
-    It is made stripe by stripe: at once, PIL and numpy would make several copies of the whole.
-    """
-    width, height = picture.size
-    convert, depth = _converter(picture)
-    keeps_alpha = background is None and picture.has_transparency_data
-    alpha = np.empty((height, width), np.uint8) if keeps_alpha else None
-    pixels = np.empty((height, width, 3), np.uint8)
-    rows = max(1, _STRIPE // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        stripe = convert(picture if rows >= height else picture.crop((0, top, width, bottom)))
-        if alpha is not None:
-            pixels[top:bottom], alpha[top:bottom] = stripe[..., :3], stripe[..., 3]
-        elif stripe.ndim == 3 and stripe.shape[2] == 4:
-            pixels[top:bottom] = arrays.over(stripe, background or (255, 255, 255))
-        else:
-            pixels[top:bottom] = stripe if stripe.ndim == 3 else stripe[..., None]
-    return pixels, alpha, depth
-
-
-def _deepen(image: Image, stream: BinaryIO, name: str) -> int:
-    """Scale RGB of 16 bits a channel, of which Pillow takes the upper 8 alone, by the bits that are used.
-
-    Told that the bytes come in the other order, Pillow takes the lower 8. Return how many are used.
-    """
-    stream.seek(0)
-    picture = _open(stream, name)
-    picture.tile = [tile._replace(args=_other_order(tile.args)) for tile in picture.tile]
-    picture.load()
-    width, height = picture.size
-    rows = max(1, _STRIPE // width)
-
-    def stripes() -> Iterator[tuple[Image, NDArray[np.uint16]]]:
-        for top in range(0, height, rows):
-            high = image[top : top + rows]
-            low = np.asarray(picture.crop((0, top, width, min(top + rows, height))))
-            yield high, high.astype(np.uint16) << 8 | low
-
-    depth = max(arrays.depth_of(levels) for _, levels in stripes())
-    for part, levels in stripes():
-        part[:] = arrays.eight_bits(levels, depth)
-    return depth
-
-
-def _other_order(args: Any) -> Any:
-    if isinstance(args, tuple):
-        return tuple(map(_other_order, args))
-    if isinstance(args, str):
-        return _SIXTEEN.sub(lambda order: ";16L" if order[1] == "B" else ";16B", args)
-    return args
-
-
-_SIXTEEN = re.compile(";16([BLN])")  # Pillow's names of samples in a file: big-endian, little, the machine's
-
-
-def _converter(
-    picture: PIL.Image.Image,
-) -> tuple[Callable[[PIL.Image.Image], NDArray[np.uint8]], int | None]:
-    """Return what turns stripes of an image into grey, RGB or RGBA, and the bits it has used if not 8."""
-    mode = picture.mode
-    if mode == "LAB":
-        raise InputError("pictures of mode LAB are not understood: convert to RGB first, with PIL.ImageCms")
-    if mode == "F":
-        white = _white(picture)
-        return lambda stripe: arrays.eight_bits(np.asarray(stripe) / white), None
-    if mode == "I" or mode.startswith("I;16"):
-        depth = _depth(picture)
-        return lambda stripe: arrays.eight_bits(np.asarray(stripe).astype(np.uint16), depth), depth
-    target = "RGBA" if picture.has_transparency_data else "RGB"
-    to_srgb = _to_srgb(picture, target)
-
-    def converted(stripe: PIL.Image.Image) -> NDArray[np.uint8]:
-        if stripe.mode == "La":
-            stripe = stripe.convert("LA")
-        if to_srgb is not None and stripe.mode == "CMYK":
-            return np.asarray(ImageCms.applyTransform(stripe, to_srgb))
-        stripe = stripe if stripe.mode == target else stripe.convert(target)
-        return np.asarray(stripe if to_srgb is None else ImageCms.applyTransform(stripe, to_srgb))
-
-    return converted, None
-
-
-def _white(picture: PIL.Image.Image) -> float:
-    """Return the number that stands for white among floats: 1, or 255 where they go up to that."""
-    _, high = picture.getextrema()
-    return 255.0 if 2 < float(high) <= 255 else 1.0  # type: ignore[arg-type]
-
-
-def _depth(picture: PIL.Image.Image) -> int:
-    """Return how many of 16 bits are used: what the file says, else the fewest that hold the largest."""
-    levels = np.asarray(picture)
-    low, high = int(levels.min()), int(levels.max())
-    if low < 0 or high > 65535:  # of mode I: how older Pillows give 16-bit grey
-        raise InputError(f"a picture of mode I must hold numbers from 0 to 65535, not {low} to {high}")
-    largest = getattr(picture, "tag_v2", {}).get(_MAX_SAMPLE_VALUE, (0,))
-    said = int(max(largest) if isinstance(largest, tuple) else largest).bit_length()
-    fewest = arrays.depth_of(levels)
-    return said if said in arrays.DEPTHS and said >= fewest else fewest
-
-
-_MAX_SAMPLE_VALUE = 281  # of TIFF 6.0
-_GREY = ("1", "L", "I", "F")
-
-
-def _to_srgb(picture: PIL.Image.Image, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return what converts by the picture's colour profile, if it has one that is whole and not sRGB."""
-    content = picture.info.get("icc_profile")
-    if not content or picture.mode not in ("RGB", "RGBA", "P", "CMYK"):
-        return None
-    mode = "CMYK" if picture.mode == "CMYK" else mode
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
-        if "sRGB" in ImageCms.getProfileDescription(profile):
-            return None
-        out = "RGB" if mode == "CMYK" else mode
-        return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, out)
-    except Exception:  # noqa: BLE001 - hostile bytes again, but a photo can be seen without its profile
-        return None
 
 
 class _WhileDecoding(threading.local):
