@@ -87,7 +87,7 @@ class BlindTo:
         return SINGLE.look(image, region)
 
 
-TURNED = View(light="smoothed", pad=0.3, turn=90)
+TURNED = View(light="smoothed", pad=0.05, turn=90)
 
 
 @pytest.mark.parametrize(

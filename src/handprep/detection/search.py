@@ -31,7 +31,8 @@ TURN, LARGER, SMALLER = 0.3, 1.25, 0.87  # radians and factors of the looks arou
 SURE, SURE_OF_WEAK_PALM, WEAK_PALM = 0.75, 0.9, 0.5
 FIRST_LOOK_PRESENCE = 0.5  # what all looks at a doubtful hand of the first look must reach: MediaPipe's own
 
-OWN, CHANGED = 0.6, 0.7  # the presence that views must show: in the image's own colours, in changed ones
+# The presence that views must show: in the image's own colours, in changed ones, in greys made skin.
+OWN, CHANGED, SKIN = 0.6, 0.7, 0.8
 # Each row is one sheet: views that share one run of the palm network. docs/explanation/search.md has what
 # each brings.
 VIEWS: tuple[tuple[View, ...], ...] = (
@@ -55,12 +56,11 @@ VIEWS: tuple[tuple[View, ...], ...] = (
 )
 FURTHER: tuple[tuple[View, ...], ...] = (
     (
-        View(light="skin-toned balanced smoothed", pad=0.15, presence=CHANGED),
+        View(light="skin-toned balanced smoothed", pad=0.15, presence=SKIN),
         View(light="equalised smoothed", pad=0.15, presence=CHANGED),
         View(light="brightened smoothed", pad=0.15, turn=180, presence=CHANGED),
         View(light="smoothed", pad=0.15, turn=90, presence=OWN),
     ),
-    (View(light="skin-toned balanced smoothed", pad=0.1, presence=CHANGED),),
     (View(light="smoothed", pad=0.4, presence=OWN),),
 )
 LEAST_PALM, FIRST_SIGHT = 0.05, 0.1  # palm score and presence from which something is looked at again
@@ -181,10 +181,13 @@ class _Search:
         else:
             hands = self._palms.hands_at(self._image, self._seen(self._palms.propose(self._image)))
             self._first_palm = self._best_palm
-        return tuple(hand for hand in hands if not _is_doubtful(hand) or self._is_sure(hand))
+        sure = (self._sure(hand) for hand in hands)
+        return tuple(hand for hand in sure if hand is not None)
 
-    def _is_sure(self, hand: Hand) -> bool:
-        return hand.landmarks is None or bool(confirmed(self._looker, self._image, hand, FIRST_LOOK_PRESENCE))
+    def _sure(self, hand: Hand) -> Hand | None:
+        if hand.landmarks is None or not _is_doubtful(hand):
+            return hand
+        return confirmed(self._looker, self._image, hand, FIRST_LOOK_PRESENCE)
 
     def in_views(self, views: tuple[View | tuple[View, ...], ...]) -> tuple[Hand, ...]:
         """Return the hands of the first view that shows some."""
