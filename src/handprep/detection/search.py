@@ -37,12 +37,6 @@ OWN, CHANGED, SKIN = 0.6, 0.7, 0.8
 # each brings.
 VIEWS: tuple[tuple[View, ...], ...] = (
     (
-        View(light="smoothed", pad=0.15, presence=OWN),
-        View(light="balanced smoothed", pad=0.15, presence=CHANGED),
-        View(light="swapped smoothed", pad=0.15, presence=CHANGED),
-        View(light="brightened smoothed", pad=0.15, presence=CHANGED),
-    ),
-    (
         View(light="brightened smoothed", pad=0.4, presence=CHANGED),
         View(light="balanced smoothed", pad=0.4, presence=CHANGED),
         View(light="swapped smoothed", pad=0.4, presence=CHANGED),
@@ -53,8 +47,15 @@ VIEWS: tuple[tuple[View, ...], ...] = (
         View(light="balanced smoothed", pad=0.15, turn=180, presence=CHANGED),
         View(light="balanced smoothed", pad=0.15, turn=-90, presence=CHANGED),
     ),
+    (View(light="brightened smoothed", pad=0.4, presence=CHANGED),),
 )
 FURTHER: tuple[tuple[View, ...], ...] = (
+    (
+        View(light="smoothed", pad=0.15, presence=OWN),
+        View(light="balanced smoothed", pad=0.15, presence=CHANGED),
+        View(light="swapped smoothed", pad=0.15, presence=CHANGED),
+        View(light="brightened smoothed", pad=0.15, presence=CHANGED),
+    ),
     (
         View(light="skin-toned balanced smoothed", pad=0.15, presence=SKIN),
         View(light="equalised smoothed", pad=0.15, presence=CHANGED),
@@ -105,7 +106,7 @@ class SearchingDetector(Configurable):
     --------
     >>> from handprep.detection.litert import LiteRTDetector
     >>> SearchingDetector(LiteRTDetector()).views[0][0].name
-    'smoothed, padded 0.15'
+    'brightened smoothed, padded 0.4'
     """
 
     detector: HandDetector
@@ -182,7 +183,7 @@ class _Search:
             hands = self._palms.hands_at(self._image, self._seen(self._palms.propose(self._image)))
             self._first_palm = self._best_palm
         sure = (self._sure(hand) for hand in hands)
-        return tuple(hand for hand in sure if hand is not None)
+        return without_duplicates(hand for hand in sure if hand is not None)
 
     def _sure(self, hand: Hand) -> Hand | None:
         if hand.landmarks is None or not _is_doubtful(hand):
