@@ -10,8 +10,9 @@ import pytest
 
 from handprep import geometry, images
 from handprep.detection.litert import LiteRTDetector
-from handprep.detection.search import FURTHER, VIEWS, SearchingDetector, confirmed
-from handprep.detection.views import View
+from handprep.detection.refinement import confirmed
+from handprep.detection.search import SearchingDetector
+from handprep.detection.views import FURTHER, VIEWS, View
 from handprep.errors import InputError
 from handprep.sample import Hand
 from tests.rendered import photos

@@ -14,8 +14,9 @@ from handprep.detection.base import HandDetector, LandmarkDetector, Proposal
 from handprep.detection.duplicates import without_duplicates
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.palm import SIZE
-from handprep.detection.region import Region, region_of_landmarks, shrunk
-from handprep.detection.views import View, recolour, tile_sides
+from handprep.detection.refinement import confirmed
+from handprep.detection.region import Region, shrunk
+from handprep.detection.views import CHANGED, FURTHER, VIEWS, View, recolour, tile_sides
 from handprep.errors import InputError
 from handprep.geometry import Affine
 from handprep.images import check_rgb
@@ -24,46 +25,11 @@ from handprep.sample import Hand, Image
 LARGEST = 2048  # pixels of the long side of what is looked at first, and cut into tiles
 THUMBNAIL, CONFIRMING = 256, 640  # of the copies that views are made of, and that hands are confirmed in
 
-TRACKED = 2  # looks at where the last look's landmarks lie
-TURN, LARGER, SMALLER = 0.3, 1.25, 0.87  # radians and factors of the looks around it
 # A hand of the first look that is less present than the first of these must be confirmed, too, and one whose
 # palm was weak, if less present than the second.
 SURE, SURE_OF_WEAK_PALM, WEAK_PALM = 0.75, 0.9, 0.5
 FIRST_LOOK_PRESENCE = 0.5  # what all looks at a doubtful hand of the first look must reach: MediaPipe's own
 
-# The presence that views must show: in the image's own colours, in changed ones, in greys made skin.
-OWN, CHANGED, SKIN = 0.6, 0.7, 0.8
-# Each row is one sheet: views that share one run of the palm network. docs/explanation/search.md has what
-# each brings.
-VIEWS: tuple[tuple[View, ...], ...] = (
-    (
-        View(light="brightened smoothed", pad=0.4, presence=CHANGED),
-        View(light="balanced smoothed", pad=0.4, presence=CHANGED),
-        View(light="swapped smoothed", pad=0.4, presence=CHANGED),
-        View(light="smoothed", pad=0.15, turn=45, presence=OWN),
-        View(light="smoothed", pad=0.15, turn=-45, presence=OWN),
-        View(light="swapped balanced smoothed", pad=0.15, presence=CHANGED),
-        View(light="balanced smoothed", pad=0.15, turn=90, presence=CHANGED),
-        View(light="balanced smoothed", pad=0.15, turn=180, presence=CHANGED),
-        View(light="balanced smoothed", pad=0.15, turn=-90, presence=CHANGED),
-    ),
-    (View(light="brightened smoothed", pad=0.4, presence=CHANGED),),
-)
-FURTHER: tuple[tuple[View, ...], ...] = (
-    (
-        View(light="smoothed", pad=0.15, presence=OWN),
-        View(light="balanced smoothed", pad=0.15, presence=CHANGED),
-        View(light="swapped smoothed", pad=0.15, presence=CHANGED),
-        View(light="brightened smoothed", pad=0.15, presence=CHANGED),
-    ),
-    (
-        View(light="skin-toned balanced smoothed", pad=0.15, presence=SKIN),
-        View(light="equalised smoothed", pad=0.15, presence=CHANGED),
-        View(light="brightened smoothed", pad=0.15, turn=180, presence=CHANGED),
-        View(light="smoothed", pad=0.15, turn=90, presence=OWN),
-    ),
-    (View(light="smoothed", pad=0.4, presence=OWN),),
-)
 LEAST_PALM, FIRST_SIGHT = 0.05, 0.1  # palm score and presence from which something is looked at again
 # So many looks in vain, within that share of a region's side and those radians, after which a place is left.
 REFUSED, CLOSE, TURNED = 2, 0.2, 0.6
@@ -317,37 +283,3 @@ def _is_close(one: Region, other: Region) -> bool:
 
 def _is_doubtful(hand: Hand) -> bool:
     return hand.score < (SURE_OF_WEAK_PALM if hand.palm_score < WEAK_PALM else SURE)
-
-
-def confirmed(detector: LandmarkDetector, image: Image, hand: Hand, presence: float) -> Hand | None:
-    """Return the hand as the landmark network sees it when it looks again, or None if it then doubts it.
-
-    The network looks twice where the landmarks say that the hand is, as MediaPipe does from one video frame
-    to the next, and then at that place a little turned, larger and smaller. A real hand stays present in all
-    looks; of what only resembles one, some look shows that.
-
-    Parameters
-    ----------
-    detector
-        Whose landmark network looks.
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    hand
-        A hand with landmarks in pixels of `image`.
-    presence
-        What every look must reach, 0 to 1.
-    """
-    for _ in range(TRACKED):
-        if hand.landmarks is None:
-            return None
-        region = region_of_landmarks(hand.landmarks)
-        if region.side < 1:  # all landmarks in one point
-            return None
-        again = detector.look(image, region)
-        if again.score < presence:
-            return None
-        hand = replace(again, palm_score=hand.palm_score)
-    assert hand.landmarks is not None
-    place = region_of_landmarks(hand.landmarks)
-    nearby = (place.turned(TURN), place.turned(-TURN), place.scaled(LARGER), place.scaled(SMALLER))
-    return hand if all(detector.look(image, region).score >= presence for region in nearby) else None

@@ -54,10 +54,10 @@ def _swapped(image: Image) -> Image:
 def _skin_toned(image: Image) -> Image:
     """Colour the greys as skin: for grey images and such of a single strong colour."""
     grey: Any = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return np.asarray(np.clip(grey[..., None] * SKIN, 0, 255), np.uint8)
+    return np.asarray(np.clip(grey[..., None] * SKIN_COLOUR, 0, 255), np.uint8)
 
 
-SKIN = np.array([1.25, 0.97, 0.82], np.float32)
+SKIN_COLOUR = np.array([1.25, 0.97, 0.82], np.float32)
 
 LIGHTS: dict[str, Callable[[Image], Image]] = {
     "as-is": lambda image: image,
@@ -177,6 +177,41 @@ class View(Configurable):
             placed,
         )
         return shown, forward
+
+
+# The presence that views must show: in the image's own colours, in changed ones, in greys made skin.
+OWN, CHANGED, SKIN = 0.6, 0.7, 0.8
+# Each row is one sheet: views that share one run of the palm network. docs/explanation/search.md has what
+# each brings.
+VIEWS: tuple[tuple[View, ...], ...] = (
+    (
+        View(light="brightened smoothed", pad=0.4, presence=CHANGED),
+        View(light="balanced smoothed", pad=0.4, presence=CHANGED),
+        View(light="swapped smoothed", pad=0.4, presence=CHANGED),
+        View(light="smoothed", pad=0.15, turn=45, presence=OWN),
+        View(light="smoothed", pad=0.15, turn=-45, presence=OWN),
+        View(light="swapped balanced smoothed", pad=0.15, presence=CHANGED),
+        View(light="balanced smoothed", pad=0.15, turn=90, presence=CHANGED),
+        View(light="balanced smoothed", pad=0.15, turn=180, presence=CHANGED),
+        View(light="balanced smoothed", pad=0.15, turn=-90, presence=CHANGED),
+    ),
+    (View(light="brightened smoothed", pad=0.4, presence=CHANGED),),
+)
+FURTHER: tuple[tuple[View, ...], ...] = (
+    (
+        View(light="smoothed", pad=0.15, presence=OWN),
+        View(light="balanced smoothed", pad=0.15, presence=CHANGED),
+        View(light="swapped smoothed", pad=0.15, presence=CHANGED),
+        View(light="brightened smoothed", pad=0.15, presence=CHANGED),
+    ),
+    (
+        View(light="skin-toned balanced smoothed", pad=0.15, presence=SKIN),
+        View(light="equalised smoothed", pad=0.15, presence=CHANGED),
+        View(light="brightened smoothed", pad=0.15, turn=180, presence=CHANGED),
+        View(light="smoothed", pad=0.15, turn=90, presence=OWN),
+    ),
+    (View(light="smoothed", pad=0.4, presence=OWN),),
+)
 
 
 def tile_sides(length: int, count: int) -> list[tuple[int, int]]:
