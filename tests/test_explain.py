@@ -138,3 +138,15 @@ def test_explaining_costs_next_to_nothing():
     FULL.run(PHOTO.path)
     ratios = [seconds(FULL.explain) / seconds(FULL.run) for _ in range(5)]
     assert min(ratios) < 1.1  # of five, as other programs disturb
+
+
+def test_a_photo_of_the_other_side_says_what_was_found():
+    photo = next(photo for photo in photos() if photo.handedness == "Right" and photo.label == "paper")
+    for on_missing in ("keep", "skip"):
+        explanation = Pipeline([HandCropper(hand="left", on_missing=on_missing)]).explain(photo.path)
+        assert "not the wanted hand; found Right" in explanation.captions[0]
+
+
+def test_nested_pipelines_are_explained_step_by_step():
+    nested = Pipeline([Pipeline([HandCropper()]), Pipeline([ResizePad(64)])]).explain(photos()[1].path)
+    assert [caption.split("\n")[0] for caption in nested.captions[1:]] == ["HandCropper", "ResizePad"]

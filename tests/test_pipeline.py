@@ -129,7 +129,7 @@ def test_each_treats_a_photo_without_a_hand_as_run_does(on_missing, count):
 
 @pytest.mark.parametrize("pipeline", [Pipeline([ResizePad(64)]), Pipeline([HandCropper(hand="all")])])
 def test_each_needs_a_transform_that_crops_to_one_hand(pipeline):
-    with pytest.raises(InputError, match="HandCropper"):
+    with pytest.raises(InputError, match="an image for each hand"):
         next(pipeline.each(np.zeros((9, 9, 3), np.uint8)))
 
 

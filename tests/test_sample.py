@@ -142,6 +142,7 @@ DEPTH = np.random.default_rng(2).uniform(-40, 10, 21).astype(np.float32)
         {"depth": DEPTH[:, None]},
         {"world": WORLD[:, :2]},
         {"handedness_score": np.inf},
+        {"handedness": "left"},
     ],
 )
 def test_a_hand_with_impossible_numbers_is_refused(changes):

@@ -60,7 +60,8 @@ class Explanation:
         result = replace(last, hands=(), alpha=last.alpha if last.transparent else None)
         shown = (self.photo, *self.samples[1:], *(() if self.error else (result,)))
         tiles = [drawing.thumbnail(sample, SIDE, SIDE) for sample in shown]
-        views = [look.tile() for look in self._looks()] if self.photo.hands == () else []
+        missed = self.photo.hands == () and not self._unwanted()
+        views = [look.tile() for look in self._looks()] if missed else []
         rows = [views[start : start + VIEWS_IN_A_ROW] for start in range(0, len(views), VIEWS_IN_A_ROW)]
         steps = [*zip(tiles, (*self.captions, "the result"), strict=False)]
         return stack([sheet([steps], side=SIDE), *(sheet([row], side=VIEW_SIDE) for row in rows)])
@@ -79,23 +80,30 @@ class Explanation:
     def captions(self) -> tuple[str, ...]:
         """Of the photo: what was found, or why nothing; of each step: what was chosen and decided."""
         photo = self.photo
-        steps = zip(self.pipeline, self.samples, self.samples[1:], strict=False)
+        steps = zip(self.pipeline.parts, self.samples, self.samples[1:], strict=False)
         found = [f"{hand.caption}, view {hand.view}" for hand in photo.hands or ()]
         lines = [photo.name, _size(photo), *(found if photo.hands != () else [self._why()])]
         return ("\n".join(lines), *(_caption(*step) for step in steps))
 
     def _why(self) -> str:
+        if others := self._unwanted():
+            return f"not the wanted hand; found {', '.join(hand.caption for hand in others)}"
         detector = self._asked()[0]
-        others = len(detector.each_view) if isinstance(detector, SearchingDetector) else 0
-        tried = f"{others} other views convinced no more" if others else "no other view was tried"
+        count = len(detector.each_view) if isinstance(detector, SearchingDetector) else 0
+        tried = f"{count} other views convinced no more" if count else "no other view was tried"
         return f"no hand: {', '.join(next(self._looks()).scores)}; {tried}"
+
+    def _unwanted(self) -> tuple[Hand, ...]:
+        """Return the hands of a photo without the wanted one."""
+        detector, image = self._asked()
+        return detector.detect(image)
 
     def _looks(self) -> Iterator[Look]:
         return looks(*self._asked())
 
     def _asked(self) -> tuple[HandDetector, Image]:
         """Return the detector that found nothing, and the image that it was given."""
-        for transform, sample in zip(self.pipeline, self.samples, strict=False):
+        for transform, sample in zip(self.pipeline.parts, self.samples, strict=False):
             if isinstance(transform, HandCropper | BackgroundRemover):
                 return transform.finder(), sample.rgb
         return HandCropper().finder(), self.samples[0].rgb  # the photo came with no hands
@@ -167,7 +175,7 @@ class _Recorder(Pipeline):
 
     def apply(self, sample: Sample) -> Sample:
         self.samples[:] = [sample]
-        for transform in self.transforms:
+        for transform in self.parts:
             self.samples.append(transform.apply(self.samples[-1]))
         return self.samples[-1]
 

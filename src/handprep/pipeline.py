@@ -180,9 +180,7 @@ class Pipeline(Transform):
         >>> [sample.size for sample in pipeline.each(np.zeros((90, 120, 3), np.uint8))]
         []
         """
-        cropper = next((part for part in self.parts if isinstance(part, HandCropper)), None)
-        if cropper is None or cropper.hand == "all":
-            raise InputError("Pipeline.each needs a HandCropper with another hand than 'all'")
+        cropper = self.first_cropper()
         photo = _Photo(picture, name, self)
         before = Pipeline(self.parts[: self.parts.index(cropper)])
         detected = cropper.detect(before.apply(photo.sample))
@@ -195,6 +193,15 @@ class Pipeline(Transform):
                 yield after.apply(detected)
         except SampleSkipped:
             return
+
+    def first_cropper(self) -> HandCropper:
+        """Return the `HandCropper` that `each` lets detect, or raise InputError if there is none for it."""
+        cropper = next((part for part in self.parts if isinstance(part, HandCropper)), None)
+        if cropper is None:
+            raise InputError("an image for each hand needs a HandCropper in the pipeline: add one")
+        if cropper.hand == "all":
+            raise InputError("an image for each hand needs another hand than 'all', such as 'best'")
+        return cropper
 
     @property
     def parts(self) -> tuple[Transform, ...]:

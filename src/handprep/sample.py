@@ -111,6 +111,8 @@ class Hand:
         numbers = (*self.box, self.score, self.palm_score, self.handedness_score or 0.0)
         if len(self.box) != 4 or not all(map(math.isfinite, numbers)):
             raise InputError(f"a hand needs four finite box numbers and finite scores, not {numbers}")
+        if self.handedness not in (None, "Left", "Right"):
+            raise InputError(f"handedness must be 'Left', 'Right' or None, not {self.handedness!r:.100}")
         for name, shape in HAND_ARRAYS.items():
             array = getattr(self, name)
             if array is None:

@@ -218,7 +218,7 @@ class TestOptions:
                 [
                     HandCropper(on_missing="skip"),
                     BackgroundRemover(method="fast", background=(255, 255, 255)),
-                    ResizePad(300),
+                    ResizePad(300, fill=(255, 255, 255)),  # no black bars beside it
                 ],
             ),
             (
@@ -230,7 +230,15 @@ class TestOptions:
             ),
             (
                 "--remove-background --background 255,128,0",
-                [HandCropper(), BackgroundRemover(background=(255, 128, 0)), ResizePad(300)],
+                [
+                    HandCropper(),
+                    BackgroundRemover(background=(255, 128, 0)),
+                    ResizePad(300, fill=(255, 128, 0)),
+                ],
+            ),
+            (
+                "--hand left --max-hands 7 --fill white",
+                [HandCropper(hand="left", max_hands=7), ResizePad(300, fill="white")],
             ),
             (
                 "--detector litert --confidence 0.3 --margin 0.2 --square --upright --mirror right "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import PIL.Image
 import pytest
 
 import handprep
-from handprep import HandCropper, Pipeline, ResizePad
+from handprep import BackgroundRemover, HandCropper, Pipeline, ResizePad
 from handprep.cli import main
 from handprep.errors import InputError
 from tests.prepared.folders import HANDS, identities, manifest, outputs, picture
@@ -91,7 +94,52 @@ def test_photos_that_are_skipped_have_one_row(src: Path, dst: Path) -> None:
         assert result.resumed == resumed
 
 
-def test_a_pipeline_without_a_cropper_is_refused(src: Path, dst: Path) -> None:
-    with pytest.raises(InputError, match=r"Pipeline\.each needs a HandCropper"):
-        handprep.prepare(src, dst, Pipeline([ResizePad(64)]), each_hand=True)
+@pytest.mark.parametrize("pipeline", [Pipeline([ResizePad(64)]), Pipeline([HandCropper(hand="all")])])
+def test_a_pipeline_that_crops_to_no_single_hand_is_refused(pipeline: Pipeline, src: Path, dst: Path) -> None:
+    with pytest.raises(InputError, match="an image for each hand"):
+        handprep.prepare(src, dst, pipeline, each_hand=True)
     assert not dst.exists()
+
+
+def test_each_hand_is_exported_once_and_its_photo_once(src: Path, dst: Path, tmp_path: Path) -> None:
+    pipeline = Pipeline([HandCropper(max_hands=4, search=False), BackgroundRemover(), ResizePad(64)])
+    handprep.prepare(src, dst, pipeline, each_hand=True)
+    for to in ("l.csv", "c.json", "yolo/", "masks/"):
+        handprep.export(dst, f"{tmp_path}/out/{to}" if to.endswith("/") else tmp_path / to)
+
+    with (tmp_path / "l.csv").open(encoding="utf-8") as file:
+        rows = [(row["source"], row["hand"]) for row in csv.DictReader(file)]
+    assert rows == [("rock/one.png", "1"), ("rock/two.png", "1"), ("rock/two.png", "2")]
+    coco = json.loads((tmp_path / "c.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == [
+        "rock/one.png",
+        "rock/two.png",
+        "rock/wall.png",
+    ]
+    assert [annotation["image_id"] for annotation in coco["annotations"]] == [1, 2, 2]
+    assert len((tmp_path / "out/yolo/labels/rock/two.txt").read_text().splitlines()) == 2
+    mask = np.asarray(PIL.Image.open(tmp_path / "out/masks/rock/two.png")) > 127
+    assert min(half.sum() for half in np.array_split(mask, 2, axis=1)) > 1000  # both hands
+
+
+def test_a_hand_outside_of_the_prepared_image_has_no_label_there(
+    src: Path, dst: Path, tmp_path: Path
+) -> None:
+    handprep.prepare(src, dst, EACH)  # one image a photo, whose record knows both hands
+    handprep.export(dst, tmp_path / "c.json", space="prepared")
+    coco = json.loads((tmp_path / "c.json").read_text())
+    assert len(coco["annotations"]) == 2
+    handprep.export(dst, tmp_path / "photo.json")
+    assert len(json.loads((tmp_path / "photo.json").read_text())["annotations"]) == 3
+
+
+def test_a_photo_without_the_wanted_side_has_no_hand(tmp_path: Path, dst: Path) -> None:
+    right = next(hand for hand in HANDS if hand.handedness == "Right" and hand.label == "paper")
+    (tmp_path / "photos/paper").mkdir(parents=True)
+    shutil.copy(right.path, tmp_path / "photos/paper/a.jpg")
+    for each in (False, True):
+        result = handprep.prepare(
+            tmp_path / "photos", dst, Pipeline([HandCropper(hand="left"), ResizePad(64)]), each_hand=each
+        )
+        assert result.counts["no-hand"] == 1
+        assert manifest(dst)[0]["handedness"] == ""

@@ -283,3 +283,30 @@ def test_the_command(prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == f"images: {len(HANDS) + 1}\nwritten: {tmp_path}/coco.json\n"
     assert len(json.loads((tmp_path / "coco.json").read_text())["annotations"]) == len(HANDS)
     assert main(["export", str(prepared), "--to", f"{tmp_path}/coco.txt"]) == 2
+
+
+class TestDrawings:
+    def test_landmarks_of_hands_turned_in_space_are_no_landmarks_of_the_photo(
+        self, src: Path, tmp_path: Path
+    ) -> None:
+        photo = next(path for path in sorted(src.rglob("*.jpg")) if TRUTH[path.stem].handedness == "Left")
+        folder = tmp_path / "photos" / "hand"
+        folder.mkdir(parents=True)
+        shutil.copy(photo, folder)
+        drawn = Pipeline([HandCropper(), handprep.Skeleton(view="palm")])
+        result = handprep.prepare(tmp_path / "photos", tmp_path / "drawn", drawn)
+        assert result.detection.photos
+
+        with (tmp_path / "drawn" / "manifest.csv").open(encoding="utf-8", newline="") as file:
+            assert [row["handedness"] for row in csv.DictReader(file)] == ["Left"]  # as in the photo
+        with pytest.raises(InputError, match="space='prepared'"):
+            export(tmp_path / "drawn", tmp_path / "landmarks.csv")
+        export(tmp_path / "drawn", tmp_path / "coco.json", space="prepared")
+
+    def test_the_origin_is_that_of_the_manifest(self, src: Path, tmp_path: Path) -> None:
+        flat = tmp_path / "flat" / "rock"
+        flat.mkdir(parents=True)
+        shutil.copy(next(src.rglob("rock*.jpg")), flat)
+        handprep.prepare(tmp_path / "flat", tmp_path / "elsewhere", PIPELINE)
+        export(tmp_path / "elsewhere", tmp_path / "landmarks.csv")
+        assert rows_of(tmp_path / "landmarks.csv")[0]["origin"] == "flat"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from handprep.configurable import check_colour
 from handprep.detection import DETECTORS
 from handprep.errors import InputError
 from handprep.names import printable
@@ -20,10 +21,10 @@ from handprep.transforms.resize import ResizePad
 from handprep.transforms.skeleton import Skeleton
 
 SIZE = 300  # pixels, as in the founding study
-CROP = ("detector", "confidence", "margin", "square", "hand", "upright", "mirror", "search", "on_missing")
+CROP = tuple(HandCropper().parameters)
 BACKGROUND = ("method", *OF_REMBG, "background")
 LOOKING = ("detector", "on_missing")  # for whoever looks for the hand: the cropper, or else the remover
-OTHERS = ("crop", "remove_background", "size", "resize", "grey", "skeleton")
+OTHERS = ("crop", "remove_background", "size", "resize", "fill", "grey", "skeleton")
 FLAGS = {
     "search": "--no-search",
     "crop": "--no-crop",
@@ -79,9 +80,17 @@ def _background(given: dict[str, Any]) -> list[Transform]:
 
 def _resize(given: dict[str, Any]) -> list[Transform]:
     if "resize" in given:
-        _refuse(given, ("size",), "nothing is resized with --no-resize")
+        _refuse(given, ("size", "fill"), "nothing is resized with --no-resize")
         return []
-    return [ResizePad(given.get("size", SIZE))]
+    return [ResizePad(given.get("size", SIZE), fill=given.get("fill", _colour(given.get("background"))))]
+
+
+def _colour(background: str | None) -> int | tuple[int, int, int]:
+    """Return a background that is a plain colour, to pad with it; black for any other."""
+    try:
+        return 0 if background is None else check_colour("background", background)
+    except InputError:
+        return 0
 
 
 def _grey(given: dict[str, Any]) -> list[Transform]:
@@ -89,7 +98,7 @@ def _grey(given: dict[str, Any]) -> list[Transform]:
 
 
 def _skeleton(given: dict[str, Any]) -> Pipeline:
-    _refuse(given, ("remove_background", *BACKGROUND, "resize", "grey"), "a skeleton is a drawing")
+    _refuse(given, ("remove_background", *BACKGROUND, "resize", "fill", "grey"), "a skeleton is a drawing")
     return Pipeline([*_crop(given), Skeleton(view=given["skeleton"], size=given.get("size", SIZE))])
 
 
@@ -172,6 +181,7 @@ def _add_picture_options(group: argparse._ArgumentGroup) -> None:
         group.add_argument(*flags, default=argparse.SUPPRESS, **options)
 
     add("--size", type=_size, metavar="N|HxW", help=f"pixels: a square, or height x width ({SIZE})")
+    add("--fill", metavar="COLOUR", help="colour of the padding (that of --background, or black)")
     add("--no-resize", dest="resize", action="store_false", help="leave the size as it is")
     add(
         "--skeleton",

@@ -28,7 +28,6 @@ from handprep.prepared.storage import Stamp, Storage
 from handprep.sample import Sample
 from handprep.threads import ordered_map
 from handprep.transforms.background import BackgroundRemover
-from handprep.transforms.crop import HandCropper
 
 WRITING = 4  # threads that wait until the disk has what they wrote
 FIRST_FRAME = "an animation, or a file of several images: the first one was taken"
@@ -74,8 +73,8 @@ class Preparation:
             raise InputError(f"format must be one of {', '.join(FORMATS)}, not {self.format!r:.100}")
         if kind == "JPEG" and any(map(_is_transparent, self.pipeline.parts)):
             raise InputError("JPEG cannot be transparent: use PNG or WebP, or another background")
-        if self.each_hand and not any(isinstance(part, HandCropper) for part in self.pipeline.parts):
-            raise InputError("Pipeline.each needs a HandCropper: add one, or leave each_hand out")
+        if self.each_hand:
+            self.pipeline.first_cropper()  # refuses what has none, before any photo is read
         ending = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}[kind]
         object.__setattr__(self, "ending", ending)
         how = f"-each{ending}" if self.each_hand else ending
@@ -243,9 +242,11 @@ class Preparation:
         number = hand if sample.hands else 0
         return Origin(
             source=task.name or task.source,
+            folder=self.whole,
             output=_numbered(task.output, number) if self.each_hand else task.output,
             hand=number,
             hands=hands,
+            each_hand=self.each_hand,
             size=len(task.content),
             digest=task.digest,
             photo=_photo_size(sample, task.content),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry
+from handprep.detection.duplicates import iou
 from handprep.errors import InputError
 from handprep.files import atomic_write, make_folder
 from handprep.geometry import Affine
@@ -50,10 +53,19 @@ class Image:
     label: str
     size: tuple[int, int]
 
+    @property
+    def known(self) -> tuple[Hand, ...]:
+        """The hands in pixels of the prepared image, but for those that have an image of their own."""
+        hands = self.record.hands() or ()
+        return hands[:1] if self.record.origin.each_hand else hands
+
     def hands(self, space: str) -> tuple[Hand, ...]:
         """Return the hands in pixels of the photo, or of the prepared image."""
-        hands = self.record.hands() or ()
-        return tuple(hand.moved(self.record.to_source()) for hand in hands) if space == "photo" else hands
+        hands = self.known
+        if space == "photo":
+            return tuple(hand.moved(self.record.to_source()) for hand in hands)
+        width, height = self.size
+        return tuple(hand for hand in hands if iou(hand.box, (0, 0, width, height)) > 0)
 
     def size_in(self, space: str) -> tuple[int, int]:
         """Return width and height of the photo, or of the prepared image."""
@@ -132,6 +144,11 @@ def export(
             f"no image in {printable(os.fspath(prepared))} carries a record: prepare the photos with "
             "handprep, and not with --no-record"
         )
+    if space == "photo" and any(image.record.is_drawing for image in images):
+        raise InputError(
+            "Skeleton(view='palm') turned the hands in space, so their landmarks in the photo are not in "
+            "the records: export with space='prepared', or prepare the photos without it"
+        )
     writer(images, path, space)
     return len(images)
 
@@ -149,7 +166,7 @@ def _writer_for(given: str, path: Path) -> Writer:
 
 
 def _images(folder: Path, class_level: int) -> Iterator[Image]:
-    whole = Path(os.path.realpath(folder)).name
+    whole = Path(os.path.realpath(folder)).name  # if records do not name the folder of photos
     storage = Storage(folder)
     for name in storage.names():
         content = storage.read(name) if name.rpartition(".")[2] in FORMATS else None
@@ -163,7 +180,7 @@ def _images(folder: Path, class_level: int) -> Iterator[Image]:
         source = record.origin.source
         if not _leads_below(source):  # it names files that are written
             continue
-        origin, label = origin_and_label(source, whole, class_level)
+        origin, label = origin_and_label(source, record.origin.folder or whole, class_level)
         yield Image(name=name, file=folder / name, record=record, origin=origin, label=label, size=size)
 
 
@@ -174,8 +191,8 @@ def _leads_below(source: str) -> bool:
 
 def _rows(images: Sequence[Image]) -> Iterator[dict[str, Any]]:
     for image in images:
-        pairs = zip(image.hands("photo"), image.hands("prepared"), strict=True)
-        for number, (hand, inside) in enumerate(pairs, start=1):
+        for number, inside in enumerate(image.known, start=image.record.origin.hand or 1):
+            hand = inside.moved(image.record.to_source())
             row = {
                 "source": image.record.origin.source,
                 "output": image.name,
@@ -245,34 +262,35 @@ def _parquet(images: Sequence[Image], path: Path, space: str) -> None:
 def _coco(images: Sequence[Image], path: Path, space: str) -> None:
     labels = _labels(images)
     annotations: list[dict[str, Any]] = []
-    for number, image in enumerate(images, start=1):
+    files = {name: number for number, name in enumerate(dict.fromkeys(i.file_in(space) for i in images), 1)}
+    for image in images:
         alpha = image.alpha(space)
         hands = image.hands(space)
         for hand in hands:
             x0, y0, x1, y1 = map(float, hand.box)
             # the alpha is of the chosen hand, which is the first one
             mask = alpha if hand is hands[0] else None
-            points = [] if hand.landmarks is None else [[x, y, SEEN] for x, y in hand.landmarks.tolist()]
+            points = [] if hand.landmarks is None else _seen(hand.landmarks, image.size_in(space)).tolist()
             annotations.append(
                 {
                     "id": len(annotations) + 1,
-                    "image_id": number,
+                    "image_id": files[image.file_in(space)],
                     "category_id": labels.index(image.label or NO_CLASS) + 1,
                     "bbox": [x0, y0, x1 - x0, y1 - y0],
                     "area": (x1 - x0) * (y1 - y0) if mask is None else float(np.sum(mask >= HAND)),
                     "iscrowd": 0,
                     "segmentation": [] if mask is None else _polygons(mask),
                     "keypoints": [number for point in points for number in point],
-                    "num_keypoints": len(points),
+                    "num_keypoints": sum(point[2] > 0 for point in points),
                     "score": float(hand.score),
                     "handedness": hand.handedness,
                 }
             )
-    sizes = [image.size_in(space) for image in images]
+    sizes = {image.file_in(space): image.size_in(space) for image in images}
     told = {
         "images": [
-            {"id": n, "file_name": _as_utf8(image.file_in(space)), "width": width, "height": height}
-            for n, (image, (width, height)) in enumerate(zip(images, sizes, strict=True), start=1)
+            {"id": files[name], "file_name": _as_utf8(name), "width": width, "height": height}
+            for name, (width, height) in sizes.items()
         ],
         "annotations": annotations,
         "categories": [
@@ -290,28 +308,27 @@ def _coco(images: Sequence[Image], path: Path, space: str) -> None:
 
 
 def _yolo(images: Sequence[Image], path: Path, space: str) -> None:
-    labels, written = _labels(images), set[Path]()
+    labels = _labels(images)
+    lines: dict[str, list[str]] = {image.file_in(space): [] for image in images}
     for image in images:
         width, height = image.size_in(space)
-        lines = [
-            _yolo_line(labels.index(image.label or NO_CLASS), hand, width, height)
-            for hand in image.hands(space)
-        ]
-        name = Path("labels", image.file_in(space)).with_suffix(".txt")
-        if name in written:
-            raise InputError(
-                f"two photos would share the labels {printable(str(name))}, as YOLO leaves endings out: "
-                "export with space='prepared', or name one of them otherwise"
-            )
-        written.add(name)
+        label = labels.index(image.label or NO_CLASS)
+        lines[image.file_in(space)] += [_yolo_line(label, h, width, height) for h in image.hands(space)]
+    names = {file: Path("labels", file).with_suffix(".txt") for file in lines}
+    if shared := [name for name, count in Counter(names.values()).items() if count > 1]:
+        raise InputError(
+            f"two photos would share the labels {printable(str(shared[0]))}, as YOLO leaves endings out: "
+            "export with space='prepared', or name one of them otherwise"
+        )
+    for file, name in names.items():
         make_folder(path, name.parent.as_posix())
-        atomic_write(path / name, "".join(lines).encode())
-    names = "".join(f"  {n}: {json.dumps(_as_utf8(label))}\n" for n, label in enumerate(labels))
+        atomic_write(path / name, "".join(lines[file]).encode())
+    classes = "".join(f"  {n}: {json.dumps(_as_utf8(label))}\n" for n, label in enumerate(labels))
     flip = list(range(len(LANDMARKS)))  # mirrored, a hand is another one; its landmarks keep their places
     text = (
         f"# Labels of the {'photos' if space == 'photo' else 'prepared images'}, which belong in images/.\n"
         "path: .\ntrain: images\nval: images\n"
-        f"kpt_shape: [{len(LANDMARKS)}, 3]\nflip_idx: {flip}\nnames:\n{names}"
+        f"kpt_shape: [{len(LANDMARKS)}, 3]\nflip_idx: {flip}\nnames:\n{classes}"
     )
     atomic_write(path / "data.yaml", text.encode())
 
@@ -319,24 +336,27 @@ def _yolo(images: Sequence[Image], path: Path, space: str) -> None:
 def _yolo_line(label: int, hand: Hand, width: int, height: int) -> str:
     x0, y0, x1, y1 = np.clip(hand.box, 0, [width, height] * 2)
     numbers = [(x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height]
-    points = np.zeros((len(LANDMARKS), 3))  # 0: not labelled, as YOLO has it for points outside
+    points = np.zeros((len(LANDMARKS), 3))
     if hand.landmarks is not None:
-        inside = np.all((hand.landmarks >= 0) & (hand.landmarks <= (width, height)), axis=1)
-        points[inside] = np.column_stack([hand.landmarks / (width, height), np.full(len(LANDMARKS), SEEN)])[
-            inside
-        ]
+        points = _seen(hand.landmarks, (width, height)) / (width, height, 1)
     return " ".join([str(label), *(f"{number:.6f}" for number in (*numbers, *points.ravel()))]) + "\n"
 
 
+def _seen(landmarks: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return x, y and `SEEN` of each landmark, zeros outside of the image: COCO and YOLO know none there."""
+    inside = np.all((landmarks >= 0) & (landmarks <= size), axis=1)
+    return np.where(inside[:, None], np.column_stack([landmarks, np.full(len(LANDMARKS), SEEN)]), 0.0)
+
+
 def _masks(images: Sequence[Image], path: Path, space: str) -> None:
-    names = output_names([image.file_in(space) for image in images], ".png")
+    names = output_names([*dict.fromkeys(image.file_in(space) for image in images)], ".png")
     make_folder(path, "")
-    for image in images:
-        alpha = image.alpha(space)
-        if alpha is not None:
-            name = names[image.file_in(space)]
-            make_folder(path, name.rpartition("/")[0])
-            atomic_write(path / name, encode(Sample(image=alpha), "png"))
+    for file, group in groupby(sorted(images, key=lambda i: i.file_in(space)), lambda i: i.file_in(space)):
+        alphas = [alpha for image in group if (alpha := image.alpha(space)) is not None]
+        if alphas:
+            make_folder(path, names[file].rpartition("/")[0])
+            whole = np.maximum.reduce(alphas)  # of all images of the photo, one a hand
+            atomic_write(path / names[file], encode(Sample(image=whole), "png"))
 
 
 def _in_photo(sample: Sample, photo: tuple[int, int]) -> NDArray[np.uint8]:

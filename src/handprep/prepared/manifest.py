@@ -115,7 +115,7 @@ class Row:
             box=(round(x0, 2), round(y0, 2), round(x1, 2), round(y1, 2)),
             score=round(float(hand.score), 4),
             view=hand.view,
-            handedness=hand.handedness or "",
+            handedness=record.side or hand.handedness or "",
             handedness_score=None if sure is None else round(float(sure), 4),
             hand=origin.hand or 1,
             **told,

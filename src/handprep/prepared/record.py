@@ -42,6 +42,8 @@ class Origin:
     ----------
     source
         The photo's path from the folder of photos, joined with ``/``.
+    folder
+        The folder's own name, without where it lies: the origin of photos that lie in no other folder.
     output
         The prepared image's path from the folder of prepared images, likewise.
     size, digest
@@ -53,11 +55,14 @@ class Origin:
     hand, hands
         Which of the photo's hands the image is of, counted from 1, and 0 where none was found; and how many
         images the photo has.
+    each_hand
+        Whether each hand of a photo has an image of its own.
     message
         What is to be known of the photo, such as that only its first frame was taken.
     """
 
     source: str = ""
+    folder: str = ""
     output: str = ""
     size: int = 0
     digest: str = ""
@@ -65,6 +70,7 @@ class Origin:
     fingerprint: str = ""
     hand: int = 0
     hands: int = 1
+    each_hand: bool = False
     message: str = ""
 
 
@@ -145,6 +151,17 @@ class Record:
         except struct.error as error:
             raise DamagedError("truncated") from error
         return record
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether the hands were turned in space, so that `to_source` only fits them to the photo."""
+        return any(name == "Skeleton" and step.get("view") == "palm" for name, step in self.plain["steps"])
+
+    @property
+    def side(self) -> str | None:
+        """Which hand the photo shows, where it was drawn as another one."""
+        sides = [step.get("handedness") for name, step in self.plain["steps"] if name == "Skeleton"]
+        return str(sides[0]) if self.is_drawing and sides[0] else None
 
     def hands(self) -> tuple[Hand, ...] | None:
         """Return the hands in pixels of the image, the chosen one first; None where none were looked for."""
@@ -269,7 +286,7 @@ def _checksum(before: bytes, after: bytes, body: bytes) -> bytes:
 def _origin(plain: Any) -> Origin:
     origin = Origin(**plain)
     width, height = origin.photo
-    texts = (origin.source, origin.output, origin.digest, origin.fingerprint, origin.message)
+    texts = (origin.source, origin.folder, origin.output, origin.digest, origin.fingerprint, origin.message)
     numbers = (origin.size, origin.hand, origin.hands, width, height)
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("an origin needs texts")

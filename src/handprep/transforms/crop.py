@@ -66,7 +66,8 @@ class HandCropper(Transform):
     max_hands
         At most so many hands are looked for, 1 to 100, by a detector given by name. From 3 on, small hands
         beside those of the first look are searched for, too. None means 2 for the ``"best"``, as MediaPipe
-        does, 20 for ``"all"``, and else as many as the first look shows.
+        does, 20 for ``"all"``, and else as many as the first look shows, and more if the wanted side is not
+        among them.
     upright
         Whether the image is turned so that the line from the wrist to the middle finger's knuckle points
         up. What lies outside of the photo then is black. A hand without landmarks is not turned.
@@ -124,15 +125,20 @@ class HandCropper(Transform):
         check_choice("on_missing", self.on_missing, ("keep", "center", "raise", "skip"))
         self.finder()  # so that an unknown name is refused here, not at the first image
 
-    def finder(self) -> HandDetector:
-        """Return the detector that these parameters stand for."""
+    def finder(self, *, beside: bool | None = None) -> HandDetector:
+        """Return the detector that these parameters stand for.
+
+        Parameters
+        ----------
+        beside
+            Whether it searches for hands beside those of the first look; None goes by `max_hands`.
+        """
         many = {"best": 2, "all": MANY}.get(self.hand)
+        if beside is None and not self.max_hands and many is None:
+            beside = False
+        most = self.max_hands or many or MANY
         return detector_named(
-            self.detector,
-            confidence=self.confidence,
-            search=self.search,
-            max_hands=self.max_hands or many or MANY,
-            beside=None if self.max_hands or many else False,
+            self.detector, confidence=self.confidence, search=self.search, max_hands=most, beside=beside
         )
 
     @property
@@ -154,6 +160,8 @@ class HandCropper(Transform):
         if sample.hands is not None:
             return sample
         hands = self.finder().detect(sample.rgb)
+        if hands and self.search and not self.max_hands and not self.eligible(hands):
+            hands = self.finder(beside=True).detect(sample.rgb)  # the wanted side may be a smaller hand
         if sample.source is None and hands and "swapped" in hands[0].view:
             warnings.warn(BGR, stacklevel=2)
         order = HANDS[self.hand]
@@ -194,6 +202,7 @@ class HandCropper(Transform):
         if self.on_missing == "skip":
             raise SampleSkipped(f"no {what} found in {sample.name}, which is skipped (on_missing='skip')")
         found = len(sample.hands or ())
+        sample = replace(sample, hands=())  # what follows must not take a hand of the other side for it
         if self.on_missing == "center":
             (width, height), side = sample.size, min(sample.size)
             left, top = (width - side) // 2, (height - side) // 2

@@ -148,7 +148,8 @@ class Skeleton(Transform):
             transparent=placed.transparent and keep,
             steps=sample.steps,
         )
-        return drawn.noted("Skeleton", found=len(sample.hands or ()), view=self.view)
+        side = sample.hand.handedness if sample.hand else None
+        return drawn.noted("Skeleton", found=len(sample.hands or ()), view=self.view, handedness=side)
 
     def _canvas(self, sample: Sample) -> NDArray[np.uint8]:
         height, width = sample.image.shape[:2] if self.size is None else self.size  # type: ignore[misc]
