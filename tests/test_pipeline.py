@@ -133,6 +133,12 @@ def test_each_needs_a_transform_that_crops_to_one_hand(pipeline):
         next(pipeline.each(np.zeros((9, 9, 3), np.uint8)))
 
 
+@pytest.mark.parametrize("one", ["photo.jpg", b"photo", PHOTO.path])
+def test_one_photo_given_to_map_is_not_taken_apart(one):
+    with pytest.raises(InputError, match="use run"):
+        next(Pipeline([ResizePad(8)]).map(one))
+
+
 def test_every_step_is_on_record():
     assert [step.name for step in study_pipeline().run(PHOTO.path).steps] == [
         "HandCropper",

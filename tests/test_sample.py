@@ -143,6 +143,7 @@ DEPTH = np.random.default_rng(2).uniform(-40, 10, 21).astype(np.float32)
         {"world": WORLD[:, :2]},
         {"handedness_score": np.inf},
         {"handedness": "left"},
+        {"box": "abcd"},
     ],
 )
 def test_a_hand_with_impossible_numbers_is_refused(changes):

@@ -6,6 +6,7 @@ import hashlib
 import html
 import json
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -183,7 +184,7 @@ class Pipeline(Transform):
         cropper = self.first_cropper()
         photo = _Photo(picture, name, self)
         before = Pipeline(self.parts[: self.parts.index(cropper)])
-        detected = cropper.detect(before.apply(photo.sample))
+        detected = cropper.with_hands(before.apply(photo.sample))
         eligible = cropper.eligible(detected.hands or ())
         after = Pipeline(self.parts[self.parts.index(cropper) :])
         try:
@@ -289,6 +290,10 @@ class Pipeline(Transform):
         [0]
         """
         check_choice("on_error", on_error, ("raise", "skip"))
+        if isinstance(pictures, str | bytes | os.PathLike):
+            raise InputError(
+                f"map takes many images, such as a list of paths, not {pictures!r:.100}; use run"
+            )
         with closing(ordered_map(self._outcome, pictures, workers=workers)) as results:
             for index, outcome in enumerate(results):
                 if isinstance(outcome, Sample):

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -109,7 +110,7 @@ class Hand:
 
     def __post_init__(self) -> None:
         numbers = (*self.box, self.score, self.palm_score, self.handedness_score or 0.0)
-        if len(self.box) != 4 or not all(map(math.isfinite, numbers)):
+        if len(self.box) != 4 or not all(isinstance(n, Real) and math.isfinite(n) for n in numbers):
             raise InputError(f"a hand needs four finite box numbers and finite scores, not {numbers}")
         if self.handedness not in (None, "Left", "Right"):
             raise InputError(f"handedness must be 'Left', 'Right' or None, not {self.handedness!r:.100}")

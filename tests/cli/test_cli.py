@@ -198,6 +198,7 @@ class TestOnePhoto:
         assert run(tmp_path / "text.jpg", tmp_path / "out.png", "--no-crop") == 1
         assert "text.jpg cannot be read: no known kind" in capsys.readouterr().err
         assert "is one photo: give a file for it" in refused(capsys, HANDS[0].path, src)
+        assert "needs a folder for the outputs" in refused(capsys, src, "-")
         assert "out.gif ends in none of .png" in refused(capsys, HANDS[0].path, tmp_path / "out.gif")
         assert not (tmp_path / "out.png").exists()
 

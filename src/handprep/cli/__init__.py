@@ -177,6 +177,8 @@ def _run(parsed: argparse.Namespace) -> int:
         atomic_write(parsed.save_pipeline, pipeline.to_json().encode())
     if parsed.src == STREAM or parsed.src.is_file():
         return _run_one(parsed, pipeline)
+    if parsed.dst == STREAM:
+        raise InputError("a folder of photos needs a folder for the outputs; - is for one photo")
     result = prepare(
         parsed.src,
         parsed.dst,

@@ -135,6 +135,8 @@ def export(
         raise InputError(f"space must be one of {', '.join(SPACES)}, not {space!r:.100}")
     check_class_level(class_level)
     given, path = os.fspath(to), Path(to)
+    if not given:
+        raise InputError("say what to write, such as landmarks.csv, coco.json, yolo/ or masks/")
     writer = _writer_for(given, path)
     if not Path(prepared).is_dir():
         raise InputError(f"{printable(os.fspath(prepared))} is no folder: give one of prepared images")

@@ -155,7 +155,7 @@ class HandCropper(Transform):
         """Return the detector's, or none where the hands are known."""
         return frozenset() if looked else self.model_files
 
-    def detect(self, sample: Sample) -> Sample:
+    def with_hands(self, sample: Sample) -> Sample:
         """Return the sample with its hands, in the order of `hand`; those that are known keep theirs."""
         if sample.hands is not None:
             return sample
@@ -175,7 +175,7 @@ class HandCropper(Transform):
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample, cropped, with the chosen hand first."""
-        sample = self.detect(sample)
+        sample = self.with_hands(sample)
         hands = sample.hands or ()
         eligible = self.eligible(hands)
         if not eligible:
@@ -213,7 +213,7 @@ class HandCropper(Transform):
         x0, y0, x1, y1 = self._widened([hand.box for hand in hands])
         width, height = sample.size
         if self.square:  # a square that sticks out is moved inside, and cut where it cannot be
-            side = math.ceil(x1 - x0)
+            side = max(1, math.ceil(x1 - x0))
             left, right = _inside(round((x0 + x1 - side) / 2), side, width)
             top, bottom = _inside(round((y0 + y1 - side) / 2), side, height)
         else:
