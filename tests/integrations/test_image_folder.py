@@ -204,6 +204,20 @@ class TestFolders:
             PreparedImageFolder(photos, RESIZE, cache=cache)
         assert PreparedImageFolder(photos, RESIZE, cache=cache, allow_empty=True).classes[0] == "empty"
 
+    def test_transforms_get_picture_and_target_together(self, photos: Path, cache: Path) -> None:
+        def joint(picture: Any, target: int) -> tuple[Any, int]:
+            return picture.size, target + 10
+
+        dataset = PreparedImageFolder(photos, RESIZE, cache=cache, transforms=joint)
+        plain = PreparedImageFolder(photos, RESIZE, cache=cache)
+        assert dataset[0] == (plain[0][0].size, plain[0][1] + 10)
+        with pytest.raises(InputError, match="either transforms"):
+            PreparedImageFolder(photos, RESIZE, cache=cache, transforms=joint, transform=len)
+
+    def test_a_loader_is_refused_as_handprep_reads_the_photos(self, photos: Path, cache: Path) -> None:
+        with pytest.raises(InputError, match="loader"):
+            PreparedImageFolder(photos, RESIZE, cache=cache, loader=len)
+
     def test_wrong_parameters(self, photos: Path, cache: Path) -> None:
         with pytest.raises(InputError, match="on_error must be one of 'raise', 'skip', not 'ignore'"):
             PreparedImageFolder(photos, RESIZE, cache=cache, on_error="ignore")  # type: ignore[arg-type]

@@ -61,6 +61,9 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         What to do with each prepared picture, each time: augmentation, and making a tensor of it.
     target_transform
         What to do with each target.
+    transforms
+        What to do with picture and target together, in place of both: ``transforms(picture, target)`` returns
+        a pair.
     with_hands
         Whether items are ``(picture, target, hands)``. Hands are a tuple of `handprep.Hand` in pixels of the
         prepared picture, before `transform`, the chosen one first; ``()`` if none was found; None if
@@ -69,6 +72,8 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         What to do about photos that cannot be prepared, among them those without a hand if the pipeline
         skips or refuses these: ``"raise"`` an error that names the photo; or ``"skip"``: the item is None,
         `collate` leaves it out of the batch, and the log names it once.
+    loader
+        Only None: handprep reads the photos itself, as the cache must know their content.
     is_valid_file
         Which files are photos, by their paths, instead of the endings.
     allow_empty
@@ -102,6 +107,8 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         cache: str | os.PathLike[str] | None = None,
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[Any], Any] | None = None,
+        transforms: Callable[[Any, Any], tuple[Any, Any]] | None = None,
+        loader: None = None,
         with_hands: bool = False,
         on_error: Literal["raise", "skip"] = "raise",
         is_valid_file: Callable[[str], bool] | None = None,
@@ -110,6 +117,10 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
     ) -> None:
         check_choice("on_error", on_error, ON_ERROR)
         check_class_level(class_level)
+        if loader is not None:
+            raise InputError("loader cannot be given: handprep itself reads the photos, for the pipeline")
+        if transforms is not None and (transform is not None or target_transform is not None):
+            raise InputError("give either transforms, or transform and target_transform")
         whole = os.path.expanduser(root)  # noqa: PTH111 - strings, as torchvision's paths
         self.cache = PreparedCache(pipeline, whole, cache, class_level=class_level)
         self.with_hands, self.on_error, self.class_level = with_hands, on_error, class_level
@@ -124,6 +135,8 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
                 is_valid_file=is_valid_file,
                 allow_empty=allow_empty,
             )
+            if transforms is not None:
+                self.transforms = transforms
         except FileNotFoundError as error:
             reason = printable(str(error)).rstrip(". ")
             raise NoPhotosError(
@@ -180,8 +193,8 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
             self._warn_once(photo, error)
             return None
         picture = PIL.Image.fromarray(channels_of(sample))
-        picture = picture if self.transform is None else self.transform(picture)
-        target = target if self.target_transform is None else self.target_transform(target)
+        if self.transforms is not None:  # transform and target_transform, too, which torchvision joins
+            picture, target = self.transforms(picture, target)
         return (picture, target, sample.hands) if self.with_hands else (picture, target)
 
     def prepare(self, *, workers: int | None = None, progress: bool | Progress = False) -> RunResult:
