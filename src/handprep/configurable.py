@@ -134,6 +134,15 @@ def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
         raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
 
 
+def check_flags(part: Configurable, *names: str) -> None:
+    """Raise InputError unless parameters are True or False; numpy's become Python's."""
+    for name in names:
+        value = getattr(part, name)
+        if not isinstance(value, bool | np.bool_):
+            raise InputError(f"{name} must be True or False, not {value!r:.100}")
+        object.__setattr__(part, name, bool(value))
+
+
 def is_whole(value: Any) -> bool:
     """Tell whether a value is a whole number, of Python's or numpy's."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
@@ -154,6 +163,8 @@ def check_colour(name: str, colour: Any) -> int | tuple[int, int, int]:
     colour
         One grey or ``(red, green, blue)``, 0 to 255, or a name or code of CSS's, such as ``"white"``.
     """
+    if isinstance(colour, str) and colour.isdecimal():
+        colour = int(colour)
     if isinstance(colour, str):
         with suppress(ValueError):
             colour = ImageColor.getrgb(f"rgb({colour})" if colour[:1].isdigit() else colour)[:3]

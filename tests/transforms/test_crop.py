@@ -282,6 +282,8 @@ def test_detectors_by_name_search_and_confidence():
         {"hand": "first"},
         {"max_hands": 0},
         {"max_hands": 2.0},
+        {"search": "no"},
+        {"upright": 1},
         {"mirror": "up"},
         {"on_missing": "ignore"},
     ],

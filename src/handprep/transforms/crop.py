@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from handprep import geometry
-from handprep.configurable import check_choice, check_range, check_whole, model_files_of
+from handprep.configurable import check_choice, check_flags, check_range, check_whole, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
@@ -113,6 +113,7 @@ class HandCropper(Transform):
             raise InputError(f"detector must be a name or have a detect method, not {self.detector!r}")
         check_range("confidence", self.confidence, 0, 1)
         check_range("margin", self.margin, 0, 10)
+        check_flags(self, "square", "upright", "search")
         check_choice("hand", self.hand, tuple(HANDS))
         if self.max_hands is not None:
             check_whole("max_hands", self.max_hands, 1, 100)

@@ -89,9 +89,7 @@ class Skeleton(Transform):
         check_range("width", self.width, 0, 1)
         if self.size is not None:
             object.__setattr__(self, "size", ResizePad(self.size).size)
-        if isinstance(self.background, str):
-            check_choice("background", self.background, ("keep",))
-        else:
+        if self.background != "keep":
             object.__setattr__(self, "background", check_colour("background", self.background))
         if self.view != "image" and (self.size is None or self.background == "keep"):
             raise InputError(f"view={self.view!r} needs a size and a background colour, as the image is gone")
