@@ -31,6 +31,7 @@ SURE, SURE_OF_WEAK_PALM, WEAK_PALM = 0.75, 0.9, 0.5
 FIRST_LOOK_PRESENCE = 0.5  # what all looks at a doubtful hand of the first look must reach: MediaPipe's own
 
 LEAST_PALM, FIRST_SIGHT = 0.05, 0.1  # palm score and presence from which something is looked at again
+MOST_PALMS = 2  # of a sheet that are looked at: of a real hand, the best palms are nearly always those
 # So many looks in vain, within that share of a region's side and those radians, after which a place is left.
 REFUSED, CLOSE, TURNED = 2, 0.2, 0.6
 # The best palm score of the first look, or of any look so far, from which further views and tiles are worth
@@ -227,7 +228,7 @@ class _Search:
             )
             to_thumbnail.append(geometry.invert(geometry.compose(forward, geometry.translation(x, y))))
         places: dict[int, list[Proposal]] = {}
-        for place in self._seen(palms.propose(sheet, LEAST_PALM)):
+        for place in self._seen(palms.propose(sheet, LEAST_PALM))[:MOST_PALMS]:
             column, row = (min(max(0, int(n / side)), columns - 1) for n in place.palm)
             if place.score >= LEAST_PALM and row * columns + column < len(views):
                 places.setdefault(row * columns + column, []).append(place)
