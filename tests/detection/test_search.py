@@ -164,6 +164,7 @@ def test_small_hands_beside_a_large_one_are_found_if_many_are_asked_for():
     counts = {most: len(SearchingDetector(LiteRTDetector(max_hands=most)).detect(scene)) for most in (2, 10)}
     assert counts[10] == 3
     assert counts[2] < 3
+    assert len(SearchingDetector(LiteRTDetector(max_hands=2), beside=True).detect(scene)) == 2
 
 
 def test_a_hand_free_image_costs_few_looks():

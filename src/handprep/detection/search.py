@@ -119,9 +119,10 @@ class SearchingDetector(Configurable):
             hands = search.in_views(self.views)
             if not hands and search.is_promising:
                 hands = search.in_views(self.further) or search.in_tiles()
-        beside = getattr(self.detector, "max_hands", 1) > 2 if self.beside is None else self.beside
-        if hands and beside:
+        most = getattr(self.detector, "max_hands", None)
+        if hands and (most is not None and most > 2 if self.beside is None else self.beside):
             hands += search.in_tiles(known=hands)
+        hands = hands[:most]
         return hands if shown is image else tuple(hand.moved(to_given) for hand in hands)
 
 
