@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 
 import pytest
 
@@ -199,4 +200,7 @@ def test_a_child_forked_meanwhile_has_its_own_standard_error(capfd):
 def test_opening_the_detector_prints_nothing():
     code = "import numpy, handprep; handprep.LiteRTDetector().detect(numpy.zeros((9, 9, 3), numpy.uint8))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert (done.stdout, done.stderr) == (b"", b"")
+    assert done.stdout == b""
+    assert b"XNNPACK" not in done.stderr
+    if tuple(map(int, version("ai-edge-litert").split(".")[:2])) >= (2, 1):  # 2.0 logs when it is imported
+        assert done.stderr == b""

@@ -249,6 +249,8 @@ class Sample:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return `image` for ``np.asarray``."""
+        if copy is None:  # which numpy 1 does not know
+            return np.asarray(self.image, dtype=dtype)
         return np.array(self.image, dtype=dtype, copy=copy)
 
     def _repr_png_(self) -> bytes:
