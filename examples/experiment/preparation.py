@@ -122,7 +122,7 @@ def _is_packed(path: Path, key: str) -> bool:
 
 def _packed(result: RunResult, layout: Layout, key: str) -> bytes:
     rows = sorted(result.rows, key=lambda row: row.source)
-    pictures = np.stack([images.read(result.folder / row.output).image for row in rows])
+    pictures = np.stack([images.read(Path(result.folder) / row.output).image for row in rows])
     if pictures.ndim == 4:  # a grey file is read as RGB, whose channels are equal
         pictures = pictures[..., 0]
     labels = np.array([layout.classes.index(row.label) for row in rows], np.int64)

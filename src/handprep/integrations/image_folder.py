@@ -125,6 +125,7 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         self.cache = PreparedCache(pipeline, whole, cache, class_level=class_level)
         self.with_hands, self.on_error, self.class_level = with_hands, on_error, class_level
         self._warned: set[str] = set()
+        self._joint = transforms
         self._is_photo, self._labels = is_valid_file, dict[str, str]()
         try:
             super().__init__(
@@ -135,8 +136,6 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
                 is_valid_file=is_valid_file,
                 allow_empty=allow_empty,
             )
-            if transforms is not None:
-                self.transforms = transforms
         except FileNotFoundError as error:
             reason = printable(str(error)).rstrip(". ")
             raise NoPhotosError(
@@ -193,8 +192,10 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
             self._warn_once(photo, error)
             return None
         picture = PIL.Image.fromarray(channels_of(sample))
-        if self.transforms is not None:  # transform and target_transform, too, which torchvision joins
-            picture, target = self.transforms(picture, target)
+        if self._joint is not None:
+            picture, target = self._joint(picture, target)
+        picture = picture if self.transform is None else self.transform(picture)
+        target = target if self.target_transform is None else self.target_transform(target)
         return (picture, target, sample.hands) if self.with_hands else (picture, target)
 
     def prepare(self, *, workers: int | None = None, progress: bool | Progress = False) -> RunResult:
