@@ -94,9 +94,11 @@ class Explanation:
         return f"no hand: {', '.join(next(self._looks()).scores)}; {tried}"
 
     def _unwanted(self) -> tuple[Hand, ...]:
-        """Return the hands of a photo without the wanted one."""
-        detector, image = self._asked()
-        return detector.detect(image)
+        """Return the hands of a photo that has none of the side that a cropper wants."""
+        for part, sample in zip(self.pipeline.parts, self.samples, strict=False):
+            if isinstance(part, HandCropper) and part.hand in ("left", "right"):
+                return part.finder().detect(sample.rgb) if sample.hands is None else sample.hands
+        return ()  # nothing was found at all, and looking again would find nothing
 
     def _looks(self) -> Iterator[Look]:
         return looks(*self._asked())

@@ -83,6 +83,15 @@ def enclosing_box(points: ArrayLike) -> Box:
     return x0, y0, x1, y1
 
 
+def iou(box: Box, other: Box) -> float:
+    """Return the intersection over union of two boxes, 0 to 1."""
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
+    both = max(0.0, width) * max(0.0, height)
+    areas = sum((b[2] - b[0]) * (b[3] - b[1]) for b in (box, other))
+    return both / (areas - both) if both else 0.0
+
+
 def mirrors(matrix: Affine) -> bool:
     """Tell whether a map turns a left hand into a right hand."""
     return _area(matrix) < 0

@@ -21,10 +21,10 @@ import numpy as np
 
 from handprep import images
 from handprep.detection.base import HandDetector
-from handprep.detection.duplicates import are_same, iou
+from handprep.detection.duplicates import are_same
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.search import SearchingDetector
-from handprep.geometry import Box
+from handprep.geometry import Box, iou
 from handprep.sample import Hand
 from handprep.threads import ordered_map
 

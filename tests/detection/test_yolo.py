@@ -17,11 +17,11 @@ import pytest
 from handprep import HandCropper, Pipeline, ResizePad, images
 from handprep.detection.base import HandDetector, LandmarkDetector
 from handprep.detection.boxed import landmarks_in_box
-from handprep.detection.duplicates import iou
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.yolo import YoloDetector
 from handprep.errors import InputError, ModelError
+from handprep.geometry import iou
 from tests.detection import tiny_yolo
 from tests.rendered import photos
 

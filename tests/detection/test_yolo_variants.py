@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from handprep import images
-from handprep.detection.duplicates import iou
 from handprep.detection.yolo import YoloDetector
 from handprep.errors import ModelError
+from handprep.geometry import iou
 from tests.detection import tiny_yolo
 from tests.rendered import photos
 

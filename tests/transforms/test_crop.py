@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handprep import geometry, images
-from handprep.detection.duplicates import iou
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.search import SearchingDetector
 from handprep.errors import HandNotFoundError, InputError, SampleSkipped
+from handprep.geometry import iou
 from handprep.sample import Hand, Sample
 from handprep.transforms.crop import HandCropper
 from tests.rendered import photos

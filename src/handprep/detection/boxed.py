@@ -8,7 +8,6 @@ import numpy as np
 
 from handprep import geometry
 from handprep.detection.base import LandmarkDetector
-from handprep.detection.duplicates import iou
 from handprep.detection.region import Region, region_of_landmarks, shrunk
 from handprep.geometry import Box
 from handprep.sample import Hand, Image
@@ -56,7 +55,7 @@ def landmarks_in_box(detector: LandmarkDetector, image: Image, box: Box) -> Hand
         hand = detector.look(there, region)
     hand = hand.moved(to_image)
     clear = hand.score >= max(PRESENT, detector.least_presence)
-    return hand if clear and iou(hand.box, box) >= SHARED else None
+    return hand if clear and geometry.iou(hand.box, box) >= SHARED else None
 
 
 def _surroundings(image: Image, box: Box) -> tuple[Image, geometry.Affine]:

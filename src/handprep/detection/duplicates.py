@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from handprep.geometry import Box
+from handprep import geometry
 from handprep.landmarks import HandLandmark
 from handprep.sample import Hand
 
@@ -20,18 +20,9 @@ OVERLAPPING = 0.5
 WRIST, INDEX, PINKY = HandLandmark.WRIST, HandLandmark.INDEX_FINGER_MCP, HandLandmark.PINKY_MCP
 
 
-def iou(box: Box, other: Box) -> float:
-    """Return the intersection over union of two boxes, 0 to 1."""
-    width = min(box[2], other[2]) - max(box[0], other[0])
-    height = min(box[3], other[3]) - max(box[1], other[1])
-    both = max(0.0, width) * max(0.0, height)
-    areas = sum((b[2] - b[0]) * (b[3] - b[1]) for b in (box, other))
-    return both / (areas - both) if both else 0.0
-
-
 def are_same(hand: Hand, other: Hand) -> bool:
     """Tell whether two reported hands are one."""
-    overlap = iou(hand.box, other.box)
+    overlap = geometry.iou(hand.box, other.box)
     if overlap <= TOUCHING or hand.landmarks is None or other.landmarks is None:
         return overlap > OVERLAPPING
     reach = APART * max(_palm_length(hand), _palm_length(other))

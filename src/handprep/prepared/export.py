@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry
-from handprep.detection.duplicates import iou
 from handprep.errors import InputError
 from handprep.files import atomic_write, make_folder
 from handprep.geometry import Affine
@@ -65,7 +64,7 @@ class Image:
         if space == "photo":
             return tuple(hand.moved(self.record.to_source()) for hand in hands)
         width, height = self.size
-        return tuple(hand for hand in hands if iou(hand.box, (0, 0, width, height)) > 0)
+        return tuple(hand for hand in hands if geometry.iou(hand.box, (0, 0, width, height)) > 0)
 
     def size_in(self, space: str) -> tuple[int, int]:
         """Return width and height of the photo, or of the prepared image."""
