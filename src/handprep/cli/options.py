@@ -135,6 +135,7 @@ def _add_crop_options(group: argparse._ArgumentGroup) -> None:
     add("--detector", choices=tuple(DETECTORS), help=f"who finds hands ({default.detector})")
     add("--confidence", type=float, metavar="N", help=f"least score of a hand, 0 to 1 ({default.confidence})")
     add("--no-search", dest="search", action="store_false", help="look at each photo only once, as it is")
+    add("--refine", action="store_true", help="detect the landmarks once more, for --skeleton and features")
     add(
         "--hand",
         choices=tuple(HANDS),
