@@ -17,6 +17,7 @@ from handprep.cli.options import add_options, pipeline_of
 from handprep.cli.parser import Parser
 from handprep.cli.show import add_show
 from handprep.errors import HandprepError, InputError, OutputError
+from handprep.features import FEATURES
 from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS, encode, format_of
 from handprep.names import printable
@@ -172,6 +173,13 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     export.add_argument(
         "--class-level", type=int, default=-1, metavar="N", help="which folder is the class, as for run (-1)"
     )
+    export.add_argument(
+        "--features",
+        nargs="+",
+        choices=tuple(FEATURES),
+        default=(),
+        help="columns that are added to a table: numbers made of a hand's landmarks",
+    )
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -225,7 +233,13 @@ def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
 
 
 def _export(parsed: argparse.Namespace) -> int:
-    count = export(parsed.prepared, parsed.to, space=parsed.space, class_level=parsed.class_level)
+    count = export(
+        parsed.prepared,
+        parsed.to,
+        space=parsed.space,
+        class_level=parsed.class_level,
+        features=parsed.features,
+    )
     print(f"images: {count}\nwritten: {printable(parsed.to)}")
     return FINE
 

@@ -112,11 +112,11 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
     """
     left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 1e6)
     stream.seek(0)
-    with _damage_as_image_error(name, odd=ImageError), _quiet():
+    with _damage_as_image_error(name, odd=ImageError):
         picture = _open(stream, name)
     seconds = 0.0
     for number in itertools.count():
-        with _damage_as_image_error(f"{name}#{number:06d}", odd=ImageError), _quiet():
+        with _damage_as_image_error(f"{name}#{number:06d}", odd=ImageError):
             try:
                 picture.seek(number)
             except EOFError:
