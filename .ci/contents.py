@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = "src/handprep/"
 NETWORK = "handprep/segmentation/hand_matte.onnx"
-KINDS = {".py", ".html", ".css", ".js", ".onnx", ".LICENSE", ".md"}
+KINDS = {".py", ".html", ".css", ".js", ".onnx", ".LICENSE", ".md", ".jpg", ".png", ".json"}
 NEEDED = {"handprep/py.typed", NETWORK, "handprep/segmentation/hand_matte.LICENSE"}
 OF_BUILD = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
 

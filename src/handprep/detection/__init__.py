@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from handprep.detection.base import HandDetector
@@ -30,6 +31,7 @@ def detector_named(
     search: bool,
     max_hands: int = 2,
     beside: bool | None = None,
+    refine: bool = False,
 ) -> HandDetector:
     """Return a detector by its name, or the given one, searching other views if asked for.
 
@@ -41,7 +43,7 @@ def detector_named(
         Parameters of a detector by name.
     search
         Whether it is made a `SearchingDetector`.
-    beside
+    beside, refine
         As for that.
 
     Raises
@@ -55,6 +57,8 @@ def detector_named(
         single: HandDetector = DETECTORS[detector](confidence=confidence, max_hands=max_hands)
     else:
         single = detector
-    if not search or isinstance(single, SearchingDetector):
+    if isinstance(single, SearchingDetector):
+        return replace(single, refine=True) if refine else single
+    if not search:
         return single
-    return SearchingDetector(single, beside=beside)
+    return SearchingDetector(single, beside=beside, refine=refine)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from handprep import geometry
-from handprep.configurable import Configurable
+from handprep.configurable import Configurable, check_flags
 from handprep.detection.base import HandDetector, LandmarkDetector, Proposal
 from handprep.detection.duplicates import without_duplicates
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.palm import SIZE
-from handprep.detection.refinement import confirmed
+from handprep.detection.refinement import confirmed, refined
 from handprep.detection.region import Region, shrunk
 from handprep.detection.views import CHANGED, FURTHER, VIEWS, View, recolour, tile_sides
 from handprep.errors import InputError
@@ -63,6 +63,9 @@ class SearchingDetector(Configurable):
     beside
         Whether tiles are searched for small hands beside those that are found. None: if the detector's
         ``max_hands`` is above 2.
+    refine
+        Whether the hands of the first look are looked at once more where their landmarks lie, which makes
+        these more exact (`refinement.refined`). All other hands are looked at again anyway.
 
     Raises
     ------
@@ -80,12 +83,14 @@ class SearchingDetector(Configurable):
     views: tuple[View | tuple[View, ...], ...] = field(default=VIEWS)
     further: tuple[View | tuple[View, ...], ...] = field(default=FURTHER)
     beside: bool | None = None
+    refine: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.detector, HandDetector):
             raise InputError(f"detector must have a detect method, which {self.detector!r} lacks")
         if self.beside not in (None, True, False):
             raise InputError(f"beside must be True, False or None, not {self.beside!r}")
+        check_flags(self, "refine")
         for name in ("views", "further"):
             entries = (v if isinstance(v, View) else tuple(v) for v in getattr(self, name))
             object.__setattr__(self, name, tuple(entries))
@@ -113,7 +118,7 @@ class SearchingDetector(Configurable):
         """
         check_rgb(image)
         shown, to_given = shrunk(image, LARGEST)
-        search = _Search(self.detector, shown)
+        search = _Search(self.detector, shown, self.refine)
         hands = search.first_look()
         if not hands and self.views:
             hands = search.in_views(self.views)
@@ -129,8 +134,8 @@ class SearchingDetector(Configurable):
 class _Search:
     """A search in one image: the sizes and lights that looks share, and the best palm score they saw."""
 
-    def __init__(self, detector: HandDetector, image: Image) -> None:
-        self._detector, self._image = detector, image
+    def __init__(self, detector: HandDetector, image: Image, refine: bool) -> None:
+        self._detector, self._image, self._refine = detector, image, refine
         self._palms = detector if isinstance(detector, LandmarkDetector) else None
         self._looker: LandmarkDetector = self._palms or LiteRTDetector()
         self._sizes = {size: shrunk(image, size) for size in (THUMBNAIL, CONFIRMING)}
@@ -154,9 +159,9 @@ class _Search:
         return without_duplicates(hand for hand in sure if hand is not None)
 
     def _sure(self, hand: Hand) -> Hand | None:
-        if hand.landmarks is None or not _is_doubtful(hand):
-            return hand
-        return confirmed(self._looker, self._image, hand, FIRST_LOOK_PRESENCE)
+        if hand.landmarks is not None and _is_doubtful(hand):
+            return confirmed(self._looker, self._image, hand, FIRST_LOOK_PRESENCE)
+        return refined(self._looker, self._image, hand, FIRST_LOOK_PRESENCE) if self._refine else hand
 
     def in_views(self, views: tuple[View | tuple[View, ...], ...]) -> tuple[Hand, ...]:
         """Return the hands of the first view that shows some."""

@@ -134,7 +134,7 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
             return {"results": {id(first): self.wrapped(first)}}
         for value in (*annotations, *pictures[1:]):
             _check_fits(value, first)
-        ones = {id(p): images.split(p) if images.is_batch(p) else [p] for p in pictures}
+        ones = {id(p): images.unbatch(p) if images.is_batch(p) else [p] for p in pictures}
         sample = self.wrapped.run(ones[id(first)][0])
         if len(ones) == len(ones[id(first)]) == 1:
             return {"sample": sample, "results": {id(first): images.like(sample, first)}}

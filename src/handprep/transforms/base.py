@@ -80,9 +80,9 @@ class Transform(Configurable):
                 "handprep.integrations.torchvision.V2Transform, which moves both"
             )
         if not images.is_batch(picture):
-            return images.like(self.run(images.lent(picture)), picture)
+            return images.like(self.run(images.as_view(picture)), picture)
         samples = []
-        for index, one in enumerate(images.split(picture)):
+        for index, one in enumerate(images.unbatch(picture)):
             try:
                 samples.append(self.run(one))
             except HandprepError as error:
