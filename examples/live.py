@@ -23,7 +23,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from handprep import HandCropper, HandprepError, InputError, Pipeline, Sample, draw, features, video
+from handprep import (
+    HandCropper,
+    HandNotFoundError,
+    HandprepError,
+    InputError,
+    Pipeline,
+    Sample,
+    draw,
+    features,
+    video,
+)
 from handprep.sample import Image
 from live_page import Page, serve
 
@@ -68,31 +78,35 @@ def landmark_classifier(path: str | os.PathLike[str]) -> Classifier:
 
 def views(frames: Iterable[Sample], pipeline: Pipeline, classify: Classifier) -> Iterator[View]:
     """Yield the view of each frame. A frame without a hand is shown, too, whatever `on_missing` says."""
-    kept = Pipeline(
-        replace(part, on_missing="keep") if isinstance(part, HandCropper) else part for part in pipeline.parts
-    )
-    waiting: list[Sample] = []
+    parts = pipeline.parts
+    end = next((index for index, part in enumerate(parts) if isinstance(part, HandCropper)), None)
+    if end is None:
+        raise InputError("hands are followed for a HandCropper: add one to the pipeline, and train again")
+    crop = Pipeline([*parts[:end], replace(parts[end], on_missing="keep")])
+    given: list[Sample] = []
 
     def noted() -> Iterator[Sample]:
         for frame in frames:
-            waiting.append(frame)
+            given.append(frame)
             yield frame
 
-    for sample in kept.stream(noted(), smooth=True):
-        while (frame := waiting.pop(0)).source != sample.source:
-            pass  # a frame that a transform has skipped
+    for cut in crop.stream(noted(), smooth=True):
+        try:
+            sample = Pipeline(parts[end + 1 :]).apply(cut)
+        except HandNotFoundError:
+            sample = cut
         text = "{} {:.0%}".format(*classify(sample)) if sample.hand else "no hand"
-        yield View(image=composed(frame, sample), text=text)
+        yield View(image=composed(given.pop(0), cut, sample), text=text)
 
 
-def composed(frame: Sample, sample: Sample) -> Image:
-    """Return the frame with its hands drawn, and beside it the prepared image, half as high."""
+def composed(frame: Sample, cut: Sample, prepared: Sample) -> Image:
+    """Return the frame with the hands of its crop drawn, and beside it the prepared image, half as high."""
     (width, height), side = frame.size, frame.size[1] // 2
-    hands = tuple(hand.moved(sample.to_source) for hand in sample.hands or ())
-    size = [max(1, round(length * side / max(sample.size))) for length in sample.size]
+    hands = tuple(hand.moved(cut.to_source) for hand in cut.hands or ())
+    size = [max(1, round(length * side / max(prepared.size))) for length in prepared.size]
     canvas = np.full((height, width + side, 3), DARK, np.uint8)
     canvas[:, :width] = draw(frame.image, hands, label=False)
-    canvas[: size[1], width : width + size[0]] = cv2.resize(np.asarray(sample.rgb), size)
+    canvas[: size[1], width : width + size[0]] = cv2.resize(np.asarray(prepared.rgb), size)
     return canvas
 
 

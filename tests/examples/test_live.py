@@ -20,7 +20,19 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from handprep import Greyscale, HandCropper, InputError, Pipeline, ResizePad, Sample, features, video
+from handprep import (
+    Greyscale,
+    HandCropper,
+    InputError,
+    Pipeline,
+    ResizePad,
+    Sample,
+    Skeleton,
+    Transform,
+    draw,
+    features,
+    video,
+)
 from tests.html_report.browsers import asked_for, chromium, complaints
 from tests.rendered import RENDERED, photos
 
@@ -87,18 +99,19 @@ def test_each_frame_has_its_answer_also_without_a_hand(clip: Path, model: Path) 
     assert {view.image.shape for view in views} == {(360, 480 + 180, 3)}
 
 
-def test_the_view_has_the_drawn_frame_and_the_crop(clip: Path) -> None:
+@pytest.mark.parametrize(
+    "after", [[ResizePad(64), Greyscale()], [Skeleton(view="palm", size=64, on_missing="raise")]]
+)
+def test_the_view_has_the_drawn_frame_and_the_prepared_image(clip: Path, after: list[Transform]) -> None:
     frame = next(video.frames(clip))
-    sample = PIPELINE.run(frame)
-    shown = live.composed(frame, sample)
+    crop = Pipeline([HandCropper(search=False, on_missing="raise")])
+    (view,) = live.views([frame], crop + after, lambda _: ("rock", 0.5))
 
-    hand = sample.hand.moved(sample.to_source)
-    x0, y0, x1, y1 = (round(side) for side in hand.box)
-    changed = (shown[:, :480] != frame.image).any(2)
-    assert changed[y0:y1, x0:x1].mean() > 0.05
-    assert not changed[: y0 - 20].any()
-    crop = cv2.resize(np.asarray(shown[:180, 480:]), (64, 64), interpolation=cv2.INTER_AREA)
-    assert np.abs(crop[..., 0].astype(int) - sample.image).mean() < 3
+    hand = crop.run(frame).hand.moved(crop.run(frame).to_source)
+    assert np.array_equal(view.image[:, :480], draw(frame.image, hand, label=False))
+    shown = cv2.resize(np.asarray(view.image[:180, 480:]), (64, 64), interpolation=cv2.INTER_AREA)
+    assert np.abs(shown[..., 0].astype(int) - (crop + after).run(frame).image).mean() < 4
+    assert view.text == "rock 50%"
 
 
 def test_a_clip_is_shown_at_its_own_speed() -> None:
