@@ -51,6 +51,7 @@ OF_OTHERS = {
     *("--quick", "--data", "--out", "--arms", "--seeds", "--origin-seeds", "--epochs", "--device", "--jobs"),
     *("--white", "--green", "--methods", "--backgrounds", "--count", "--tones", "--seed"),
     *("--paired", "--scenes", "--by", "--light", "--blur", "--classic", "--photos"),
+    *("--page", "--port", "--workers"),
 }
 LINK = re.compile(r"(?:\]\(|src=\")([^)#\"]+)")
 
