@@ -26,7 +26,9 @@ import pytest
 import handprep
 from handprep import cli, images, models
 from handprep.errors import MissingExtraError
+from tests import clips
 from tests.images.any_torchvision import require_torchvision
+from tests.rendered import photos
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -121,12 +123,13 @@ def cases() -> list[Any]:
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A current folder with the rendered hands and a photo of each class."""
+    """A current folder with the rendered hands, a photo of each class and a clip."""
     shutil.copytree(EXAMPLES / "rendered-hands", tmp_path / "examples" / "rendered-hands")
     (tmp_path / "examples" / "rendered-study").symlink_to(EXAMPLES / "rendered-study")
     for folder in (EXAMPLES / "rendered-hands" / "photos").iterdir():
         (tmp_path / "photos" / folder.name).mkdir(parents=True)
         shutil.copy(min(folder.iterdir()), tmp_path / "photos" / folder.name)
+    clips.write(tmp_path / "clip.mp4", [images.read(photos()[0].path).image] * 15, "mp4v")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

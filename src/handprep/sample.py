@@ -199,6 +199,8 @@ class Sample:
         Path or name of the photo for messages and manifests, or None.
     steps
         One `Step` for each transform so far.
+    time
+        Seconds from the beginning of the clip that the image is a frame of, or None.
     frames
         Every picture that this one was cut, turned or scaled from, the photo first: what of the present
         picture lies outside of any of these is filling.
@@ -222,6 +224,7 @@ class Sample:
     to_source: Affine = field(default_factory=geometry.identity)
     source: str | None = None
     steps: tuple[Step, ...] = ()
+    time: float | None = None
     frames: tuple[Frame, ...] = ()
 
     def __post_init__(self) -> None:

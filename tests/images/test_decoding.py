@@ -431,7 +431,7 @@ def test_heic_without_its_plugin_says_what_to_install() -> None:
 
 
 def test_video_is_not_taken_for_a_photo() -> None:
-    with pytest.raises(ImageError, match=r"a video\. Give its frames"):
+    with pytest.raises(ImageError, match=r"a video\. Use handprep.video.frames"):
         images.read(b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(100))
 
 

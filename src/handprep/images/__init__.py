@@ -135,7 +135,7 @@ def read(
         return _sample(decoded.image, decoded.alpha, decoded.depth, source=path)
     picture, name = as_file(picture, name)
     called = printable(name) if name else GIVEN_BYTES
-    with _opened(picture) if isinstance(picture, str) else io.BytesIO(picture) as stream:
+    with open_file(picture) if isinstance(picture, str) else io.BytesIO(picture) as stream:
         decoded = decoding.decode(stream, called, at_least=at_least, background=behind, max_pixels=max_pixels)
     return _sample(decoded.image, decoded.alpha, decoded.depth, source=name, to_source=decoded.to_full)
 
@@ -314,7 +314,8 @@ def _check_options(at_least: int | None, alpha: str, order: str, max_pixels: int
     check_choice("order", order, ("rgb", "bgr"))
 
 
-def _opened(path: str) -> BinaryIO:
+def open_file(path: str) -> BinaryIO:
+    """Open a file to read, or raise ImageError: of a folder, a pipe, a URL, and where there is none."""
     name = printable(path) or "the empty path"
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - before opening: a pipe without a writer blocks

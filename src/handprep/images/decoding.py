@@ -8,6 +8,8 @@ for the PIL image opened from it.
 from __future__ import annotations
 
 import importlib
+import io
+import itertools
 import re
 import threading
 import warnings
@@ -117,6 +119,52 @@ def decode(
             to_full=_to_full_size(image, full, factor, orientation),
             depth=depth,
         )
+
+
+def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Decoded, float | None]]:
+    """Decode the pictures of an animation or a file of several pages, one by one.
+
+    All together may take as many pixels as `max_pixels`, and once more that for each megabyte of the file:
+    a few bytes can make a frame of any size.
+
+    Parameters
+    ----------
+    stream, name, max_pixels
+        As for `decode`; transparent pixels show white.
+
+    Yields
+    ------
+    tuple
+        A picture, and its time in seconds or None for pages.
+
+    Raises
+    ------
+    ImageError
+        As `decode`, at the picture that cannot be read.
+    """
+    left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 1e6)
+    stream.seek(0)
+    with _damage_as_image_error(name, odd=ImageError), _quiet():
+        picture = _open(stream, name)
+    seconds = 0.0
+    for number in itertools.count():
+        with _damage_as_image_error(f"{name}#{number:06d}", odd=ImageError), _quiet():
+            try:
+                picture.seek(number)
+            except EOFError:
+                return
+            left -= check_size(picture, name, max_pixels)
+            if left < 0:
+                raise ImageError(f"{name} has too many pixels in its frames for the size of its file")
+            picture.load()
+            orientation = _orientation(picture)
+            image, _, depth = pixels_of(picture, (255, 255, 255))
+            duration = picture.info.get("duration")
+        decoded = Decoded(
+            image=arrays.upright(image, orientation), alpha=None, to_full=geometry.identity(), depth=depth
+        )
+        yield decoded, None if duration is None else seconds
+        seconds += (duration or 0) / 1000
 
 
 def flatten(
@@ -230,7 +278,7 @@ def _format_of(head: bytes, name: str) -> str:
     if not head:
         raise ImageError(f"{name} cannot be read: empty, 0 bytes. Copy or export it again")
     if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3") or head[8:12] == b"AVI ":
-        raise ImageError(f"{name} cannot be read: a video. Give its frames one by one")
+        raise ImageError(f"{name} cannot be read: a video. Use handprep.video.frames")
     if re.match(rb"P[123]\s", head):
         raise ImageError(f"{name} cannot be read: a PPM in text, which is slow. Save it as binary PPM or PNG")
     raise ImageError(

@@ -110,7 +110,7 @@ class Record:
     @classmethod
     def of(cls, sample: Sample, origin: Origin | None = None) -> Record:
         """Return the record of a sample."""
-        plain = {
+        plain: dict[str, Any] = {
             "hands": None if sample.hands is None else [_plain_hand(hand) for hand in sample.hands],
             "to_source": _plain_map(sample.to_source),
             "frames": [[*frame.size, _plain_map(frame.to_source)] for frame in sample.frames],
@@ -119,6 +119,8 @@ class Record:
             "opaque": sample.alpha is None,
             "grey": sample.image.ndim == 2,
         }
+        if sample.time is not None:
+            plain["time"] = sample.time
         apart = sample.alpha is not None and not sample.transparent
         alpha = encode(Sample(image=sample.alpha), "png") if apart and sample.alpha is not None else b""
         if origin is None:
@@ -205,6 +207,7 @@ class Record:
                 to_source=self.to_source,
                 source=self.origin.source or None,
                 steps=tuple(Step(name=str(name), decided=dict(decided)) for name, decided in plain["steps"]),
+                time=None if plain.get("time") is None else float(plain["time"]),
                 frames=tuple(Frame(size=(w, h), to_source=_map(m)) for w, h, m in plain["frames"]),
             )
         except (InputError, LookupError, TypeError, ValueError) as error:
