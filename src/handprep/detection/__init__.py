@@ -38,8 +38,9 @@ def detector_named(
     <<<<<<< HEAD
         A given detector keeps its own `confidence` and `max_hands`. InputError: there is none of that name.
     =======
-        Parameters
-        ----------
+
+    Parameters
+    ----------
         detector
             A name among `DETECTORS`, or a detector, to which `confidence` and `max_hands` do not apply.
         confidence, max_hands
@@ -49,8 +50,8 @@ def detector_named(
         beside, refine
             As for that.
 
-        Raises
-        ------
+    Raises
+    ------
         InputError
             If there is no detector of that name.
     >>>>>>> main
