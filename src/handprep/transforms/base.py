@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from handprep import images
-from handprep.configurable import Configurable
+from handprep.configurable import Configurable, model_files_of
+from handprep.detection.base import HandDetector
 from handprep.errors import HandprepError, InputError
 from handprep.sample import Sample
 
@@ -36,17 +37,22 @@ class Transform(Configurable):
 
     @property
     def looks(self) -> bool:
-        """Whether it looks for hands where nobody has."""
-        return False
+        """Whether it detects hands if no transform before it did."""
+        return self.finder() is not None
+
+    @property
+    def model_files(self) -> frozenset[str]:
+        """Those of the parameters and of the detector."""
+        return model_files_of((*self.parameters.values(), self.finder()))
 
     @property
     def reads_alpha(self) -> bool:
         """Whether images are to be read with their own alpha instead of laid over white."""
         return False
 
-    def model_files_after(self, looked: bool) -> frozenset[str]:
-        """Return the model files that it needs where somebody has looked for hands before, or nobody has."""
-        return self.model_files
+    def finder(self) -> HandDetector | None:
+        """Return the detector that it runs if no transform before it did, or None if it needs no hands."""
+        return None
 
     def apply(self, sample: Sample) -> Sample:
         """Return the transformed sample."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from handprep import geometry
-from handprep.configurable import check_choice, check_flags, check_range, check_whole, model_files_of
+from handprep.configurable import check_choice, check_flags, check_range, check_whole
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
@@ -153,20 +153,6 @@ class HandCropper(Transform):
             beside=beside,
             refine=self.refine,
         )
-
-    @property
-    def model_files(self) -> frozenset[str]:
-        """Those of the detector."""
-        return model_files_of(self.finder())
-
-    @property
-    def looks(self) -> bool:
-        """True."""
-        return True
-
-    def model_files_after(self, looked: bool) -> frozenset[str]:
-        """Return the detector's, or none where the hands are known."""
-        return frozenset() if looked else self.model_files
 
     def with_hands(self, sample: Sample) -> Sample:
         """Return the sample with its hands, in the order of `hand`; those that are known keep theirs."""
