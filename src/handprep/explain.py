@@ -135,15 +135,7 @@ class Look:
 
 
 def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
-    """Yield what a detector sees in an image as it is, then in each view that its search tries.
-
-    Parameters
-    ----------
-    detector
-        Its scores are told if it is a `LandmarkDetector`.
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    """
+    """Yield what a detector sees in an image as it is, then in each view that its search tries."""
     single = detector.detector if isinstance(detector, SearchingDetector) else detector
     palms = single if isinstance(single, LandmarkDetector) else None
     others = detector.each_view if isinstance(detector, SearchingDetector) else ()

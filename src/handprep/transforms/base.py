@@ -8,6 +8,7 @@ from handprep import images
 from handprep.configurable import Configurable, model_files_of
 from handprep.detection.base import HandDetector
 from handprep.errors import HandprepError, InputError
+from handprep.images import tensors
 from handprep.sample import Sample
 
 
@@ -85,13 +86,13 @@ class Transform(Configurable):
                 "a transform takes one picture. For a picture with annotations, wrap it in "
                 "handprep.integrations.torchvision.V2Transform, which moves both"
             )
-        if not images.is_batch(picture):
+        if not tensors.is_batch(picture):
             return images.like(self.run(images.as_view(picture)), picture)
         samples = []
-        for index, one in enumerate(images.unbatch(picture)):
+        for index, one in enumerate(tensors.unbatch(picture)):
             try:
                 samples.append(self.run(one))
             except HandprepError as error:
                 error.add_note(f"This was picture {index} of the batch, counted from 0.")
                 raise
-        return images.like_batch(samples, picture)
+        return tensors.like_batch(samples, picture)

@@ -136,10 +136,7 @@ class HandCropper(Transform):
     def finder(self, *, beside: bool | None = None) -> HandDetector:
         """Return the detector that these parameters stand for.
 
-        Parameters
-        ----------
-        beside
-            Whether it searches for hands beside those of the first look; None goes by `max_hands`.
+        To look `beside` the hands of the first look goes by `max_hands`, unless it is said.
         """
         many = {"best": 2, "all": MANY}.get(self.hand)
         if beside is None and not self.max_hands and many is None:
