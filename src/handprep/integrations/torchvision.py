@@ -16,6 +16,7 @@ from handprep import geometry, images
 from handprep.annotations import check_size, moved_boxes, moved_mask, moved_points
 from handprep.configurable import check_choice
 from handprep.errors import InputError
+from handprep.images import tensors
 from handprep.integrations.known_hands import apply_with, hands_in_photo
 from handprep.missing import missing_extra
 from handprep.sample import Sample
@@ -134,7 +135,7 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
             return {"results": {id(first): self.wrapped(first)}}
         for value in (*annotations, *pictures[1:]):
             _check_fits(value, first)
-        ones = {id(p): images.unbatch(p) if images.is_batch(p) else [p] for p in pictures}
+        ones = {id(p): tensors.unbatch(p) if tensors.is_batch(p) else [p] for p in pictures}
         sample = self.wrapped.run(ones[id(first)][0])
         if len(ones) == len(ones[id(first)]) == 1:
             return {"sample": sample, "results": {id(first): images.like(sample, first)}}
@@ -172,7 +173,7 @@ def _check_fits(value: Any, picture: Any) -> None:
 
 
 def _as_given(samples: list[Sample], given: Any) -> Any:
-    return images.like_batch(samples, given) if images.is_batch(given) else images.like(samples[0], given)
+    return tensors.like_batch(samples, given) if tensors.is_batch(given) else images.like(samples[0], given)
 
 
 def _size(value: Any) -> tuple[int, int]:
