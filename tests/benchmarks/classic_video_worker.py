@@ -1,4 +1,4 @@
-"""MediaPipe's classic API in its video mode, in an environment of its own: no part of handprep is imported here.
+"""MediaPipe's classic API in its video mode, in an environment of its own without handprep.
 
 Started by `tests.benchmarks.video` as ``PYTHON classic_video_worker.py FRAMES.npy HANDS``. Says ready, then
 answers each number of a frame that it reads with a line of JSON: the wall and processor seconds of one call,

@@ -40,19 +40,8 @@ def confirmed(detector: LandmarkDetector, image: Image, hand: Hand, presence: fl
     """Return the hand as the landmark network sees it when it looks again, or None if it then doubts it.
 
     The network looks twice where the landmarks say that the hand is, as MediaPipe does from one video frame
-    to the next, and then at that place a little turned, larger and smaller. A real hand stays present in all
-    looks; of what only resembles one, some look shows that.
-
-    Parameters
-    ----------
-    detector
-        Whose landmark network looks.
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    hand
-        A hand with landmarks in pixels of `image`.
-    presence
-        What every look must reach, 0 to 1.
+    to the next, and then at that place a little turned, larger and smaller. A real hand reaches `presence` in
+    all looks; of what only resembles one, some look shows that.
     """
     for _ in range(TRACKED):
         again = refined(detector, image, hand, presence)
@@ -84,15 +73,6 @@ def landmarks_from_box(detector: LandmarkDetector, image: Image, box: Box) -> Ha
     """Return the hand that a landmark network sees in a box, or None if it sees none that is clear.
 
     A box does not say where the fingers point, so the network looks in four quarter turns.
-
-    Parameters
-    ----------
-    detector
-        Whose landmark network looks.
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    box
-        x0, y0, x1, y1 in pixels, around the hand.
     """
     there, to_image = _surroundings(image, box)
     x0, y0, x1, y1 = geometry.apply_to_box(geometry.invert(to_image), box)

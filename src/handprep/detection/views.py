@@ -71,15 +71,7 @@ LIGHTS: dict[str, Callable[[Image], Image]] = {
 
 
 def recolour(image: Image, light: str) -> Image:
-    """Return an image in another light.
-
-    Parameters
-    ----------
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    light
-        One or more of `LIGHTS`, the last one applied first: ``"balanced smoothed"`` smooths, then balances.
-    """
+    """Return an image in another light: one or more of `LIGHTS`, of which the last one is applied first."""
     for word in reversed(light.split()):
         image = LIGHTS[word](image)
     return image
@@ -136,14 +128,9 @@ class View(Configurable):
         return ", ".join(filter(None, words)) or "as-is"
 
     def show(self, image: Image, side: int) -> tuple[Image, Affine]:
-        """Return the image padded and turned in a square, and the map from the given image to it.
+        """Return an image, in this view's light already, padded and turned in a square, and the map to it.
 
-        Parameters
-        ----------
-        image
-            uint8 ``(H, W, 3)``, in this view's light already.
-        side
-            Pixels on a side of the square, which is black where the padding does not reach.
+        The square has `side` pixels on a side and is black where the padding does not reach.
         """
         height, width = image.shape[:2]
         quarters = -self.turn // 90 % 4 if self.turn % 90 == 0 else 0
