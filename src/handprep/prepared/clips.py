@@ -15,6 +15,7 @@ from handprep.errors import SampleSkipped
 from handprep.images.encoding import encode
 from handprep.names import printable
 from handprep.pipeline import Pipeline
+from handprep.prepared.naming import FIRST
 from handprep.prepared.record import Origin, Record
 from handprep.sample import Sample
 from handprep.threads import ordered_map
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from handprep.prepared.ensure import Preparation, Task
 
 SIDE = 32  # pixels of the small grey images that are compared
-FIRST = "/000000"  # ends the name that stands for a clip's outputs; each frame has its number in this place
 WRITING = 4  # threads that wait until the disk has what they wrote
 
 

@@ -184,7 +184,7 @@ class Preparation:
         return self._with_rows(task)
 
     def _with_rows(self, task: Task) -> Task:
-        milliseconds, given = 1000 * task.seconds, {**self.described(task.source)}
+        milliseconds, given = round(1000 * task.seconds, 1), self.described(task.source)
         is_clip = task.source in self.clips
         if is_clip:  # each frame has its share
             milliseconds /= max(1, len(task.images))
@@ -241,8 +241,8 @@ class Preparation:
     def remember(self, task: Task) -> None:
         """Keep what is known of a photo that was read, if it has an image, or can have none."""
         kind = "" if task.fault is None else type(task.fault).__name__
-        if self.index is None or kind not in ("", *VERDICTS):
-            return
+        if self.index is None or kind not in ("", *VERDICTS) or (kind and task.images):
+            return  # or a clip that failed after some good frames
         path = self.photos.path(task.source)
         milliseconds, message = round(1000 * task.seconds, 1), str(task.fault or "")
         last, fingerprint = self.index.last(path), self._fingerprint_of(task.source)

@@ -14,12 +14,12 @@ from handprep import models
 from handprep.errors import InputError, OutputError
 from handprep.files import atomic_write
 from handprep.pipeline import Pipeline
-from handprep.prepared.clips import FIRST, Choice
+from handprep.prepared.clips import Choice
 from handprep.prepared.container import DamagedError
 from handprep.prepared.ensure import Preparation, Task
 from handprep.prepared.listing import Listing, check_class_level, no_photo
 from handprep.prepared.manifest import STATUSES, Row, to_csv
-from handprep.prepared.naming import check_apart, folders_of, output_names, same_name
+from handprep.prepared.naming import check_apart, folders_of, names_of_outputs, same_name
 from handprep.prepared.record import Record
 from handprep.prepared.storage import Storage
 from handprep.prepared.table import DetectionTable, detection_table
@@ -195,7 +195,7 @@ def prepare(
     listed = photos.photos(without=outputs, animations=animations)
     if not listed.sources:
         raise no_photo(photos.name, listed.ignored)
-    names = names_of_outputs(listed, work.ending)
+    names = names_of_outputs(listed.sources, listed.clips, work.ending)
     check_apart(Path(src), Path(dst), names.values())
     with outputs.locked():
         outputs.make_folders(["", *folders_of(names.values())])
@@ -214,13 +214,6 @@ def prepare(
             )
             atomic_write(Path(dst, REPORT), page)
     return result
-
-
-def names_of_outputs(listed: Listing, ending: str) -> dict[str, str]:
-    """Return each source's output; of a clip, the name that stands for those of its frames."""
-    keys = {source: source + FIRST if source in listed.clips else source for source in listed.sources}
-    names = output_names(keys.values(), ending)
-    return {source: names[key] for source, key in keys.items()}
 
 
 def _carry_out(

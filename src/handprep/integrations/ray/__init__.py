@@ -23,8 +23,8 @@ from handprep.prepared.clips import Choice
 from handprep.prepared.ensure import Preparation
 from handprep.prepared.listing import Listing, check_class_level, no_photo
 from handprep.prepared.manifest import COLUMNS, Row
-from handprep.prepared.naming import check_apart, folders_of
-from handprep.prepared.run import RunResult, finish, names_of_outputs
+from handprep.prepared.naming import check_apart, folders_of, names_of_outputs
+from handprep.prepared.run import RunResult, finish
 from handprep.prepared.storage import Storage
 
 try:
@@ -135,7 +135,7 @@ def prepare(
     listed = photos.photos(without=outputs, animations=animations)
     if not listed.sources:
         raise no_photo(photos.name, listed.ignored)
-    names = names_of_outputs(listed, work.ending)
+    names = names_of_outputs(listed.sources, listed.clips, work.ending)
     if photos.is_local and outputs.is_local:
         check_apart(Path(photos.folder), Path(outputs.folder), names.values())
     work = replace(work, whole=listed.whole, clips=listed.clips if outputs.is_local else frozenset())
