@@ -17,6 +17,7 @@ from handprep import geometry, images
 from handprep.annotations import check_size, moved_boxes, moved_mask, moved_points
 from handprep.configurable import check_choice
 from handprep.errors import InputError, SampleSkipped
+from handprep.images import tensors
 from handprep.integrations.known_hands import apply_with, hands_in_photo
 from handprep.missing import missing_extra
 from handprep.pipeline import Pipeline
@@ -145,7 +146,7 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
             return {"results": {id(first): self.wrapped(first)}}
         for value in (*annotations, *pictures[1:]):
             _check_fits(value, first)
-        ones = {id(p): images.split(p) if _is_several(p) else [p] for p in pictures}
+        ones = {id(p): tensors.unbatch(p) if _is_several(p) else [p] for p in pictures}
         if isinstance(first, tv_tensors.Video):
             each = self._streamed(first)
             sample = next((s for s in each if s.hands), None) or self.wrapped.run(ones[id(first)][0])
@@ -161,13 +162,13 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
 
     def _streamed(self, video: Any) -> Iterator[Sample]:
         """Yield the frames of a video, their hands followed where the transform looks for hands."""
-        pipeline, frames = Pipeline([self.wrapped]), images.split(video)
+        pipeline, frames = Pipeline([self.wrapped]), tensors.unbatch(video)
         follows = any(isinstance(part, HandCropper) for part in pipeline.parts)
         return pipeline.stream(frames) if follows else pipeline.map(frames)
 
     def _frame_by_frame(self, video: Any) -> list[Sample]:
         samples = list(self._streamed(video))
-        if len(samples) != len(images.split(video)):
+        if len(samples) != len(tensors.unbatch(video)):
             raise SampleSkipped("a frame of the video shows no hand, and is skipped (on_missing='skip')")
         return samples
 
@@ -199,13 +200,13 @@ def _check_fits(value: Any, picture: Any) -> None:
 
 
 def _is_several(picture: Any) -> bool:
-    return images.is_batch(picture) or isinstance(picture, tv_tensors.Video)
+    return tensors.is_batch(picture) or isinstance(picture, tv_tensors.Video)
 
 
 def _as_given(samples: list[Sample], given: Any) -> Any:
     if isinstance(given, tv_tensors.Video):
-        return tv_tensors.wrap(images.like_batch(samples, given.as_subclass(torch.Tensor)), like=given)
-    return images.like_batch(samples, given) if images.is_batch(given) else images.like(samples[0], given)
+        return tv_tensors.wrap(tensors.like_batch(samples, given.as_subclass(torch.Tensor)), like=given)
+    return tensors.like_batch(samples, given) if tensors.is_batch(given) else images.like(samples[0], given)
 
 
 def _size(value: Any) -> tuple[int, int]:
