@@ -82,7 +82,7 @@ def frames(
     -----
     FFmpeg conceals damage within a clip, as players do. Samples of more than 8 bits are reduced to 8. Where
     a clip changes its size, all frames have that of the first. An animation may take, in all frames together,
-    `handprep.images.MAX_PIXELS` and once more that for each megabyte of its file.
+    `handprep.images.MAX_PIXELS` and once more that for each 2 MB of its file.
 
     Examples
     --------

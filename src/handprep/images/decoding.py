@@ -92,7 +92,7 @@ def decode(
 def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Decoded, float | None]]:
     """Decode the pictures of an animation or a file of several pages, one by one.
 
-    All together may take as many pixels as `max_pixels`, and once more that for each megabyte of the file:
+    All together may take as many pixels as `max_pixels`, and once more that for each 2 MB of the file:
     a few bytes can make a frame of any size.
 
     Parameters
@@ -110,7 +110,7 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
     ImageError
         As `decode`, at the picture that cannot be read.
     """
-    left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 1e6)
+    left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 2e6)
     stream.seek(0)
     with _damage_as_image_error(name, odd=ImageError):
         picture = _open(stream, name)
