@@ -28,16 +28,8 @@ def missing_extra(
 ) -> MissingExtraError:
     """Return the error that says why a package cannot be imported and what helps.
 
-    Parameters
-    ----------
-    package
-        The package's name, such as ``"torchvision"``.
-    extra
-        The extra of handprep's that brings it, such as ``"torch"``; None for OpenCV.
-    error
-        What importing the package, or loading its library, raised.
-    instead
-        How to do without it, such as ``'detector="litert" finds hands with the same two networks.'``
+    The `extra` of handprep's brings the package; None is for OpenCV. `error` is what importing it raised.
+    `instead` says how to do without it.
 
     Examples
     --------

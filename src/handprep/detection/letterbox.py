@@ -15,19 +15,11 @@ GREY = (114, 114, 114)  # what surrounds the image in Ultralytics' LetterBox
 def letterbox(
     image: Image, size: tuple[int, int], *, stretch: bool = False, stride: int | None = None
 ) -> tuple[Image, Affine]:
-    """Return the input of a network, as Ultralytics' LetterBox makes it, and the map back to the image.
+    """Return a network's input as Ultralytics' LetterBox makes it, and the map back to the image.
 
-    Parameters
-    ----------
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    size
-        Width and height of the input, in pixels.
-    stretch
-        Fill the input without keeping the aspect, as OpenCV's and Darknet's own programs do.
-    stride
-        If given, only as much grey is added as makes each side a multiple of it, which networks with
-        dynamic shapes allow (LetterBox's ``auto``).
+    `size` is width and height. To `stretch` is to fill the input without keeping the aspect, as Darknet's own
+    programs do. With a `stride`, only as much grey is added as makes each side a multiple of it (LetterBox's
+    ``auto``), which networks with dynamic shapes allow.
     """
     height, width = image.shape[:2]
     factor = min(size[0] / width, size[1] / height)

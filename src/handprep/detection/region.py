@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from handprep import geometry
 from handprep.geometry import Affine, Points
+from handprep.images.arrays import resized
 from handprep.landmarks import HandLandmark
 from handprep.sample import Image
 
@@ -173,16 +174,11 @@ def _from_first_to_last(true: NDArray[np.bool_]) -> slice:
 
 
 def region_of_landmarks(landmarks: Points) -> Region:
-    """Return the square in which the hand of known landmarks is looked at again.
+    """Return the square in which the hand of landmarks ``(21, 2)`` is looked at again.
 
     As MediaPipe's tracking does from frame to frame: turned so that the line from the wrist to the
     knuckles points up, twice as large as the landmarks' box along its axes, shifted towards the
     fingers by a tenth (``hand_landmark_landmarks_to_roi.pbtxt``).
-
-    Parameters
-    ----------
-    landmarks
-        ``(21, 2)`` pixels.
     """
     knuckles = (landmarks[HandLandmark.INDEX_FINGER_MCP] + landmarks[HandLandmark.RING_FINGER_MCP]) / 2
     knuckles = (knuckles + landmarks[HandLandmark.MIDDLE_FINGER_MCP]) / 2
@@ -209,5 +205,4 @@ def shrunk(image: Image, longest_side: int) -> tuple[Image, Affine]:
     if factor == 1:
         return image, geometry.identity()
     size = max(1, round(width / factor)), max(1, round(height / factor))
-    smaller: Any = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return smaller, geometry.scaling(width / size[0], height / size[1])
+    return resized(image, size), geometry.scaling(width / size[0], height / size[1])

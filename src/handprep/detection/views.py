@@ -14,6 +14,7 @@ from handprep import geometry
 from handprep.configurable import Configurable, check_choice, check_range
 from handprep.errors import InputError
 from handprep.geometry import Affine
+from handprep.images.arrays import resized
 from handprep.sample import Image
 
 
@@ -140,17 +141,13 @@ class View(Configurable):
         high, wide = turned.shape[:2]
         factor = side / (max(wide * c + high * s, wide * s + high * c) + 2 * self.pad * max(wide, high))
         size = max(1, round(wide * factor)), max(1, round(high * factor))
-        # Averaged down, as a bilinear warp would see one pixel of several; then turned and padded.
-        small: Any = cv2.resize(
-            turned, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-        )
         placed = geometry.compose(
             geometry.translation(-size[0] / 2, -size[1] / 2),
             geometry.rotation(rest),
             geometry.translation(*((side + (length - side) % 2) / 2 for length in size)),  # whole pixels
         )
         shown: Any = cv2.warpAffine(
-            small,
+            resized(turned, size),
             geometry.in_pixel_centres(placed),
             (side, side),
             flags=cv2.INTER_LINEAR,

@@ -34,24 +34,12 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Boxes that a network gave, in no order.
+    """Boxes that a network gave, in no order."""
 
-    Attributes
-    ----------
-    boxes
-        ``(N, 4)`` x0, y0, x1, y1 in pixels of the input.
-    scores
-        ``(N,)``, 0 to 1.
-    classes
-        ``(N,)`` int64.
-    suppressed
-        Whether overlapping boxes are removed already.
-    """
-
-    boxes: Array
-    scores: Array
-    classes: NDArray[np.int64]
-    suppressed: bool = False
+    boxes: Array  # (N, 4) x0, y0, x1, y1 in pixels of the input
+    scores: Array  # (N,), 0 to 1
+    classes: NDArray[np.int64]  # (N,)
+    suppressed: bool = False  # whether overlapping boxes are removed already
 
     def where(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> Candidates:
         """Return those of a mask or of indices."""

@@ -36,19 +36,9 @@ HOW_TO_CONVERT = {
 
 
 class YoloNetwork:
-    """An opened network; one serves one thread.
+    """An opened network, for one thread; a file that is no network of boxes from one image is a ModelError.
 
-    Parameters
-    ----------
-    path
-        The ONNX file.
-    size, layout, anchors, threads
-        As for `YoloDetector`; size is width and height.
-
-    Raises
-    ------
-    ModelError
-        If the file cannot be opened, or is no network that gives boxes from one image.
+    The parameters are those of `YoloDetector`, but that `size` is width and height.
     """
 
     def __init__(

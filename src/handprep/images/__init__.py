@@ -19,11 +19,10 @@ from handprep.images import arrays, decoding, tensors
 from handprep.images.arrays import Colour, check_rgb
 from handprep.images.encoding import encode, write
 from handprep.images.limits import MAX_PIXELS
-from handprep.images.tensors import is_batch, like_batch, unbatch
 from handprep.names import printable
 from handprep.sample import Alpha, Image, Sample
 
-__all__ = ["MAX_PIXELS", "check_rgb", "encode", "is_batch", "like", "like_batch", "read", "unbatch", "write"]
+__all__ = ["MAX_PIXELS", "check_rgb", "encode", "like", "read", "write"]
 
 VERSION = 1  # of how images are read: raise it when a file gives other pixels
 WHITE: Colour = (255, 255, 255)

@@ -144,6 +144,13 @@ def in_dtype(pixels: NDArray[np.uint8], dtype: DTypeLike) -> NDArray[Any]:
     raise InputError(f"an image's numbers must be {ACCEPTED_DTYPES}, not {dtype}")
 
 
+def resized(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Scale to width and height: averaged where it shrinks, as bilinear sampling would skip pixels there."""
+    shrinks = size[0] * size[1] < array.shape[0] * array.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(array, size, interpolation=how))
+
+
 def upright(image: Image, orientation: int) -> Image:
     """Turn an image by its EXIF orientation, 1 to 8; 1 leaves it as it is."""
     transposed, flip_x, flip_y = ORIENTATIONS[orientation]

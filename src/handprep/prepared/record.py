@@ -345,6 +345,8 @@ def _hand(plain: dict[str, Any]) -> Hand:
     hand = Hand(**{name: _rich(value) for name, value in plain.items()})
     if not all(value is None or isinstance(value, str) for value in (hand.view, hand.handedness)):
         raise TypeError("a hand's view and side are texts")
+    if not isinstance(hand.track, int | None):
+        raise TypeError("a hand's track is a number")
     return hand
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from handprep import geometry
-from handprep.configurable import check_choice, check_flags, check_range, check_whole, model_files_of
+from handprep.configurable import check_choice, check_flags, check_range, check_whole
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.detection.search import SearchingDetector
@@ -138,10 +138,7 @@ class HandCropper(Transform):
     def finder(self, *, beside: bool | None = None) -> HandDetector:
         """Return the detector that these parameters stand for.
 
-        Parameters
-        ----------
-        beside
-            Whether it searches for hands beside those of the first look; None goes by `max_hands`.
+        To look `beside` the hands of the first look goes by `max_hands`, unless it is said.
         """
         many = {"best": 2, "all": MANY}.get(self.hand)
         if beside is None and not self.max_hands and many is None:
@@ -164,20 +161,6 @@ class HandCropper(Transform):
         )
         single = single.detector if isinstance(single, SearchingDetector) else single
         return Tracker(single, most=most, search=search, smooth=smooth)
-
-    @property
-    def model_files(self) -> frozenset[str]:
-        """Those of the detector."""
-        return model_files_of(self.finder())
-
-    @property
-    def looks(self) -> bool:
-        """True."""
-        return True
-
-    def model_files_after(self, looked: bool) -> frozenset[str]:
-        """Return the detector's, or none where the hands are known."""
-        return frozenset() if looked else self.model_files
 
     def with_hands(self, sample: Sample) -> Sample:
         """Return the sample with its hands, in the order of `hand`; those that are known keep theirs."""
