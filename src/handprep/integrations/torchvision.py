@@ -162,13 +162,13 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
 
     def _streamed(self, video: Any) -> Iterator[Sample]:
         """Yield the frames of a video, their hands followed where the transform looks for hands."""
-        pipeline, frames = Pipeline([self.wrapped]), images.split(video)
+        pipeline, frames = Pipeline([self.wrapped]), tensors.unbatch(video)
         follows = any(isinstance(part, HandCropper) for part in pipeline.parts)
         return pipeline.stream(frames) if follows else pipeline.map(frames)
 
     def _frame_by_frame(self, video: Any) -> list[Sample]:
         samples = list(self._streamed(video))
-        if len(samples) != len(images.split(video)):
+        if len(samples) != len(tensors.unbatch(video)):
             raise SampleSkipped("a frame of the video shows no hand, and is skipped (on_missing='skip')")
         return samples
 
