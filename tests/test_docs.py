@@ -30,7 +30,9 @@ import handprep
 from handprep import cli, images, models
 from handprep.errors import MissingExtraError
 from handprep.samples import PHOTOS
+from tests import clips
 from tests.images.any_torchvision import require_torchvision
+from tests.rendered import photos
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -60,6 +62,7 @@ OF_OTHERS = {
     *("--quick", "--data", "--out", "--arms", "--seeds", "--origin-seeds", "--epochs", "--device", "--jobs"),
     *("--white", "--green", "--methods", "--backgrounds", "--count", "--tones", "--seed"),
     *("--paired", "--scenes", "--by", "--light", "--blur", "--classic", "--photos"),
+    *("--page", "--port", "--workers"),
 }
 LINK = re.compile(r"(?:\]\(|src=\")([^)#\"]+)")
 
@@ -138,6 +141,7 @@ def workplace(tmp_path, monkeypatch):
     shutil.copytree(EXAMPLES / "rendered-hands", tmp_path / "examples" / "rendered-hands")
     (tmp_path / "examples" / "rendered-study").symlink_to(EXAMPLES / "rendered-study")
     shutil.copytree(PHOTOS, tmp_path / "photos")
+    clips.write(tmp_path / "clip.mp4", [images.read(photos()[0].path).image] * 15, "mp4v")
     monkeypatch.chdir(tmp_path)
     before = contents(tmp_path)
     yield tmp_path

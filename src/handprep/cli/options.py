@@ -140,6 +140,7 @@ def _add_crop_options(group: argparse._ArgumentGroup) -> None:
         action="store_false",
         help="detect in each photo once, without further views",
     )
+    add("--refine", action="store_true", help="detect the landmarks once more, for --skeleton and features")
     add(
         "--hand",
         choices=tuple(HANDS),
