@@ -141,7 +141,9 @@ def workplace(tmp_path, monkeypatch):
     shutil.copytree(EXAMPLES / "rendered-hands", tmp_path / "examples" / "rendered-hands")
     (tmp_path / "examples" / "rendered-study").symlink_to(EXAMPLES / "rendered-study")
     shutil.copytree(PHOTOS, tmp_path / "photos")
-    clips.write(tmp_path / "clip.mp4", [images.read(photos()[0].path).image] * 15, "mp4v")
+    (tmp_path / "clips" / "rock").mkdir(parents=True)
+    for name in ("clip.mp4", "clips/rock/clip.mp4"):
+        clips.write(tmp_path / name, [images.read(photos()[0].path).image] * 15, "mp4v")
     monkeypatch.chdir(tmp_path)
     before = contents(tmp_path)
     yield tmp_path

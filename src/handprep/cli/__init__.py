@@ -207,9 +207,9 @@ def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
         raise InputError(
             f"{printable(str(parsed.src))} is one photo: give a file for it, without --report and --each-hand"
         )
-    named = parsed.format or "png" if parsed.dst == STREAM else format_of(parsed.dst)
+    named = parsed.format or "png" if parsed.dst == STREAM else format_of(parsed.dst).lower()
     format = parsed.format or named
-    if FORMATS[format] != FORMATS[named.lower()]:
+    if FORMATS[format] != FORMATS[named]:
         raise InputError(
             f"{printable(str(parsed.dst))} is no name for --format {format}: name it so, or leave that out"
         )
