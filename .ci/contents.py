@@ -19,7 +19,10 @@ NEEDED = {"handprep/py.typed", NETWORK, "handprep/segmentation/hand_matte.LICENS
 OF_BUILD = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
 
 OF_SOURCE = ("src/handprep/", "tests/", "docs/", "examples/")
-BESIDE = {".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "mkdocs.yml", "pyproject.toml"}
+BESIDE = {
+    *(".gitignore", "CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "hatch_build.py", "mkdocs.yml"),
+    "pyproject.toml",
+}
 LEFT_OUT = {"examples/train_matte/hand_matte.fp16.pt"}  # only a further training starts from it
 
 WHEEL_BYTES, SDIST_BYTES = 3_500_000, 8_000_000

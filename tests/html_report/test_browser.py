@@ -224,6 +224,17 @@ class TestFilters:
         assert set(names(page)[:10]) == set(lowest)
         assert names(page)[0] == lowest[-1]
 
+    def test_sorted_by_mask_confidence(self, driver: Any, tmp_path: Path) -> None:
+        values = {"box": (0.0, 0.0, 1.0, 1.0), "score": 0.9}
+        rows = [
+            row(f"rock/{name}.jpg", "done", mask_confidence=confidence, **values)
+            for name, confidence in (("a", 0.9), ("b", None), ("c", 0.3))
+        ]
+        (tmp_path / "report.html").write_bytes(html_report.render(rows, tmp_path, tmp_path, RESIZE, "abc"))
+        driver.get((tmp_path / "report.html").as_uri())
+        Select(one(driver, "#order")).select_by_visible_text("mask confidence, lowest first")
+        assert names(driver) == ["rock/c.jpg", "rock/a.jpg", "rock/b.jpg"]
+
     def test_a_folder_in_which_all_is_done_lists_all(self, driver: Any, tmp_path: Path) -> None:
         done = [row("rock/a.jpg", "done", score=0.9, box=(0.0, 0.0, 1.0, 1.0))]
         (tmp_path / "report.html").write_bytes(html_report.render(done, tmp_path, tmp_path, RESIZE, "abc"))

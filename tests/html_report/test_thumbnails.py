@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from handprep.html_report.thumbnails import Thumbnail, thumbnail, thumbnails
+from handprep.html_report.thumbnails import Thumbnail, thumbnail
 from tests.html_report.pages import noise
 from tests.rendered import photos
 
@@ -83,19 +83,3 @@ def test_a_long_problem_is_cut_where_the_path_is(tmp_path: Path) -> None:
 
     assert len(made.problem) == 101
     assert made.problem.startswith("…")
-
-
-def test_they_come_in_order_whatever_the_number_of_threads(tmp_path: Path) -> None:
-    files = [hand.path for hand in photos()[:6]] + [tmp_path / "gone.jpg"]
-
-    one, four = (thumbnails(files, 2000, workers=workers) for workers in (1, 4))
-
-    assert one == four == tuple(thumbnail(file, each=2000) for file in files)
-
-
-def test_a_bar_is_drawn_only_if_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
-    thumbnails([HAND], 2000)
-    assert capfd.readouterr() == ("", "")
-
-    thumbnails([HAND], 2000, progress=True)
-    assert "1/1" in capfd.readouterr().err

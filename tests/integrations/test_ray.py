@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'handprep[ray]'")
@@ -337,5 +338,27 @@ class TestOtherFileSystems:
 
     def test_a_file_uri_is_a_local_path(self, src: Path, dst: Path) -> None:
         result = prepare(src.as_uri(), dst.as_uri(), RESIZE)
-        assert result.folder == str(dst)
+        assert result.folder == dst
         assert prepare(src, dst, RESIZE).resumed == len(HANDS)
+
+
+def test_each_hand_has_an_image_and_a_row_and_is_carried_on(tmp_path: Path, dst: Path) -> None:
+    pair = [PIL.Image.open(hand.path).convert("RGB").resize((240, 180)) for hand in HANDS[:2]]
+    photo = PIL.Image.new("RGB", (480, 180))
+    for number, hand in enumerate(pair):
+        photo.paste(hand, (240 * number, 0))
+    src = tmp_path / "pairs"
+    src.mkdir()
+    photo.save(src / "pair.png")
+    shutil.copy(HANDS[2].path, src / "single.jpg")
+    pipeline = Pipeline([HandCropper(max_hands=4), ResizePad(32)])
+
+    first = prepare(src, dst, pipeline, each_hand=True)
+
+    assert [row.output for row in first.rows] == ["pair-1.png", "pair-2.png", "single-1.png"]
+    handprep.prepare(src, tmp_path / "here", pipeline, each_hand=True)
+    assert outputs(dst) == outputs(tmp_path / "here")
+    (dst / "pair-2.png").unlink()
+    second = prepare(src, dst, pipeline, each_hand=True)
+    assert (second.resumed, len(second.rows)) == (1, 3)
+    assert outputs(dst) == outputs(tmp_path / "here")

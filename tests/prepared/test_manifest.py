@@ -39,6 +39,11 @@ def test_a_row_has_all_columns() -> None:
         milliseconds=12.34,
         origin="cgi",
         label="rock",
+        mask_confidence=0.91234,
+        clip="cgi/rock/a.mp4",
+        frame=12,
+        time=0.48,
+        track=2,
     )
 
     (found,) = read(to_csv([row]))
@@ -63,6 +68,11 @@ def test_a_row_has_all_columns() -> None:
         "message": "",
         "origin": "cgi",
         "class": "rock",
+        "mask_confidence": "0.912",
+        "clip": "cgi/rock/a.mp4",
+        "frame": "12",
+        "time": "0.480",
+        "track": "2",
     }
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import PIL.Image
@@ -91,11 +91,6 @@ class Preparation:
             return None
         return (record, content) if record.origin.fingerprint == self.fingerprint else None
 
-    def with_index(self, index: Index | None, **changes: Any) -> Preparation:
-        """Return the same with another index, or with other parameters, too."""
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-        return Preparation(**{**given, "index": index, **changes})
-
     def found(self, source: str, output: str) -> Task | None:
         """Return the finished task of a photo that was prepared before, and has not changed; else None.
 
@@ -105,26 +100,25 @@ class Preparation:
         known = self._known(source, is_wanted=bool(held))
         if known is None:
             return None
-        told = {**self.told(source), "milliseconds": known.milliseconds}
+        given = {**self.described(source), "milliseconds": known.milliseconds}
         try:
             known.raise_fault(self.fingerprint)
         except HandNotFoundError as error:
-            return Task(source=source, output="", rows=[Row.of_fault(error, source=source, **told)])
+            return Task(source=source, output="", rows=[Row.of_fault(error, source=source, **given)])
         if not held or any(record.origin.digest != known.digest for record, _ in held):
             return None
-        rows = [Row.of_record(record, **told) for record, _ in held]
+        rows = [Row.of_record(record, **given) for record, _ in held]
         return Task(source=source, output=output, images=held, rows=rows)
 
     def _all_held(self, source: str, output: str) -> list[tuple[Record, bytes]]:
         """Return all images of a photo if none is missing; else none."""
-        names = [_numbered(output, 1), _numbered(output, 0)] if self.each_hand else [output]
+        names = dict.fromkeys((self.output_of(output, 1), self.output_of(output, 0)))
         first = next((held for held in map(self.held, names) if held is not None), None)
         if first is None:
             return []
-        others = [self.held(_numbered(output, number)) for number in range(2, first[0].origin.hands + 1)]
-        held = [image for image in (first, *others) if image is not None]
-        right = all(record.origin.source == source for record, _ in held)
-        return held if right and len(held) == len(others) + 1 else []
+        others = [self.held(self.output_of(output, number)) for number in range(2, first[0].origin.hands + 1)]
+        held = [image for image in (first, *others) if image and image[0].origin.source == source]
+        return held if len(held) == len(others) + 1 else []
 
     def _known(self, source: str, *, is_wanted: bool) -> Known | None:
         """Return what is known of a photo as it is now, if need be by reading it."""
@@ -158,67 +152,64 @@ class Preparation:
             return task
 
         with ExitStack() as stack:
-            flow: Iterable[Task] = tasks
-            if reading:
-                flow = stack.enter_context(closing(ordered_map(self.read, flow, workers=reading)))
-            if workers == 0:
-                flow = map(self.compute, flow)
-            else:
-                flow = stack.enter_context(closing(ordered_map(self.compute, flow, workers=workers)))
-            yield from stack.enter_context(closing(ordered_map(write, flow, workers=WRITING)))
+
+            def each(
+                function: Callable[[Task], Task], tasks: Iterable[Task], count: int | None
+            ) -> Iterable[Task]:
+                return stack.enter_context(closing(ordered_map(function, tasks, workers=count)))
+
+            flow = each(self.read, tasks, reading) if reading else tasks
+            flow = map(self.compute, flow) if workers == 0 else each(self.compute, flow, workers)
+            yield from each(write, flow, WRITING)
 
     def read(self, task: Task) -> Task:
         """Read the photo."""
-        with _Timed(task):
-            task.content, task.stamp = self.photos.read_photo(task.source)
-            task.digest = digest_of(task.content)
-        return task
+        return _attempted(task, self._read)
 
     def compute(self, task: Task) -> Task:
         """Make the image, unless it is known that there is none."""
-        if not task.digest and task.fault is None:
-            self.read(task)
-        if task.fault is not None:
-            return task
-        with _Timed(task):
-            path = self.photos.path(task.source)
-            last = self.index.last(path) if self.index else None
-            if last is not None and last.digest == task.digest:
-                last.raise_fault(self.fingerprint)
-            samples = self._samples(task.content, path)
-            for number, sample in enumerate(samples, start=1):
-                record = Record.of(sample, self._origin(task, sample, number, len(samples)))
-                image = encode(sample, self.format)
-                task.images.append((record, record.sealed_into(image) if self.keeps_record else image))
-        task.content = b""  # others wait in memory for their turn to be written
+        return _attempted(task if task.digest else self.read(task), self._compute)
+
+    def write(self, task: Task) -> Task:
+        """Write the images, remember what is known of the photo, and return the task with its rows."""
+        _attempted(task, self._write)
+        given = {**self.described(task.source), "milliseconds": round(1000 * task.seconds, 1)}
+        if task.fault is None:
+            task.rows = [Row.of_record(record, **given) for record, _ in task.images]
+        else:
+            task.rows = [Row.of_fault(task.fault, source=task.source, **given)]
+        self.remember(task)
         return task
 
-    def _samples(self, content: bytes, path: str) -> list[Sample]:
+    def _read(self, task: Task) -> None:
+        task.content, task.stamp = self.photos.read_photo(task.source)
+        task.digest = digest_of(task.content)
+
+    def _compute(self, task: Task) -> None:
+        path = self.photos.path(task.source)
+        last = self.index.last(path) if self.index else None
+        if last is not None and last.digest == task.digest:
+            last.raise_fault(self.fingerprint)
         try:
-            if not self.each_hand:
-                return [self.pipeline.run(content, name=path)]
-            samples = list(self.pipeline.each(content, name=path))
+            if self.each_hand:
+                samples = list(self.pipeline.each(task.content, name=path))
+            else:
+                samples = [self.pipeline.run(task.content, name=path)]
         except Exception as error:
             if not isinstance(error, HandprepError):  # as of a part that is not handprep's
                 error.add_note(f"This was while preparing {printable(path)}.")
             raise
         if not samples:
             raise SampleSkipped(f"no hand found in {printable(path)}")
-        return samples
+        for number, sample in enumerate(samples, start=1):
+            record = Record.of(sample, self._origin(task, sample, number, len(samples)))
+            image = encode(sample, self.format)
+            task.images.append((record, record.sealed_into(image) if self.keeps_record else image))
+        task.content = b""  # others wait in memory for their turn to be written
 
-    def write(self, task: Task) -> Task:
-        """Write the images, remember what is known of the photo, and return the task with its rows."""
-        if task.fault is None:
-            with _Timed(task):
-                for record, image in task.images:
-                    self.outputs.write(record.origin.output, image)
-        told = {**self.told(task.source), "milliseconds": round(1000 * task.seconds, 1)}
-        if task.fault is None:
-            task.rows = [Row.of_record(record, **told) for record, _ in task.images]
-        else:
-            task.rows = [Row.of_fault(task.fault, source=task.source, **told)]
-        self.remember(task)
-        return task
+    def _write(self, task: Task) -> None:
+        for record, image in task.images:
+            self.outputs.write(record.origin.output, image)
 
     def remember(self, task: Task) -> None:
         """Keep what is known of a photo that was read, if it has an image, or can have none."""
@@ -229,12 +220,16 @@ class Preparation:
         milliseconds, message = round(1000 * task.seconds, 1), str(task.fault or "")
         last = self.index.last(path)
         if last is not None and (last.digest, last.fingerprint) == (task.digest, self.fingerprint):
-            milliseconds, kind, message = last[5:]
-        known = Known(*task.stamp, task.digest, self.fingerprint, milliseconds, kind, message)
-        self.index.add(path, known)
+            _, milliseconds, kind, message = last[4:]
+        self.index.add(path, Known(*task.stamp, task.digest, self.fingerprint, milliseconds, kind, message))
 
-    def told(self, source: str) -> dict[str, Any]:
-        """Return what a row says of a photo by its name alone."""
+    def output_of(self, output: str, hand: int) -> str:
+        """Return the name of the image of one of a photo's hands, counted from 1; 0 where none was found."""
+        stem, dot, ending = output.rpartition(".")
+        return f"{stem}-{hand}{dot}{ending}" if self.each_hand else output
+
+    def described(self, source: str) -> dict[str, Any]:
+        """Return what a photo's name alone says: its origin and class."""
         origin, label = origin_and_label(source, self.whole, self.class_level)
         return {"origin": sys.intern(origin), "label": sys.intern(label)}  # one string for many rows
 
@@ -243,7 +238,7 @@ class Preparation:
         return Origin(
             source=task.name or task.source,
             folder=self.whole,
-            output=_numbered(task.output, number) if self.each_hand else task.output,
+            output=self.output_of(task.output, number),
             hand=number,
             hands=hands,
             each_hand=self.each_hand,
@@ -255,30 +250,18 @@ class Preparation:
         )
 
 
-def _numbered(output: str, hand: int) -> str:
-    """Return the name of the image of one of a photo's hands; 0 where none was found.
-
-    >>> _numbered("rock/a.png", 2)
-    'rock/a-2.png'
-    """
-    stem, dot, ending = output.rpartition(".")
-    return f"{stem}-{hand}{dot}{ending}"
-
-
-class _Timed:
-    """Adds the time to a task's, and keeps what is wrong with its photo alone."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        self._task.seconds += time.perf_counter() - self._start
-        if isinstance(error, FAULTS) and not getattr(error, "concerns_all", False):
-            self._task.fault = error
-        return self._task.fault is error is not None
+def _attempted(task: Task, function: Callable[[Task], None]) -> Task:
+    """Do a part of a task, unless it failed; add its time, and keep an error of this photo alone."""
+    start = time.perf_counter()
+    try:
+        if task.fault is None:
+            function(task)
+    except FAULTS as error:
+        if getattr(error, "concerns_all", False):
+            raise
+        task.fault = error
+    task.seconds += time.perf_counter() - start
+    return task
 
 
 def _photo_size(sample: Sample, content: bytes) -> tuple[int, int]:

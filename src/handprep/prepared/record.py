@@ -11,9 +11,11 @@ import os
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
@@ -31,7 +33,7 @@ _log = logging.getLogger(__name__)
 VERSION = 1  # of what is written here: files with another one are prepared again
 DIGEST = 16  # bytes of BLAKE2b
 MOST_TEXT = 1 << 24  # bytes of JSON: hundreds of hands take less
-MODES = ("L", "RGB", "LA", "RGBA")
+_COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}  # of PNG; grey with alpha OpenCV would widen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,11 @@ class Origin:
         images the photo has.
     each_hand
         Whether each hand of a photo has an image of its own.
+    clip, frame
+        The clip that the image is a frame of, named as `source` is, and the frame's number; empty and None
+        for a photo. `source` is then the frame's name, and size and digest are of the clip's file.
+    images
+        How many images the clip has, in the last one of them; 0 in the others.
     message
         What is to be known of the photo, such as that only its first frame was taken.
     """
@@ -72,6 +79,9 @@ class Origin:
     hands: int = 1
     each_hand: bool = False
     message: str = ""
+    clip: str = ""
+    frame: int | None = None
+    images: int = 0
 
 
 def digest_of(content: bytes) -> str:
@@ -79,7 +89,7 @@ def digest_of(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=DIGEST).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """What a prepared image file says of itself, checked against the file.
 
@@ -146,32 +156,36 @@ class Record:
             if plain.pop("version") != VERSION:
                 raise DamagedError("another version of the record")
             record = cls(origin=_origin(plain.pop("origin")), plain=plain, alpha=body[4 + length :])
-            record.hands()
-            _map(plain["to_source"])
+            _ = record.hands, record.to_source, record.decided("view")  # which raise if they are none
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise DamagedError(str(error) or type(error).__name__) from error
         except struct.error as error:
             raise DamagedError("truncated") from error
         return record
 
+    def decided(self, name: str) -> Any:
+        """Return what the last of the steps that decided something of that name did; None if none did."""
+        return next((step[name] for _, step in reversed(self.plain["steps"]) if name in step), None)
+
     @property
     def is_drawing(self) -> bool:
         """Whether the hands were turned in space, so that `to_source` only fits them to the photo."""
-        return any(name == "Skeleton" and step.get("view") == "palm" for name, step in self.plain["steps"])
+        return bool(self.decided("view") == "palm")
 
     @property
     def side(self) -> str | None:
         """Which hand the photo shows, where it was drawn as another one."""
-        sides = [step.get("handedness") for name, step in self.plain["steps"] if name == "Skeleton"]
-        return str(sides[0]) if self.is_drawing and sides[0] else None
+        return self.decided("handedness") if self.is_drawing else None
 
+    @cached_property
     def hands(self) -> tuple[Hand, ...] | None:
-        """Return the hands in pixels of the image, the chosen one first; None where none were looked for."""
+        """The hands in pixels of the image, the chosen one first; None where none were looked for."""
         hands = self.plain["hands"]
         return None if hands is None else tuple(map(_hand, hands))
 
+    @cached_property
     def to_source(self) -> NDArray[np.float64]:
-        """Return the ``(2, 3)`` map from pixels of the image to pixels of the photo."""
+        """The ``(2, 3)`` map from pixels of the image to pixels of the photo."""
         return _map(self.plain["to_source"])
 
     def sample(self, content: bytes) -> Sample:
@@ -179,23 +193,18 @@ class Record:
         plain = self.plain
         try:
             grey, transparent = bool(plain["grey"]), bool(plain["transparent"])
-            file, mode = _opened(content), ("L" if grey else "RGB") + ("A" if transparent else "")
-            if content.startswith(b"RIFF"):  # WebP has no grey, and leaves out an alpha of 255 everywhere
-                file = file.convert(mode)
-            if file.mode != mode:
-                raise DamagedError(f"an image of mode {file.mode}, not {mode}")
-            pixels = np.asarray(file)
+            pixels = _pixels(content, ("L" if grey else "RGB") + ("A" if transparent else ""))
             alpha = pixels[..., -1] if transparent and not plain["opaque"] else None
             if self.alpha:
-                alpha = np.asarray(_opened(self.alpha))
+                alpha = _pixels(self.alpha, "L")
             if transparent:
                 pixels = pixels[..., 0] if grey else pixels[..., :3]
             return Sample(
                 image=np.ascontiguousarray(pixels),
                 alpha=None if alpha is None else np.ascontiguousarray(alpha),
-                hands=self.hands(),
+                hands=self.hands,
                 transparent=transparent,
-                to_source=self.to_source(),
+                to_source=self.to_source,
                 source=self.origin.source or None,
                 steps=tuple(Step(name=str(name), decided=dict(decided)) for name, decided in plain["steps"]),
                 time=None if plain.get("time") is None else float(plain["time"]),
@@ -205,14 +214,28 @@ class Record:
             raise DamagedError(str(error)) from error
 
 
-def _opened(content: bytes) -> PIL.Image.Image:
-    """Return a prepared image's pixels as a PIL image of mode L, RGB, LA or RGBA."""
+def _pixels(content: bytes, mode: str) -> NDArray[np.uint8]:
+    """Return an image's pixels, ``(H, W)`` or ``(H, W, channels)``; `mode` is as Pillow names it."""
+    if content.startswith(b"\x89PNG") and mode in _COLOUR_TYPES:
+        width, height, depth, colour_type = struct.unpack_from(">IIBB", content, 16)
+        if (depth, colour_type) != (8, _COLOUR_TYPES[mode]) or width * height > MAX_PIXELS:
+            raise DamagedError(f"no {mode} of at most {MAX_PIXELS} pixels")
+        # in a third of Pillow's time; what it would be lenient with has been checked by then
+        pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        if pixels is None or pixels.shape[:2] != (height, width):
+            raise DamagedError("damaged pixels")
+        order = {"RGB": cv2.COLOR_BGR2RGB, "RGBA": cv2.COLOR_BGRA2RGBA}.get(mode)
+        ordered: NDArray[np.uint8] = pixels if order is None else cv2.cvtColor(pixels, order)
+        return ordered
     try:
         with PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as file:
-            if file.mode not in MODES or file.width * file.height > MAX_PIXELS:
-                raise DamagedError(f"an image of {file.mode} and {file.width} x {file.height} pixels")
-            file.load()
-            return file.copy()
+            if file.width * file.height > MAX_PIXELS:
+                raise DamagedError(f"an image of {file.width} x {file.height} pixels")
+            if file.format == "WEBP":  # has no grey, and leaves out an alpha of 255 everywhere
+                return np.asarray(file.convert(mode))
+            if file.mode != mode:
+                raise DamagedError(f"an image of mode {file.mode}, not {mode}")
+            return np.asarray(file)
     except DamagedError:
         raise
     except Exception as error:  # any bytes may be met here, and Pillow names no exceptions it keeps to
@@ -289,8 +312,16 @@ def _checksum(before: bytes, after: bytes, body: bytes) -> bytes:
 def _origin(plain: Any) -> Origin:
     origin = Origin(**plain)
     width, height = origin.photo
-    texts = (origin.source, origin.folder, origin.output, origin.digest, origin.fingerprint, origin.message)
-    numbers = (origin.size, origin.hand, origin.hands, width, height)
+    texts = (
+        origin.source,
+        origin.folder,
+        origin.output,
+        origin.digest,
+        origin.fingerprint,
+        origin.message,
+        origin.clip,
+    )
+    numbers = (origin.size, origin.hand, origin.hands, width, height, origin.frame or 0, origin.images)
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("an origin needs texts")
     if not all(isinstance(number, int) and number >= 0 for number in numbers):

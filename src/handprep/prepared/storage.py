@@ -32,6 +32,7 @@ class Storage:
 
     def __init__(self, folder: str | os.PathLike[str], *, durable: bool = True) -> None:
         self.folder, self._durable = os.fspath(folder), durable
+        self.place: Path | str = Path(folder)
         self.name = printable(self.folder)
         self._unsynced: dict[str, int] = {}
 
@@ -93,7 +94,7 @@ class Storage:
 
     def index(self, photos: Storage) -> Index | None:
         """Return what is known of the photos of another folder, if that is kept."""
-        return Index(Path(self.path(INDEX)), photos.folder, keep=False)
+        return Index(Path(self.path(INDEX)), photos.folder, keep=False) if photos.is_local else None
 
     def locked(self) -> AbstractContextManager[Any]:
         """Make the folder, and return a context that holds its lock."""

@@ -45,7 +45,8 @@ class RemoteStorage(Storage):
     is_local = False
 
     def __init__(self, filesystem: FileSystem, path: str, name: str) -> None:
-        self._filesystem, self._path, self.name = filesystem, path, name
+        self._filesystem, self._path = filesystem, path
+        self.name = self.place = name
         self._found: dict[str, tuple[int, int]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
