@@ -234,6 +234,22 @@ def test_a_small_hand_in_a_large_jpeg_keeps_the_photos_resolution(tmp_path):
     assert difference.max() < 0.02 * 720
 
 
+def test_hands_are_detected_once_also_where_a_photo_is_decoded_again(large):
+    shown = []
+
+    @dataclass(frozen=True, slots=True)
+    class Corner(Configurable):
+        """A detector that sees a small hand in a corner."""
+
+        def detect(self, image):
+            shown.append(image.shape)
+            return (Hand(box=(8.0, 8.0, 88.0, 88.0), score=1.0),)
+
+    sample = Pipeline([HandCropper(detector=Corner(), search=False), ResizePad(300)]).run(large)
+    assert len(shown) == 1
+    assert geometry.scale_of(sample.to_source) < 4000 / shown[0][1]  # pixels of a finer photo
+
+
 def test_a_pipeline_without_a_final_size_keeps_the_full_size(large):
     assert Pipeline([Greyscale()]).run(large).size == (4000, 3000)
 

@@ -69,6 +69,16 @@ def test_the_region_of_landmarks_holds_them_all_with_the_fingers_up(photo):
     assert shares[9, 1] < shares[0, 1]
 
 
+def test_the_region_of_landmarks_is_mediapipes():
+    landmarks = np.full((21, 2), (50.0, 60.0), np.float32)
+    landmarks[0] = 50, 100  # the wrist
+    landmarks[[5, 9, 13]] = (40, 20), (50, 20), (60, 20)  # knuckles straight above it
+    region = region_of_landmarks(landmarks)
+    assert region.angle == pytest.approx(0)
+    assert region.side == pytest.approx(2 * 80)  # twice the box of 20 x 80
+    assert (region.x, region.y) == pytest.approx((50, 60 - 0.1 * 80))  # shifted towards the fingers
+
+
 @pytest.mark.parametrize("shapes", [((40, 60), (60, 40)), ((60, 40), (60, 60)), ((7, 90), (40, 60))])
 def test_a_letterbox_is_black_outside_of_each_picture_and_the_same_as_a_fresh_one(shapes):
     cut = Cutter(32, cv2.BORDER_CONSTANT)
