@@ -1,4 +1,4 @@
-"""handprep's transforms as torchvision.transforms.v2: a picture and its annotations move together.
+"""handprep's transforms as torchvision.transforms.v2: an image and its annotations move together.
 
 For pictures alone none of this is needed: every transform and `Pipeline` can stand in a
 ``torchvision.transforms.Compose`` as it is.
@@ -40,9 +40,9 @@ def _is_plain(value: Any) -> bool:
 class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow torchvision
     """A transform or `Pipeline` as a transform of torchvision's second version.
 
-    It is run on the picture of a sample, and what it did to that (crop, turn, mirror, resize) is done to
+    It is run on the image of a sample, and what it did to that (crop, turn, mirror, resize) is done to
     the annotations beside it. As in all of ``transforms.v2``, a sample may be nested in any way, a plain
-    tensor counts as the picture only where there is no other, and everything else passes through.
+    tensor counts as the image only where there is no other, and everything else passes through.
 
     Parameters
     ----------
@@ -59,20 +59,20 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
     Raises
     ------
     InputError
-        If `transform` is no `Transform`. When called: if there are annotations but no picture; pictures
+        If `transform` is no `Transform`. When called: if there are annotations but no image; images
         or annotations are not of one size; there are annotations beside a PIL image that its EXIF
         orientation would turn.
 
     Notes
     -----
-    Pictures are PIL images, ``tv_tensors.Image`` or plain tensors, ``(3, H, W)`` or ``(1, H, W)``, or of more
+    Images are PIL images, ``tv_tensors.Image`` or plain tensors, ``(3, H, W)`` or ``(1, H, W)``, or of more
     dimensions before these; of all numbers that `images.read` takes. They come back as the same kind, of the
-    same dtype, on the same device, without gradients. Of a batch, each picture is looked at by itself. Where
-    it has annotations or a sample has several pictures, the first is looked at, and all move alike. A
+    same dtype, on the same device, without gradients. Of a batch, each image is looked at by itself. Where
+    it has annotations or a sample has several images, the first is looked at, and all move alike. A
     sample without pictures and annotations passes through.
 
     ``BoundingBoxes`` of all formats become the smallest boxes of their format around what they were, and
-    are then clamped to the picture as their ``clamping_mode`` says. Inverted ones stay inverted. They and
+    are then clamped to the image as their ``clamping_mode`` says. Inverted ones stay inverted. They and
     ``KeyPoints`` are rounded if they are of a whole number's dtype. A ``Mask`` ``(..., H, W)`` is sampled at
     the nearest pixel.
 
@@ -123,12 +123,12 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
             raise InputError("handprep takes pictures, not videos: give the frames one by one")
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Run the transform on the first picture, and do the same to all of them."""
+        """Run the transform on the first image, and do the same to all of them."""
         annotations = [value for value in flat_inputs if isinstance(value, ANNOTATIONS)]
         pictures = [value for value in flat_inputs if not isinstance(value, ANNOTATIONS)]
         if not pictures:
             if annotations:
-                raise InputError("annotations need the picture that they are for: handprep looks at that")
+                raise InputError("annotations need the image that they are for: handprep looks at that")
             return {}
         first = pictures[0]
         if len(pictures) == 1 and not annotations:
@@ -168,7 +168,7 @@ def _check_fits(value: Any, picture: Any) -> None:
                 f"this picture has the EXIF orientation {orientation}: handprep would turn it upright, but "
                 "cannot know whether its annotations are for that. Call PIL.ImageOps.exif_transpose first"
             )
-    what = "an annotation" if isinstance(value, ANNOTATIONS) else "another picture"
+    what = "an annotation" if isinstance(value, ANNOTATIONS) else "another image"
     check_size(_size(value), _size(picture), f"{what} ({type(value).__name__})")
 
 
@@ -177,7 +177,7 @@ def _as_given(samples: list[Sample], given: Any) -> Any:
 
 
 def _size(value: Any) -> tuple[int, int]:
-    """Return height and width of a picture, or of the picture that an annotation is for."""
+    """Return height and width of an image, or of the image that an annotation is for."""
     if isinstance(value, PIL.Image.Image):
         return value.height, value.width
     return tuple(getattr(value, "canvas_size", value.shape[-2:]))
