@@ -348,6 +348,10 @@ class Pipeline(Transform):
         [0, 0]
         """
         check_choice("search", search, ("never", "first", "always"))
+        if isinstance(frames, str | bytes | os.PathLike | Sample):
+            raise InputError(
+                f"stream takes many frames, such as handprep.video.frames(clip) yields, not {frames!r:.100}"
+            )
         if not isinstance(smooth, bool | OneEuro):
             raise InputError(f"smooth must be True, False or a OneEuro, not {smooth!r:.100}")
         cropper = next((part for part in self.parts if isinstance(part, HandCropper)), None)

@@ -20,6 +20,7 @@ from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 from handprep.transforms.skeleton import Skeleton
+from tests import clips
 from tests.permissions import as_nobody, folder_for_all
 from tests.prepared.folders import outputs, picture
 from tests.rendered import photos
@@ -187,6 +188,20 @@ class TestOnePhoto:
             assert sample.hand is not None
             assert sample.source == HANDS[0].path.name
         assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jpg", "out.png", "out.webp"]
+
+    def test_a_name_that_says_another_format_is_refused(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        dst = tmp_path / "one.jpg"
+        assert run(HANDS[0].path, dst, "--format", "png") == 2
+        assert "one.jpg is no name for --format png" in capfd.readouterr().err
+        assert not dst.exists()
+        assert run(HANDS[0].path, dst, "--format", "jpeg", "--no-crop") == 0
+
+    def test_clips_are_counted(self, src: Path, dst: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        clips.write(src / HANDS[0].label / "clip.avi", clips.counted(6))
+        assert run(src, dst, "--no-crop", "--size", 16, "--every", 2) == 0
+        assert "of these, frames of clips: 3 (1 clips)" in capfd.readouterr().out
 
     def test_streams(self, tmp_path: Path) -> None:
         command = [*COMMAND, "run", "-", "-", "--size", "64", "--no-record", "--format", "png"]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from handprep.html_report.selection import (
     LOWEST_SCORES,
     ON_A_SHEET,
-    ON_ALL_SHEETS,
     Picture,
-    evenly,
     select,
 )
 from tests.html_report.pages import row
@@ -44,15 +42,6 @@ def test_a_sheet_shows_some_from_everywhere() -> None:
     assert steps <= {1000 // ON_A_SHEET, 1000 // ON_A_SHEET + 1}
 
 
-def test_many_classes_have_smaller_sheets() -> None:
-    rows = [done(f"class-{number % 300:03}/{number:04}.jpg") for number in range(3000)]
-
-    sheets, _ = select(rows, most=10_000)  # type: ignore[arg-type]
-
-    assert len(sheets) == 300
-    assert {len(sheet.rows) for sheet in sheets} == {ON_ALL_SHEETS // 300}
-
-
 def test_of_photos_with_a_hand_the_list_shows_the_lowest_scores() -> None:
     rows = [done(f"rock/{number:04}.jpg", 1 - number / 2000) for number in range(2000)]
 
@@ -61,13 +50,6 @@ def test_of_photos_with_a_hand_the_list_shows_the_lowest_scores() -> None:
     shown = {picture.row for picture in pictures}
     assert set(range(2000 - LOWEST_SCORES, 2000)) <= shown
     assert len(shown) <= LOWEST_SCORES + ON_A_SHEET
-
-
-def test_where_hands_were_not_looked_for_nothing_has_a_score() -> None:
-    rows = [done(f"rock/{number:04}.jpg", None) for number in range(3)]
-
-    prepared = [picture for picture in select(rows, most=10)[1] if picture.prepared]  # type: ignore[arg-type]
-    assert len(prepared) == 3
 
 
 def test_hands_found_only_by_search_are_shown_too_whatever_their_score() -> None:
@@ -79,15 +61,6 @@ def test_hands_found_only_by_search_are_shown_too_whatever_their_score() -> None
     _, pictures = select(rows, most=10_000)  # type: ignore[arg-type]
 
     assert {Picture(row=2000, prepared=True), Picture(row=2000, prepared=False)} <= set(pictures)
-
-
-def test_the_photos_of_prepared_pictures_come_last() -> None:
-    rows = [done("a/hand.jpg"), done("a/other.jpg"), row("b/wall.jpg")]
-
-    _, pictures = select(rows, most=4)  # type: ignore[arg-type]
-
-    assert [picture.row for picture in pictures] == [0, 1, 2, 0]
-    assert [picture.prepared for picture in pictures] == [True, True, False, False]
 
 
 def test_with_too_little_room_sheets_come_first_and_then_missed_photos_from_everywhere() -> None:
@@ -105,8 +78,3 @@ def test_no_room_means_no_pictures() -> None:
 
     assert pictures == []
     assert len(sheets) == 1
-
-
-def test_evenly_takes_all_of_a_few() -> None:
-    assert evenly([3, 1], 5) == [3, 1]
-    assert evenly([], 0) == []

@@ -39,19 +39,6 @@ def test_it_takes_no_more_than_its_share(tmp_path: Path, each: int, busy: bool) 
     assert made.data or busy
 
 
-def test_more_room_makes_it_larger() -> None:
-    sizes = [max(opened(thumbnail(HAND, each=each)).size) for each in (600, 1300, 2500, 10_000)]
-
-    assert sizes == sorted(set(sizes))
-    assert sizes[-1] == 480
-
-
-def test_a_small_picture_is_not_enlarged(tmp_path: Path) -> None:
-    PIL.Image.new("RGB", (20, 9), (250, 0, 0)).save(tmp_path / "small.png")
-
-    assert opened(thumbnail(tmp_path / "small.png", each=2000)).size == (20, 9)
-
-
 def test_noise_that_no_size_makes_fit_is_told(tmp_path: Path) -> None:
     made = thumbnail(noise(tmp_path / "noise.png", size=48), each=300)
 

@@ -150,6 +150,18 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument(
         "--quiet", action="store_true", help="no progress bar and no table; failures are still listed"
     )
+    run.add_argument("--every", type=int, default=1, metavar="N", help="of clips, every Nth frame (1)")
+    run.add_argument("--fps", type=float, metavar="F", help="of clips, so many frames a second (all)")
+    run.add_argument(
+        "--different",
+        type=float,
+        default=0.0,
+        metavar="D",
+        help="leave out frames whose image differs by less than D, 0 to 1, from the last one kept (0)",
+    )
+    run.add_argument(
+        "--frames", action="store_true", help="take all frames of animations and pages of TIFFs, as of clips"
+    )
     add_options(run)
 
 
@@ -201,6 +213,10 @@ def _run(parsed: argparse.Namespace) -> int:
         record=parsed.record,
         class_level=parsed.class_level,
         each_hand=parsed.each_hand,
+        every=parsed.every,
+        fps=parsed.fps,
+        different=parsed.different,
+        animations=parsed.frames,
     )
     if not parsed.quiet:
         print(f"{result.detection.text()}\n\n{_summary(result, parsed)}")
@@ -221,7 +237,12 @@ def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
         raise InputError(
             f"{printable(str(parsed.src))} is one photo: give a file for it, without --report and --each-hand"
         )
-    format = parsed.format or ("png" if parsed.dst == STREAM else format_of(parsed.dst))
+    named = parsed.format or "png" if parsed.dst == STREAM else format_of(parsed.dst)
+    format = parsed.format or named
+    if FORMATS[format] != FORMATS[named.lower()]:
+        raise InputError(
+            f"{printable(str(parsed.dst))} is no name for --format {format}: name it so, or leave that out"
+        )
     content = sys.stdin.buffer.read() if parsed.src == STREAM else parsed.src
     sample = pipeline.run(content, name="standard input" if parsed.src == STREAM else None)
     image = sealed(sample, format) if parsed.record else encode(sample, format)
@@ -250,6 +271,9 @@ def _summary(result: RunResult, parsed: argparse.Namespace) -> str:
         f"photos: {sum(counts.values())} ({counts['done']} done, {counts['no-hand']} without a hand, "
         f"{counts['skipped']} skipped, {counts['failed']} failed)"
     ]
+    if clips := {row.clip for row in result.rows if row.clip}:
+        frames = sum(bool(row.clip) for row in result.rows)
+        lines.append(f"of these, frames of clips: {frames} ({len(clips)} clips)")
     if len(result.rows) > sum(counts.values()):
         lines.append(f"images, one for each hand: {sum(bool(row.output) for row in result.rows)}")
     if result.resumed:

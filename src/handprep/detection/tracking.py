@@ -118,7 +118,7 @@ class _Track:
 
     def update(self, hand: Hand, seconds: float) -> None:
         """Take a hand as this one at another time."""
-        self.hand, self.seen, self.lost = hand, seconds, False
+        self.hand, self.seen = hand, seconds
         self.right += SIDE_WEIGHT * (_right(hand) - self.right)
 
 
@@ -143,7 +143,7 @@ class Tracker:
         self._detector, self._most, self._search, self._smooth = detector, most, search, smooth
         self._tracks: list[_Track] = []
         self._given = 0  # numbers
-        self._seconds = -1.0
+        self._seconds = -USUAL_STEP
         self._size: tuple[int, ...] = ()
 
     def __call__(self, image: Image, seconds: float | None = None) -> tuple[Hand, ...]:
@@ -178,6 +178,7 @@ class Tracker:
             track.lost = True
         for track, hand in sorted(looked, key=lambda pair: pair[0].unlike(pair[1])):
             if not any(are_same(hand, other) for _, other in followed):  # two that met at one hand
+                track.lost = False
                 followed.append((track, hand))
         return followed
 

@@ -41,7 +41,9 @@ def select(rows: Sequence[Row], *, most: int) -> tuple[list[Sheet], list[Picture
         the lowest scores and hands found only by search, and last the photos of the prepared images.
     """
     sheets = _sheets(rows)
-    missed = [Picture(index, False) for index, row in enumerate(rows) if row.status != "done"]
+    missed = [
+        Picture(index, False) for index, row in enumerate(rows) if row.status != "done" and not row.clip
+    ]
     # a row without a score, where hands were not looked for, comes after those that have one
     done = [index for index, row in enumerate(rows) if row.status == "done" and row.output]
     done.sort(key=lambda index: (rows[index].score is None, rows[index].score or 0.0, index))
@@ -51,7 +53,7 @@ def select(rows: Sequence[Row], *, most: int) -> tuple[list[Sheet], list[Picture
     wanted |= dict.fromkeys(evenly(missed, max(0, most - len(wanted))))
     wanted |= dict.fromkeys(Picture(row, True) for row in lowest)
     chosen = list(wanted)[:most]
-    photos = (Picture(row, False) for row, prepared in chosen if prepared)
+    photos = (Picture(row, False) for row, prepared in chosen if prepared and not rows[row].clip)
     return sheets, list(dict.fromkeys([*chosen, *photos]))[:most]
 
 

@@ -10,7 +10,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import PIL.Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from handprep import geometry
@@ -18,10 +17,12 @@ from handprep.errors import HandNotFoundError, HandprepError, InputError, Sample
 from handprep.images.encoding import FORMATS, encode
 from handprep.names import printable
 from handprep.pipeline import Pipeline
+from handprep.prepared import clips
+from handprep.prepared.clips import WRITING, Choice
 from handprep.prepared.container import DamagedError
 from handprep.prepared.index import FAULTS as VERDICTS
 from handprep.prepared.index import Index, Known
-from handprep.prepared.listing import origin_and_label
+from handprep.prepared.listing import has_more_images, origin_and_label
 from handprep.prepared.manifest import FAULTS, Row
 from handprep.prepared.record import Origin, Record, digest_of
 from handprep.prepared.storage import Stamp, Storage
@@ -29,7 +30,6 @@ from handprep.sample import Sample
 from handprep.threads import ordered_map
 from handprep.transforms.background import BackgroundRemover
 
-WRITING = 4  # threads that wait until the disk has what they wrote
 FIRST_FRAME = "an animation, or a file of several images: the first one was taken"
 
 
@@ -62,6 +62,8 @@ class Preparation:
     whole: str = ""  # the name of the folder of photos, as `origin_and_label` wants it
     class_level: int = -1
     each_hand: bool = False  # whether each hand of a photo has an image of its own
+    clips: frozenset[str] = frozenset()  # which sources are clips
+    choice: Choice = field(default_factory=Choice)  # of their frames
     ending: str = field(init=False, default="")
     fingerprint: str = field(init=False, default="")  # of the pipeline and the ending
 
@@ -80,8 +82,11 @@ class Preparation:
         how = f"-each{ending}" if self.each_hand else ending
         object.__setattr__(self, "fingerprint", self.pipeline.fingerprint() + how)
 
-    def held(self, output: str) -> tuple[Record, bytes] | None:
-        """Return record and content of an image that this very pipeline made, if there is one."""
+    def held(self, output: str, suffix: str = "") -> tuple[Record, bytes] | None:
+        """Return record and content of an image that this very pipeline made, if there is one.
+
+        `suffix` is what the fingerprint of a clip's frames ends in.
+        """
         content = self.outputs.read(output)
         if content is None:
             return None
@@ -89,7 +94,7 @@ class Preparation:
             record = Record.read(content)
         except DamagedError:
             return None
-        return (record, content) if record.origin.fingerprint == self.fingerprint else None
+        return (record, content) if record.origin.fingerprint == self.fingerprint + suffix else None
 
     def found(self, source: str, output: str) -> Task | None:
         """Return the finished task of a photo that was prepared before, and has not changed; else None.
@@ -100,18 +105,20 @@ class Preparation:
         known = self._known(source, is_wanted=bool(held))
         if known is None:
             return None
-        given = {**self.described(source), "milliseconds": known.milliseconds}
+        task = Task(source=source, output=output, images=held, seconds=known.milliseconds / 1000)
         try:
-            known.raise_fault(self.fingerprint)
+            known.raise_fault(self._fingerprint_of(source))
         except HandNotFoundError as error:
-            return Task(source=source, output="", rows=[Row.of_fault(error, source=source, **given)])
+            task.images, task.fault = [], error
+            return self._with_rows(task)
         if not held or any(record.origin.digest != known.digest for record, _ in held):
             return None
-        rows = [Row.of_record(record, **given) for record, _ in held]
-        return Task(source=source, output=output, images=held, rows=rows)
+        return self._with_rows(task)
 
     def _all_held(self, source: str, output: str) -> list[tuple[Record, bytes]]:
-        """Return all images of a photo if none is missing; else none."""
+        """Return all images of a photo or clip if none is missing; else none."""
+        if source in self.clips:
+            return clips.found(self, source, output)
         names = dict.fromkeys((self.output_of(output, 1), self.output_of(output, 0)))
         first = next((held for held in map(self.held, names) if held is not None), None)
         if first is None:
@@ -127,10 +134,10 @@ class Preparation:
         if known is not None or not (is_wanted or (last is not None and last.fault)):
             return known
         try:
-            content, stamp = self.photos.read_photo(source)
+            _, digest, stamp = self._identified(source)
         except FAULTS:
             return None  # it fails again, with its reason, when it is to be prepared
-        known = Known(*stamp, digest_of(content))
+        known = Known(*stamp, digest)
         if last is not None and last.digest == known.digest:
             known = last._replace(size=stamp[0], modified=stamp[1], inode=stamp[2])
         if self.index is not None:
@@ -173,24 +180,43 @@ class Preparation:
     def write(self, task: Task) -> Task:
         """Write the images, remember what is known of the photo, and return the task with its rows."""
         _attempted(task, self._write)
-        given = {**self.described(task.source), "milliseconds": round(1000 * task.seconds, 1)}
-        if task.fault is None:
-            task.rows = [Row.of_record(record, **given) for record, _ in task.images]
-        else:
-            task.rows = [Row.of_fault(task.fault, source=task.source, **given)]
         self.remember(task)
+        return self._with_rows(task)
+
+    def _with_rows(self, task: Task) -> Task:
+        milliseconds, given = round(1000 * task.seconds, 1), self.described(task.source)
+        is_clip = task.source in self.clips
+        if is_clip:  # each frame has its share
+            milliseconds /= max(1, len(task.images))
+        given["milliseconds"] = round(milliseconds, 1)
+        if task.fault is None or is_clip:  # a damaged clip has good frames as well
+            task.rows = [Row.of_record(record, **given) for record, _ in task.images]
+        if task.fault is not None:
+            task.rows.append(Row.of_fault(task.fault, source=task.source, **given))
         return task
 
+    def _identified(self, source: str) -> tuple[bytes, str, Stamp]:
+        """Return content, digest and stamp of a photo; of a clip, which may be large, not the content."""
+        if source in self.clips:
+            return b"", *self.photos.digest(source)
+        content, stamp = self.photos.read_photo(source)
+        return content, digest_of(content), stamp
+
+    def _fingerprint_of(self, source: str) -> str:
+        return self.fingerprint + (self.choice.suffix if source in self.clips else "")
+
     def _read(self, task: Task) -> None:
-        task.content, task.stamp = self.photos.read_photo(task.source)
-        task.digest = digest_of(task.content)
+        task.content, task.digest, task.stamp = self._identified(task.source)
 
     def _compute(self, task: Task) -> None:
         path = self.photos.path(task.source)
         last = self.index.last(path) if self.index else None
         if last is not None and last.digest == task.digest:
-            last.raise_fault(self.fingerprint)
+            last.raise_fault(self._fingerprint_of(task.source))
         try:
+            if task.source in self.clips:
+                task.images.extend((record, b"") for record in clips.write_frames(self, task))
+                return
             if self.each_hand:
                 samples = list(self.pipeline.each(task.content, name=path))
             else:
@@ -209,19 +235,20 @@ class Preparation:
 
     def _write(self, task: Task) -> None:
         for record, image in task.images:
-            self.outputs.write(record.origin.output, image)
+            if task.source not in self.clips:  # whose frames are written one by one
+                self.outputs.write(record.origin.output, image)
 
     def remember(self, task: Task) -> None:
         """Keep what is known of a photo that was read, if it has an image, or can have none."""
         kind = "" if task.fault is None else type(task.fault).__name__
-        if self.index is None or kind not in ("", *VERDICTS):
-            return
+        if self.index is None or kind not in ("", *VERDICTS) or (kind and task.images):
+            return  # or a clip that failed after some good frames
         path = self.photos.path(task.source)
         milliseconds, message = round(1000 * task.seconds, 1), str(task.fault or "")
-        last = self.index.last(path)
-        if last is not None and (last.digest, last.fingerprint) == (task.digest, self.fingerprint):
+        last, fingerprint = self.index.last(path), self._fingerprint_of(task.source)
+        if last is not None and (last.digest, last.fingerprint) == (task.digest, fingerprint):
             _, milliseconds, kind, message = last[4:]
-        self.index.add(path, Known(*task.stamp, task.digest, self.fingerprint, milliseconds, kind, message))
+        self.index.add(path, Known(*task.stamp, task.digest, fingerprint, milliseconds, kind, message))
 
     def output_of(self, output: str, hand: int) -> str:
         """Return the name of the image of one of a photo's hands, counted from 1; 0 where none was found."""
@@ -246,7 +273,7 @@ class Preparation:
             digest=task.digest,
             photo=_photo_size(sample, task.content),
             fingerprint=self.fingerprint,
-            message=FIRST_FRAME if _has_more_images(task.content) else "",
+            message=FIRST_FRAME if has_more_images(task.content) else "",
         )
 
 
@@ -276,18 +303,6 @@ def _photo_size(sample: Sample, content: bytes) -> tuple[int, int]:
         width, height = file.size
     reduced = -(-width // factor), -(-height // factor)
     return (width, height) if reduced == size else (height, width)
-
-
-def _has_more_images(content: bytes) -> bool:
-    if content.startswith(b"\x89PNG"):
-        return b"acTL" in content[: content.find(b"IDAT")]  # an animated PNG tells before its pixels
-    if not content.startswith((b"GIF8", b"RIFF", b"II", b"MM")) and content[4:8] != b"ftyp":
-        return False
-    try:
-        with PIL.Image.open(io.BytesIO(content)) as file:
-            return int(getattr(file, "n_frames", 1)) > 1
-    except Exception:  # noqa: BLE001 - hostile bytes, of which the first image was good enough
-        return False
 
 
 def _is_transparent(transform: Any) -> bool:

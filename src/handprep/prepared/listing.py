@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
+
+from handprep import images
 from handprep.errors import InputError
 from handprep.names import printable
 
 ENDINGS = (
     *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif"),
     *("avif", "heic", "heif", "hif", "pbm", "pgm", "ppm", "pnm"),
+)
+CLIPS = (
+    *("mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "mts", "m2ts"),
 )
 NOT_PHOTOS = frozenset({"__MACOSX"})  # what macOS adds to zip files: copies that are no pictures
 INDEX = ".handprep.jsonl"  # marks a folder of prepared images; no folder, which ImageFolder takes for a class
@@ -28,13 +35,20 @@ class Listing:
     ignored: int
     unread: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
+    clips: frozenset[str] = frozenset()  # which of the sources are clips
 
 
 def listing(
-    folder: Path, *, without: Path | None = None, is_photo: Callable[[str], bool] | None = None
+    folder: Path,
+    *,
+    without: Path | None = None,
+    is_photo: Callable[[str], bool] | None = None,
+    clips: bool = False,
+    animations: bool = False,
 ) -> Listing:
     """Find the photos in a folder and its sub-folders, by the endings of their names or by `is_photo(path)`.
 
+    With `clips`, also video files; with `animations`, files of several images are clips, too.
     Links to folders are followed, except back into a folder that is being read. Names that begin with
     a dot are hidden and left out.
 
@@ -52,12 +66,16 @@ def listing(
     sources = photos_among(files)
     if is_photo is not None:
         sources = tuple(sorted(file for file in files if is_photo(os.path.join(folder, file))))  # noqa: PTH118
+    moving = {file for file in files if clips and _ending(file) in CLIPS}
+    moving |= {file for file in sources if animations and has_more_images(folder / file)}
+    sources = tuple(sorted({*sources, *moving}))
     return Listing(
         sources=sources,
         whole=Path(os.path.realpath(folder)).name or str(folder),
         ignored=len(files) - len(sources),
         unread=tuple(unread),
         nested=tuple(sorted(nested)),
+        clips=frozenset(moving),
     )
 
 
@@ -167,3 +185,22 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads nowhere: by its name it may be a photo, and reading it says why not
         return False
+
+
+def has_more_images(file: bytes | Path) -> bool:
+    """Tell whether a file, by its content or path, is an animation or holds several images."""
+    try:
+        content = file if isinstance(file, bytes) else _head(file)
+        if content.startswith(b"\x89PNG"):
+            return b"acTL" in content[: content.find(b"IDAT")]  # an animated PNG tells before its pixels
+        if not content.startswith((b"GIF8", b"RIFF", b"II", b"MM")) and content[4:8] != b"ftyp":
+            return False
+        with PIL.Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+            return int(getattr(image, "n_frames", 1)) > 1
+    except Exception:  # noqa: BLE001 - hostile bytes, of which the first image is good enough
+        return False
+
+
+def _head(path: Path) -> bytes:
+    with images.open_file(str(path)) as file:  # no pipe, which would block
+        return file.read(1 << 16)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import accumulate, chain
 from pathlib import Path
 
 from handprep.errors import InputError
 from handprep.names import printable
+
+FIRST = "/000000"  # ends the name that stands for a clip's outputs; each frame has its number in this place
 
 
 def output_names(sources: Iterable[str], ending: str) -> dict[str, str]:
@@ -46,6 +48,13 @@ def output_names(sources: Iterable[str], ending: str) -> dict[str, str]:
             names[source] = f"{stem}-{number}{ending}"
         taken.add(same_name(names[source]))
     return names
+
+
+def names_of_outputs(sources: Iterable[str], clips: Container[str], ending: str) -> dict[str, str]:
+    """Return each source's output; of a clip, the name that stands for those of its frames."""
+    keys = {source: source + FIRST if source in clips else source for source in sources}
+    names = output_names(keys.values(), ending)
+    return {source: names[key] for source, key in keys.items()}
 
 
 def folders_of(names: Iterable[str]) -> set[str]:

@@ -38,50 +38,22 @@ _COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}  # of PNG; grey with alpha OpenCV 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a prepared image is from.
+    """Where a prepared image is from, with nothing of the machine or its user."""
 
-    Attributes
-    ----------
-    source
-        The photo's path from the folder of photos, joined with ``/``.
-    folder
-        The folder's own name, without where it lies: the origin of photos that lie in no other folder.
-    output
-        The prepared image's path from the folder of prepared images, likewise.
-    size, digest
-        Bytes of the photo's file, and their `digest_of`.
-    photo
-        Width and height of the photo in pixels, turned upright by its EXIF orientation.
-    fingerprint
-        Of the pipeline and of how the file is written: what has the same one need not be prepared again.
-    hand, hands
-        Which of the photo's hands the image is of, counted from 1, and 0 where none was found; and how many
-        images the photo has.
-    each_hand
-        Whether each hand of a photo has an image of its own.
-    clip, frame
-        The clip that the image is a frame of, named as `source` is, and the frame's number; empty and None
-        for a photo. `source` is then the frame's name, and size and digest are of the clip's file.
-    images
-        How many images the clip has, in the last one of them; 0 in the others.
-    message
-        What is to be known of the photo, such as that only its first frame was taken.
-    """
-
-    source: str = ""
-    folder: str = ""
-    output: str = ""
-    size: int = 0
-    digest: str = ""
-    photo: tuple[int, int] = (0, 0)
-    fingerprint: str = ""
-    hand: int = 0
-    hands: int = 1
-    each_hand: bool = False
-    message: str = ""
-    clip: str = ""
-    frame: int | None = None
-    images: int = 0
+    source: str = ""  # the photo's path from the folder of photos, joined with /; of a clip, the frame's name
+    folder: str = ""  # that folder's own name: the origin of photos that lie in no other folder
+    output: str = ""  # the prepared image's path from the folder of prepared images
+    size: int = 0  # bytes of the photo's or clip's file
+    digest: str = ""  # of these bytes
+    photo: tuple[int, int] = (0, 0)  # width and height in pixels, turned upright by the EXIF orientation
+    fingerprint: str = ""  # of the pipeline and of how the file is written: with the same one it is finished
+    hand: int = 0  # which of the photo's hands it shows, counted from 1; 0 where none was found
+    hands: int = 1  # how many images the photo has
+    each_hand: bool = False  # whether each hand of a photo has an image of its own
+    message: str = ""  # what is to be known of the photo, such as that only its first frame was taken
+    clip: str = ""  # the clip that the image is a frame of, named as a photo is; empty for a photo
+    frame: int | None = None  # the frame's number
+    images: int = 0  # how many images the clip has, in the last one of them; 0 in the others
 
 
 def digest_of(content: bytes) -> str:
@@ -91,29 +63,19 @@ def digest_of(content: bytes) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What a prepared image file says of itself, checked against the file.
-
-    Attributes
-    ----------
-    origin
-        Where the image is from.
-    plain
-        The rest, as JSON values.
-    alpha
-        A PNG of the hand's alpha, where that is known and the image has no alpha channel; else empty.
-    """
+    """What a prepared image file says of itself, checked against the file."""
 
     origin: Origin
-    plain: Mapping[str, Any]
-    alpha: bytes = b""
+    plain: Mapping[str, Any]  # the rest, as JSON values
+    alpha: bytes = b""  # a PNG of the hand's alpha, if that is known and the image has no alpha channel
 
     @classmethod
     def of(cls, sample: Sample, origin: Origin | None = None) -> Record:
         """Return the record of a sample."""
         plain: dict[str, Any] = {
-            "hands": None if sample.hands is None else [_plain_hand(hand) for hand in sample.hands],
-            "to_source": _plain_map(sample.to_source),
-            "frames": [[*frame.size, _plain_map(frame.to_source)] for frame in sample.frames],
+            "hands": None if sample.hands is None else list(map(_fields, sample.hands)),
+            "to_source": sample.to_source.ravel().tolist(),
+            "frames": [[*frame.size, frame.to_source.ravel().tolist()] for frame in sample.frames],
             "steps": [[step.name, dict(step.decided)] for step in sample.steps],
             "transparent": sample.transparent,
             "opaque": sample.alpha is None,
@@ -136,7 +98,7 @@ class Record:
         The same sample always becomes the same bytes.
         """
         told = {"version": VERSION, "origin": asdict(self.origin), **self.plain}
-        text = json.dumps(told, separators=(",", ":"), default=_plain_number).encode()
+        text = json.dumps(told, separators=(",", ":"), default=_plain).encode()
         body = struct.pack(">I", len(text)) + text + self.alpha
         before, after = split(image, DIGEST + len(body))
         return before + wrapped(before, _checksum(before, after, body) + body) + after
@@ -309,35 +271,19 @@ def _checksum(before: bytes, after: bytes, body: bytes) -> bytes:
     return checksum.digest()
 
 
-def _origin(plain: Any) -> Origin:
+def _origin(plain: dict[str, Any]) -> Origin:
     origin = Origin(**plain)
     width, height = origin.photo
-    texts = (
-        origin.source,
-        origin.folder,
-        origin.output,
-        origin.digest,
-        origin.fingerprint,
-        origin.message,
-        origin.clip,
-    )
-    numbers = (origin.size, origin.hand, origin.hands, width, height, origin.frame or 0, origin.images)
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("an origin needs texts")
-    if not all(isinstance(number, int) and number >= 0 for number in numbers):
-        raise TypeError("an origin needs whole numbers")
+    values = {**plain, "frame": origin.frame or 0, "photo": width, "height": height}
+    for name, value in values.items():
+        is_text = isinstance(getattr(Origin(), name, None), str)
+        if not isinstance(value, str if is_text else int) or (isinstance(value, int) and value < 0):
+            raise TypeError(f"an origin has no {name} of {value!r:.100}")
     return replace(origin, photo=(width, height))
 
 
-def _plain_hand(hand: Hand) -> dict[str, Any]:
-    return {field.name: _plain(getattr(hand, field.name)) for field in fields(hand)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):  # exact, and read three times as fast as decimals
-        numbers = base64.b64encode(value.astype("<f4").tobytes()).decode("ascii")
-        return {"shape": list(value.shape), "float32": numbers}
-    return [float(number) for number in value] if isinstance(value, tuple) else value
+def _fields(hand: Hand) -> dict[str, Any]:
+    return {field.name: getattr(hand, field.name) for field in fields(hand)}
 
 
 def _hand(plain: dict[str, Any]) -> Hand:
@@ -345,6 +291,8 @@ def _hand(plain: dict[str, Any]) -> Hand:
     hand = Hand(**{name: _rich(value) for name, value in plain.items()})
     if not all(value is None or isinstance(value, str) for value in (hand.view, hand.handedness)):
         raise TypeError("a hand's view and side are texts")
+    if not isinstance(hand.track, int | None):
+        raise TypeError("a hand's track is a number")
     return hand
 
 
@@ -354,17 +302,16 @@ def _rich(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _plain_number(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """Return what JSON has no kind of as a kind that it has."""
+    if isinstance(value, np.ndarray):  # exact, and read three times as fast as decimals
+        numbers = base64.b64encode(value.astype("<f4").tobytes()).decode("ascii")
+        return {"shape": list(value.shape), "float32": numbers}
     if isinstance(value, np.generic):  # a detector of the user's own may give numpy's
         return value.item()
-    if isinstance(value, Mapping | tuple):
-        return dict(value) if isinstance(value, Mapping) else list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     raise InputError(f"{value!r:.200} of type {type(value).__name__} cannot be written to a record")
-
-
-def _plain_map(matrix: NDArray[np.float64]) -> list[float]:
-    numbers: list[float] = matrix.ravel().tolist()
-    return numbers
 
 
 def _map(plain: Any) -> NDArray[np.float64]:

@@ -14,11 +14,12 @@ from handprep import models
 from handprep.errors import InputError, OutputError
 from handprep.files import atomic_write
 from handprep.pipeline import Pipeline
+from handprep.prepared.clips import Choice
 from handprep.prepared.container import DamagedError
 from handprep.prepared.ensure import Preparation, Task
 from handprep.prepared.listing import Listing, check_class_level, no_photo
 from handprep.prepared.manifest import STATUSES, Row, to_csv
-from handprep.prepared.naming import check_apart, folders_of, output_names, same_name
+from handprep.prepared.naming import check_apart, folders_of, names_of_outputs, same_name
 from handprep.prepared.record import Record
 from handprep.prepared.storage import Storage
 from handprep.prepared.table import DetectionTable, detection_table
@@ -93,6 +94,10 @@ def prepare(
     record: bool = True,
     class_level: int = -1,
     each_hand: bool = False,
+    every: int = 1,
+    fps: float | None = None,
+    different: float = 0.0,
+    animations: bool = False,
 ) -> RunResult:
     """Take every photo of a folder through a pipeline, and write the images to another folder.
 
@@ -136,7 +141,17 @@ def prepare(
         1 for the one at the top, as in torchvision's `ImageFolder`. The folders above it are the origin.
     each_hand
         Whether each hand of a photo becomes an image of its own, by `Pipeline.each`: ``a-1.png``,
-        ``a-2.png``, …, with a row each; ``a-0.png`` where none was found.
+        ``a-2.png``, …, with a row each; ``a-0.png`` where none was found. Frames of clips have one each.
+    every, fps
+        Which frames of clips are taken, as `handprep.video.frames` has it: each of so many, or so many a
+        second. A clip becomes a folder, ``clip.mp4/000120.png``, with a row for each frame; its hands are
+        followed by `Pipeline.stream`.
+    different
+        Leave out frames whose prepared image differs by less from that of the last frame that was kept: 0
+        to 1, as `handprep.prepared.clips.difference` measures it.
+    animations
+        Whether animated GIF, WebP, PNG and AVIF files and TIFFs of several pages are clips, too; else their
+        first image is taken, as of a photo.
 
     Returns
     -------
@@ -162,6 +177,8 @@ def prepare(
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1, not {workers}")
     check_class_level(class_level)
+    choice = Choice(every, fps, different)
+    choice.check()
     photos, outputs = Storage(src), Storage(dst)
     work = Preparation(
         photos=photos,
@@ -171,17 +188,18 @@ def prepare(
         keeps_record=record,
         class_level=class_level,
         each_hand=each_hand,
+        choice=choice,
     )
     if os.path.realpath(src) == os.path.realpath(dst):
         raise InputError(f"{outputs.name} is the folder of photos: give another for the outputs")
-    listed = photos.photos(without=outputs)
+    listed = photos.photos(without=outputs, animations=animations)
     if not listed.sources:
         raise no_photo(photos.name, listed.ignored)
-    names = output_names(listed.sources, work.ending)
+    names = names_of_outputs(listed.sources, listed.clips, work.ending)
     check_apart(Path(src), Path(dst), names.values())
     with outputs.locked():
         outputs.make_folders(["", *folders_of(names.values())])
-        work = replace(work, index=outputs.index(photos), whole=listed.whole)
+        work = replace(work, index=outputs.index(photos), whole=listed.whole, clips=listed.clips)
         rows, resumed = _carry_out(work, names, workers, progress)
         current = {row.output for row in rows if row.output}
         result = finish(
@@ -263,7 +281,7 @@ def finish(
             continue
         if origin.output != name or not origin.fingerprint:
             continue
-        if origin.source not in photos:
+        if (origin.clip or origin.source) not in photos:
             vanished.append(name)
         # else A.png and a.png are one file, as on some disks
         elif spelled.get(same_name(name), name) in there:

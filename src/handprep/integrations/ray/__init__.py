@@ -19,10 +19,11 @@ from typing import Any, TypeAlias
 from handprep.errors import InputError, OutputError
 from handprep.missing import missing_extra
 from handprep.pipeline import Pipeline
+from handprep.prepared.clips import Choice
 from handprep.prepared.ensure import Preparation
 from handprep.prepared.listing import Listing, check_class_level, no_photo
 from handprep.prepared.manifest import COLUMNS, Row
-from handprep.prepared.naming import check_apart, folders_of, output_names
+from handprep.prepared.naming import check_apart, folders_of, names_of_outputs
 from handprep.prepared.run import RunResult, finish
 from handprep.prepared.storage import Storage
 
@@ -60,6 +61,10 @@ def prepare(
     filesystem: FileSystem | None = None,
     class_level: int = -1,
     each_hand: bool = False,
+    every: int = 1,
+    fps: float | None = None,
+    different: float = 0.0,
+    animations: bool = False,
 ) -> RunResult:
     """Take every photo of a folder through a pipeline, on all nodes of a Ray cluster.
 
@@ -80,8 +85,8 @@ def prepare(
         The folder of images, likewise.
     pipeline
         What to do with each photo. It travels to the nodes by pickle, with the transforms of your own.
-    format, class_level, each_hand
-        As for `handprep.prepare`.
+    format, class_level, each_hand, every, fps, different, animations
+        As for `handprep.prepare`. Clips are prepared if both folders are local, each on one worker.
     concurrency
         How many actors, or the least and the most of them; None for one a core of the cluster. Each
         uses one core.
@@ -114,6 +119,8 @@ def prepare(
     """
     _check_options(concurrency, batch_size)
     check_class_level(class_level)
+    choice = Choice(every, fps, different)
+    choice.check()
     photos, outputs = storage_at(read_from, filesystem), storage_at(write_to, filesystem)
     work = Preparation(
         photos=photos,
@@ -122,15 +129,16 @@ def prepare(
         format=format,
         class_level=class_level,
         each_hand=each_hand,
+        choice=choice,
     )
     _check_distinct(photos, outputs)
-    listed = photos.photos(without=outputs)
+    listed = photos.photos(without=outputs, animations=animations)
     if not listed.sources:
         raise no_photo(photos.name, listed.ignored)
-    names = output_names(listed.sources, work.ending)
+    names = names_of_outputs(listed.sources, listed.clips, work.ending)
     if photos.is_local and outputs.is_local:
         check_apart(Path(photos.folder), Path(outputs.folder), names.values())
-    work = replace(work, whole=listed.whole)
+    work = replace(work, whole=listed.whole, clips=listed.clips if outputs.is_local else frozenset())
     with outputs.locked():
         outputs.make_folders(["", *folders_of(names.values())])
         held, works = _sorted_out(work, names)
@@ -139,7 +147,7 @@ def prepare(
         except BaseException as stopped:  # also Ctrl-C
             stopped.add_note("What is finished stays so. The same call carries on with the other photos.")
             raise
-        table = table.sort_by([("number", "ascending"), ("hand", "ascending")])
+        table = table.sort_by([(name, "ascending") for name in ("number", "frame", "hand")])
         if len(table["number"].unique()) != len(names):
             raise OutputError(f"rows of {len(table['number'].unique())} photos came back, not {len(names)}")
         files = {os.fsdecode(file) for file in table["file"].to_pylist() if file}

@@ -71,8 +71,8 @@ class RemoteStorage(Storage):
             }
         return self._found
 
-    def photos(self, without: Storage | None) -> Listing:
-        """Return the photos in it; what lies in another storage does not count."""
+    def photos(self, without: Storage | None, *, animations: bool = False) -> Listing:
+        """Return the photos in it, and no clips; what lies in another storage does not count."""
         if not self.files() and self._filesystem.get_file_info(self._path).type == FileType.NotFound:
             raise InputError(f"{self.name} does not exist: give the folder that holds the photos")
         left_out = ""
