@@ -227,15 +227,12 @@ def _moved_boxes(boxes: Any, sample: Sample) -> Any:
             moved = moved[:, CORNERS_OF_MIRRORED]
         moved = moved.reshape(-1, 8)
     else:
-        moved = moved_boxes(sample, given, clip=_clamps(boxes))
+        clamps = getattr(boxes, "clamping_mode", "soft") is not None  # a setting since torchvision 0.24
+        moved = moved_boxes(sample, given, clip=clamps)
     back = v2.functional.convert_bounding_box_format(torch.from_numpy(moved), by_corners, boxes.format)
     wrapped = tv_tensors.wrap(back, like=boxes, canvas_size=sample.size[::-1])
     clamped = v2.functional.clamp_bounding_boxes(wrapped)
     return tv_tensors.wrap(_as(_numpy(clamped), boxes), like=clamped)
-
-
-def _clamps(boxes: Any) -> bool:
-    return getattr(boxes, "clamping_mode", "soft") is not None  # a setting since torchvision 0.24
 
 
 def _moved_points(points: Any, sample: Sample, centre: float) -> Any:
