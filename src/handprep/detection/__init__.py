@@ -33,23 +33,9 @@ def detector_named(
     beside: bool | None = None,
     refine: bool = False,
 ) -> HandDetector:
-    """Return a detector by its name, or the given one, searching other views if asked for.
+    """Return a detector by its name, or the given one, as a `SearchingDetector` if it shall search.
 
-    Parameters
-    ----------
-    detector
-        A name among `DETECTORS`, or a detector, to which `confidence` and `max_hands` do not apply.
-    confidence, max_hands
-        Parameters of a detector by name.
-    search
-        Whether it is made a `SearchingDetector`.
-    beside, refine
-        As for that.
-
-    Raises
-    ------
-    InputError
-        If there is no detector of that name.
+    A given detector keeps its own `confidence` and `max_hands`. InputError: there is none of that name.
     """
     if isinstance(detector, str):
         if detector not in DETECTORS:
