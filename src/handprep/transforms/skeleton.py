@@ -154,9 +154,9 @@ class Skeleton(Transform):
         scale = (1 - 2 * BORDER) * self._scale(np.maximum(high - low, TINY))
         landmarks = np.array(self.size[::-1]) / 2 + scale * (points[:, :2] - (low + high) / 2)  # type: ignore[index]
         forward = _affine_fit(hand.landmarks, landmarks)
-        moved = sample.moved(forward, sample.image, None)
         if self.view == "upright":
-            return moved
+            return sample.moved(forward, sample.image, None)
+        moved = replace(sample, hands=None).moved(forward, sample.image, None)
         turned = replace(
             hand,
             landmarks=landmarks,
