@@ -17,11 +17,12 @@ import cv2
 import handprep
 from handprep import geometry, images, models
 from handprep.configurable import check_choice
+from handprep.detection.tracking import OneEuro, Tracker
 from handprep.errors import HandprepError, InputError, SampleSkipped
 from handprep.sample import Sample
-from handprep.threads import ordered_map
+from handprep.threads import ordered_map, single_threaded_opencv
 from handprep.transforms.base import Transform
-from handprep.transforms.crop import HandCropper
+from handprep.transforms.crop import HANDS, HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 
@@ -305,6 +306,77 @@ class Pipeline(Transform):
                     raise outcome
                 else:
                     _log.warning("left out picture %d: %s", index, outcome or type(outcome).__name__)
+
+    def stream(
+        self,
+        frames: Iterable[Any],
+        *,
+        search: Literal["never", "first", "always"] = "never",
+        smooth: bool | OneEuro = False,
+    ) -> Iterator[Sample]:
+        """Take the frames of a clip or camera through the pipeline, following its hands, in order.
+
+        The landmark network looks where a hand was in the frame before. The palm network, which takes as much
+        time, looks only while fewer hands are followed than the first `HandCropper` wants: `max_hands`, or by
+        default 1 for ``hand="best"``, 20 for ``"all"`` and else 2. Of several, the hand that is known for
+        longest is the best one.
+
+        Parameters
+        ----------
+        frames
+            Images of any kind that `run` takes, such as `handprep.video.frames` yields. All that is known
+            from frame to frame is in the iterator that is returned, and goes with it.
+        search
+            Whether other views and parts of a frame without a hand are searched (`SearchingDetector`), which
+            takes up to a second: ``"never"``, only until the ``"first"`` hand was found, or ``"always"``.
+        smooth
+            Whether landmarks are smoothed, by `OneEuro` as by default or as given.
+
+        Yields
+        ------
+        Sample
+            As `run` gives them, with `Hand.track`. Skipped frames (``on_missing="skip"``) are left out.
+
+        Raises
+        ------
+        InputError
+            If no transform is a `HandCropper`, or a parameter is none of its choices.
+        HandprepError
+            At a frame that cannot be read or prepared.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> pipeline = Pipeline([HandCropper(on_missing="keep"), ResizePad(64)])
+        >>> [len(done.hands) for done in pipeline.stream([np.zeros((90, 120, 3), np.uint8)] * 2)]
+        [0, 0]
+        """
+        check_choice("search", search, ("never", "first", "always"))
+        if not isinstance(smooth, bool | OneEuro):
+            raise InputError(f"smooth must be True, False or a OneEuro, not {smooth!r:.100}")
+        cropper = next((part for part in self.parts if isinstance(part, HandCropper)), None)
+        if cropper is None:
+            raise InputError("a stream follows the hands that a HandCropper wants: add one to the pipeline")
+        tracker = cropper.tracker(search=search, smooth=OneEuro() if smooth is True else smooth or None)
+        return self._followed(frames, tracker, cropper)
+
+    def _followed(self, frames: Iterable[Any], tracker: Tracker, cropper: HandCropper) -> Iterator[Sample]:
+        index = self.parts.index(cropper)
+        before, after = Pipeline(self.parts[:index]), Pipeline(self.parts[index:])
+        alpha: Literal["keep", "flatten"] = "keep" if self.reads_alpha else "flatten"
+        with single_threaded_opencv():
+            for frame in frames:
+                sample = before.apply(images.read(frame, alpha=alpha))
+                if sample.hands is None:
+                    hands = tracker(sample.rgb, sample.time)
+                    if cropper.hand == "largest":
+                        hands = tuple(sorted(hands, key=HANDS["largest"], reverse=True))  # type: ignore[arg-type]
+                    sample = replace(sample, hands=hands)
+                try:
+                    done = after.apply(sample)
+                except SampleSkipped:
+                    continue
+                yield done
 
     def _outcome(self, picture: Any) -> Sample | Exception:
         try:

@@ -82,6 +82,9 @@ class Hand:
         y down, z away from the camera.
     view
         Which view of the image the hand was found in, such as ``"as-is"``.
+    track
+        In a stream of frames (`Pipeline.stream`), the hand's number, counted from 0: it keeps this from frame
+        to frame. Else None.
 
     Raises
     ------
@@ -107,6 +110,7 @@ class Hand:
     handedness_score: float | None = None
     world: NDArray[np.float32] | None = None
     view: str = "as-is"
+    track: int | None = None
 
     def __post_init__(self) -> None:
         numbers = (*self.box, self.score, self.palm_score, self.handedness_score or 0.0)

@@ -52,6 +52,7 @@ def assert_same(hand: Hand, other: Hand) -> None:
 
 def assert_told_the_same(sample: Sample, other: Sample) -> None:
     assert (sample.hands is None, sample.source) == (other.hands is None, other.source)
+    assert sample.time == other.time
     for hand, expected in zip(other.hands or (), sample.hands or (), strict=True):
         assert_same(hand, expected)
     np.testing.assert_array_equal(other.to_source, sample.to_source)

@@ -226,9 +226,11 @@ def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
         raise InputError(
             f"{printable(str(parsed.src))} is one photo: give a file for it, without --report and --each-hand"
         )
-    named = parsed.format or "png" if parsed.dst == STREAM else format_of(parsed.dst)
-    format = parsed.format or named
-    if FORMATS[format] != FORMATS[named.lower()]:
+    format = parsed.format or ("png" if parsed.dst == STREAM else format_of(parsed.dst))
+    if FORMATS.get(parsed.dst.suffix.lower().removeprefix("."), format) not in (
+        format,
+        FORMATS[format.lower()],
+    ):
         raise InputError(
             f"{printable(str(parsed.dst))} is no name for --format {format}: name it so, or leave that out"
         )

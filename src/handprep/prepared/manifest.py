@@ -133,7 +133,7 @@ class Row:
             handedness=record.side or hand.handedness or "",
             handedness_score=None if sure is None else round(float(sure), 4),
             hand=origin.hand or 1,
-            track=getattr(hand, "track", None),
+            track=hand.track,
             **told,
         )
 

@@ -56,6 +56,9 @@ class Origin:
     images: int = 0  # how many images the clip has, in the last one of them; 0 in the others
 
 
+_TEXTS = [field.name for field in fields(Origin) if isinstance(field.default, str)]
+
+
 def digest_of(content: bytes) -> str:
     """Return the digest by which handprep tells whether a file's content is the same, as hex digits."""
     return hashlib.blake2b(content, digest_size=DIGEST).hexdigest()
@@ -274,11 +277,11 @@ def _checksum(before: bytes, after: bytes, body: bytes) -> bytes:
 def _origin(plain: dict[str, Any]) -> Origin:
     origin = Origin(**plain)
     width, height = origin.photo
-    values = {**plain, "frame": origin.frame or 0, "photo": width, "height": height}
-    for name, value in values.items():
-        is_text = isinstance(getattr(Origin(), name, None), str)
-        if not isinstance(value, str if is_text else int) or (not is_text and value < 0):
-            raise TypeError(f"an origin has no {name} of {value!r:.100}")
+    numbers = [width, height, origin.frame or 0, origin.size, origin.hand, origin.hands, origin.images]
+    if not all(isinstance(plain.get(name, ""), str) for name in _TEXTS):
+        raise TypeError("an origin needs texts")
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        raise TypeError("an origin needs whole numbers")
     return replace(origin, photo=(width, height))
 
 
@@ -291,6 +294,8 @@ def _hand(plain: dict[str, Any]) -> Hand:
     hand = Hand(**{name: _rich(value) for name, value in plain.items()})
     if not all(value is None or isinstance(value, str) for value in (hand.view, hand.handedness)):
         raise TypeError("a hand's view and side are texts")
+    if not isinstance(hand.track, int | None):
+        raise TypeError("a hand's track is a number")
     return hand
 
 

@@ -15,6 +15,8 @@ from handprep import geometry
 from handprep.configurable import check_choice, check_flags, check_range, check_whole, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
+from handprep.detection.search import SearchingDetector
+from handprep.detection.tracking import OneEuro, Tracker
 from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
 from handprep.geometry import Affine, Box
 from handprep.images import MAX_PIXELS
@@ -141,6 +143,15 @@ class HandCropper(Transform):
         return detector_named(
             self.detector, confidence=self.confidence, search=self.search, max_hands=most, beside=beside
         )
+
+    def tracker(self, *, search: Literal["never", "first", "always"], smooth: OneEuro | None) -> Tracker:
+        """Return what follows these hands through one stream; see `Pipeline.stream`."""
+        most = self.max_hands or {"best": 1, "all": MANY}.get(self.hand, 2)
+        single = detector_named(
+            self.detector, confidence=self.confidence, search=False, max_hands=max(2, most)
+        )
+        single = single.detector if isinstance(single, SearchingDetector) else single
+        return Tracker(single, most=most, search=search, smooth=smooth)
 
     @property
     def model_files(self) -> frozenset[str]:
