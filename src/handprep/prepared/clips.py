@@ -16,7 +16,8 @@ from handprep.images.encoding import encode
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared.naming import FIRST
-from handprep.prepared.record import Origin, Record
+from handprep.prepared.origin import Origin
+from handprep.prepared.record import Record
 from handprep.sample import Sample
 from handprep.threads import ordered_map
 from handprep.transforms.crop import HandCropper
@@ -94,6 +95,8 @@ def _images(work: Preparation, task: Task) -> Iterator[tuple[Record, bytes]]:
     last, count = None, 0
     try:
         for sample in _followed(work.pipeline, path, work.choice):
+            if task.stop.is_set():  # a clip can take long
+                raise RuntimeError("stopped")
             if last is None or difference(sample, last) >= work.choice.different:
                 if last is not None:
                     yield _sealed(work, task, last, 0)

@@ -16,7 +16,8 @@ from handprep.files import atomic_write, locked, make_folder, make_folders, remo
 from handprep.names import printable
 from handprep.prepared.index import Index, stamp_of
 from handprep.prepared.listing import INDEX, Listing, listing
-from handprep.prepared.record import DIGEST, read_file
+from handprep.prepared.origin import DIGEST
+from handprep.prepared.record import read_file
 
 LOCK = ".handprep.lock"
 SYNC_EVERY = 256  # files: so many may have to be made again after a power cut
