@@ -15,7 +15,7 @@ from handprep.configurable import Configurable
 from handprep.detection.litert import LiteRTDetector
 from handprep.errors import HandNotFoundError, ImageError, InputError, ModelError
 from handprep.pipeline import Pipeline, study_pipeline
-from handprep.sample import Hand
+from handprep.sample import Hand, Sample
 from handprep.segmentation.matte import HandMatte
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
@@ -137,6 +137,14 @@ def test_each_needs_a_transform_that_crops_to_one_hand(pipeline):
 def test_one_photo_given_to_map_is_not_taken_apart(one):
     with pytest.raises(InputError, match="use run"):
         next(Pipeline([ResizePad(8)]).map(one))
+
+
+@pytest.mark.parametrize(
+    "one", ["clip.mp4", b"clip", PHOTO.path, Sample(image=np.zeros((8, 8, 3), np.uint8))]
+)
+def test_a_clip_given_to_stream_gets_the_right_form_shown(one):
+    with pytest.raises(InputError, match=r"such as handprep\.video\.frames\(clip\) yields, not"):
+        Pipeline([HandCropper()]).stream(one)
 
 
 def test_every_step_is_on_record():

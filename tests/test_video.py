@@ -160,6 +160,16 @@ def test_what_is_no_clip_is_an_image_error(tmp_path: Path) -> None:
             next(frames(tmp_path / name))
 
 
+def test_a_name_that_is_not_utf8_is_an_image_error_and_no_crash(tmp_path: Path, clip: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.avi")
+    try:
+        Path(path).write_bytes(clip.read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(ImageError, match=r"udcff\.avi cannot be read: rename it, in UTF-8"):
+        next(frames(path))
+
+
 def test_a_clip_without_frames_and_one_with_sound_alone(tmp_path: Path) -> None:
     path = clips.write(tmp_path / "a.avi", clips.counted(5))
     content = path.read_bytes()

@@ -16,7 +16,8 @@ import cv2
 
 import handprep
 from handprep import geometry, images, models
-from handprep.configurable import check_choice
+from handprep.configurable import check_choice, model_files_of
+from handprep.detection.base import HandDetector
 from handprep.detection.tracking import OneEuro, Tracker
 from handprep.errors import HandprepError, InputError, SampleSkipped
 from handprep.sample import Sample
@@ -121,22 +122,16 @@ class Pipeline(Transform):
         return any(transform.reads_alpha for transform in self.transforms)
 
     @property
-    def looks(self) -> bool:
-        """Whether one of the transforms looks for hands."""
-        return any(transform.looks for transform in self.transforms)
-
-    @property
     def model_files(self) -> frozenset[str]:
-        """Those of the transforms, but for detectors that are never asked, as one before has looked."""
-        return self.model_files_after(looked=False)
-
-    def model_files_after(self, looked: bool) -> frozenset[str]:
-        """Return the model files of the transforms where somebody has looked before, or nobody has."""
-        needed: frozenset[str] = frozenset()
-        for transform in self.transforms:
-            needed |= transform.model_files_after(looked)
-            looked = looked or transform.looks
+        """Those of the transforms, but of their detectors only the first one's, as the others do not run."""
+        needed = model_files_of(self.finder())
+        for part in self.parts:
+            needed |= part.model_files - model_files_of(part.finder())
         return needed
+
+    def finder(self) -> HandDetector | None:
+        """Return the first transform's that has one."""
+        return next((finder for part in self.parts if (finder := part.finder())), None)
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample after all transforms."""
@@ -352,6 +347,10 @@ class Pipeline(Transform):
         [0, 0]
         """
         check_choice("search", search, ("never", "first", "always"))
+        if isinstance(frames, str | bytes | os.PathLike | Sample):
+            raise InputError(
+                f"stream takes many frames, such as handprep.video.frames(clip) yields, not {frames!r:.100}"
+            )
         if not isinstance(smooth, bool | OneEuro):
             raise InputError(f"smooth must be True, False or a OneEuro, not {smooth!r:.100}")
         cropper = next((part for part in self.parts if isinstance(part, HandCropper)), None)

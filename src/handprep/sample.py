@@ -25,25 +25,10 @@ LANDMARKS = len(HandLandmark)
 OTHER_HAND = {"Left": "Right", "Right": "Left"}
 
 
-class SharedPixels(np.ndarray):
-    """The pixels of a `Sample`, which are read-only and say what to do about it."""
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if not self.flags.writeable:
-            raise ValueError(
-                "a sample's pixels are read-only, as other samples may share them: change a copy, such as "
-                "sample.image.copy(), and build a new sample with dataclasses.replace(sample, image=copy)"
-            )
-        super().__setitem__(index, value)
-
-    def __array_wrap__(self, array: NDArray[Any], *_: Any) -> Any:
-        return np.asarray(array)[()]  # what is computed from pixels is an array as any other, or a number
-
-
-def _read_only(array: NDArray[Any], kind: type[NDArray[Any]] = np.ndarray) -> NDArray[Any]:
-    if type(array) is kind and not array.flags.writeable:
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    if type(array) is np.ndarray and not array.flags.writeable:
         return array
-    view = array.view(kind)  # a view, so that the caller's own array stays writable
+    view = array.view(np.ndarray)  # a view, so that the caller's own array stays writable
     view.flags.writeable = False
     return view
 
@@ -241,9 +226,9 @@ class Sample:
             )
         if np.shape(self.to_source) != (2, 3):
             raise InputError(f"to_source must have shape (2, 3), not {np.shape(self.to_source)}")
-        object.__setattr__(self, "image", _read_only(self.image, SharedPixels))
+        object.__setattr__(self, "image", _read_only(self.image))
         if self.alpha is not None:
-            object.__setattr__(self, "alpha", _read_only(self.alpha, SharedPixels))
+            object.__setattr__(self, "alpha", _read_only(self.alpha))
         object.__setattr__(self, "to_source", _read_only(np.asarray(self.to_source, dtype=np.float64)))
 
     def __repr__(self) -> str:

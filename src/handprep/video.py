@@ -170,9 +170,10 @@ def _camera(index: int) -> Generator[Shot]:
 @contextmanager
 def _capture(source: str | int, backend: int) -> Iterator[cv2.VideoCapture]:
     try:
-        capture = cv2.VideoCapture(source, backend)
+        str(source).encode()  # of a name that is not UTF-8, OpenCV 5 dies
     except UnicodeEncodeError as error:
         raise ImageError(f"{printable(str(source))} cannot be read: rename it, in UTF-8") from error
+    capture = cv2.VideoCapture(source, backend)
     try:
         yield capture
     finally:

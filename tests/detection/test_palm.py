@@ -51,7 +51,9 @@ def test_overlapping_palms_become_their_mean_weighted_by_score():
 
 def test_an_upright_palm_gives_an_upright_region_shifted_towards_the_fingers():
     found = Palm((0.4, 0.5, 0.6, 0.7), wrist=(0.5, 0.7), knuckle=(0.5, 0.5), score=1.0)
-    region = palm.hand_region(found, Region(100, 100, 200))
+    place = palm.proposal(found, Region(100, 100, 200))
+    region = place.region
+    assert (place.score, place.palm) == (1.0, pytest.approx((100, 120)))
     assert region.angle == pytest.approx(0)
     assert (region.x, region.y) == pytest.approx((100, 100))  # (0.6 - half a box of 0.2) × 200
     assert region.side == pytest.approx(2.6 * 0.2 * 200, rel=1e-5)

@@ -251,7 +251,7 @@ class TestKeyboard:
         press(Keys.ENTER)
         assert one(page, "#viewer").is_displayed()
         assert one(page, "#viewer-name").text == f"far/rock/{MARKUP}"
-        assert "no known kind of picture" in one(page, "#viewer-message").text
+        assert "no known kind of image" in one(page, "#viewer-message").text
 
         for key, number in [
             (Keys.ARROW_RIGHT, 2),

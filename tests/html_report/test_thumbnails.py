@@ -51,7 +51,7 @@ def test_noise_that_no_size_makes_fit_is_told(tmp_path: Path) -> None:
         ("gone.jpg", None, "no such file"),
         ("empty.jpg", b"", "empty, 0 bytes"),
         ("torn.jpg", HAND.read_bytes()[:3000], "truncated or damaged"),
-        ("text.jpg", b"no picture at all", "no known kind of picture"),
+        ("text.jpg", b"no picture at all", "no known kind of image"),
         ("line\nbreak.jpg", b"", "line\\nbreak.jpg cannot be read"),
     ],
 )

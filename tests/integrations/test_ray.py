@@ -277,7 +277,7 @@ class TestOtherFileSystems:
         assert outputs(dst) == outputs(dst.parent / "at-once")
         assert result.folder == "prepared"
         (failed,) = (row for row in rows(dst) if row.status == "failed")
-        assert failed.message.startswith("photos/far/paper/text.jpg cannot be read: no known kind of picture")
+        assert failed.message.startswith("photos/far/paper/text.jpg cannot be read: no known kind of image")
         assert leftovers(dst) == []
 
     def test_it_is_carried_on(self, src: Path, dst: Path, filesystem: pyarrow.fs.FileSystem) -> None:

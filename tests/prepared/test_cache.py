@@ -450,7 +450,7 @@ class TestAhead:
             assert (result.counts["done"], result.resumed) == (len(photos), resumed)
             told = {row.source: (row.status, row.message) for row in result.rows if not row.output}
             assert set(told) == {str(broken), wall}
-            assert "no known kind of picture" in told[str(broken)][1]
+            assert "no known kind of image" in told[str(broken)][1]
             assert told[wall][0] == "skipped"
             assert "no hand found" in told[wall][1]
 

@@ -11,12 +11,9 @@ import importlib
 import io
 import itertools
 import re
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -50,53 +47,24 @@ _HEAD = 64  # bytes; the brands of AVIF and HEIC lie within them
 _REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can leave out, the largest first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decoded:
-    """The pixels of a picture, upright.
+class Decoded(NamedTuple):
+    """The pixels of an image, upright."""
 
-    Attributes
-    ----------
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    alpha
-        uint8 ``(H, W)`` where the picture is transparent and that was asked for, else None.
-    to_full
-        ``(2, 3)`` map from the image's pixels to those of the full-size upright picture.
-    depth
-        Bits a channel that were used, where it is not 8; else None.
-    """
-
-    image: Image
-    alpha: Alpha | None
-    to_full: Affine
-    depth: int | None
+    image: Image  # uint8 (H, W, 3) RGB
+    alpha: Alpha | None  # where the image is transparent and that was asked for
+    to_full: Affine  # from pixels of `image` to those of the full-size upright one
+    depth: int | None  # bits a channel that were used, where not 8
 
 
 def decode(
     stream: BinaryIO, name: str, *, at_least: int | None, background: Colour | None, max_pixels: int | None
 ) -> Decoded:
-    """Decode the first picture of an encoded file.
+    """Decode the first image of an encoded, seekable file; raise ImageError if that cannot be done.
 
-    Parameters
-    ----------
-    stream
-        The file, seekable.
-    name
-        What to call it in messages.
-    at_least
-        A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its longer side keeps this many
-        pixels. None: at full size.
-    background
-        What shows through where the picture is transparent; None to keep its alpha.
-    max_pixels
-        The largest width times height that is decoded; None for no limit.
-
-    Raises
-    ------
-    ImageError
-        If it is no picture, of an unknown format, too large, truncated or damaged.
+    With `at_least`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its longer side keeps
+    so many pixels. Without a `background` the alpha is kept.
     """
-    with _damage_as_image_error(name, odd=ImageError), _quiet():
+    with _damage_as_image_error(name, odd=ImageError):
         picture = _open(stream, name)
         check_size(picture, name, max_pixels)
         full = picture.size
@@ -144,11 +112,11 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
     """
     left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 1e6)
     stream.seek(0)
-    with _damage_as_image_error(name, odd=ImageError), _quiet():
+    with _damage_as_image_error(name, odd=ImageError):
         picture = _open(stream, name)
     seconds = 0.0
     for number in itertools.count():
-        with _damage_as_image_error(f"{name}#{number:06d}", odd=ImageError), _quiet():
+        with _damage_as_image_error(f"{name}#{number:06d}", odd=ImageError):
             try:
                 picture.seek(number)
             except EOFError:
@@ -170,12 +138,11 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
 def flatten(
     picture: PIL.Image.Image, name: str, *, background: Colour | None, max_pixels: int | None
 ) -> Decoded:
-    """Return the pixels of a PIL image of any mode, upright; the image itself stays as it is.
+    """Return the pixels of a PIL image of any mode, upright and grey if it is; the image stays as it is.
 
-    Grey modes give a grey image, ``(H, W)``. The parameters and errors are those of `decode`; an image of
-    another mode or range than can be understood is an `InputError`.
+    It raises ImageError as `decode` does, and InputError for a mode or range that is not understood.
     """
-    with _damage_as_image_error(name, odd=InputError), _quiet():
+    with _damage_as_image_error(name, odd=InputError):
         check_size(picture, name, max_pixels)
         picture.load()
         orientation = _orientation(picture)
@@ -191,15 +158,15 @@ def flatten(
 
 
 def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
-    """Return what belongs to a picture's ``info`` after a transform: EXIF and the like, but no orientation.
+    """Return what belongs to an image's ``info`` after a transform: EXIF and the like, but no orientation.
 
     A colour profile is kept where `flatten` has not converted by it.
     """
     given = picture.info
     info: dict[str, Any] = {key: given[key] for key in ("dpi", "comment", "xmp") if key in given}
-    with _quiet(), suppress(Exception):  # as for the orientation: odd EXIF is no EXIF
+    with suppress(Exception):  # as for the orientation: odd EXIF is no EXIF
         exif = PIL.Image.Exif()
-        exif.load(picture.getexif().tobytes())  # a copy: the other is the picture's own
+        exif.load(picture.getexif().tobytes())  # a copy: the other is the image's own
         exif.pop(ExifTags.Base.Orientation, None)
         if exif:
             info["exif"] = exif.tobytes()
@@ -210,7 +177,7 @@ def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
 
 @contextmanager
 def _damage_as_image_error(name: str, *, odd: type[ImageError | InputError]) -> Iterator[None]:
-    """Turn what goes wrong into errors that name the picture; one of odd mode or range into `odd`."""
+    """Turn what goes wrong into errors that name the image; one of odd mode or range into `odd`."""
     try:
         yield
     except ImageError:
@@ -240,10 +207,9 @@ def _open(stream: BinaryIO, name: str) -> Any:
     head = stream.read(_HEAD)
     stream.seek(0)
     kind = _format_of(head, name)
-    if kind not in PIL.Image.OPEN:
-        PIL.Image.preinit()
-    if kind not in PIL.Image.OPEN:
-        PIL.Image.init()
+    for load_plugins in (PIL.Image.preinit, PIL.Image.init):  # the common formats first
+        if kind not in PIL.Image.OPEN:
+            load_plugins()
     if kind == "HEIF" and kind not in PIL.Image.OPEN and not _register_heif():
         raise ImageError(
             f'{name} cannot be read: an HEIC photo. pip install "handprep[heic]", or export it as JPEG'
@@ -282,7 +248,7 @@ def _format_of(head: bytes, name: str) -> str:
     if re.match(rb"P[123]\s", head):
         raise ImageError(f"{name} cannot be read: a PPM in text, which is slow. Save it as binary PPM or PNG")
     raise ImageError(
-        f"{name} cannot be read: no known kind of picture, it begins with {head[:12]!r}. "
+        f"{name} cannot be read: no known kind of image, it begins with {head[:12]!r}. "
         f"Known formats are {FORMATS}; the ending of the name does not count"
     )
 
@@ -301,7 +267,7 @@ def _reduce(picture: PIL.Image.Image, at_least: int | None) -> int:
 
 
 def _to_full_size(image: Image, full: tuple[int, int], factor: int, orientation: int) -> Affine:
-    """Return the map from a picture that was decoded reduced, then turned, to the full size, turned.
+    """Return the map from an image that was decoded reduced, then turned, to the full size, turned.
 
     A pixel stands for exactly factor x factor pixels, the last of a row or column for what is left of
     them. Where a side is mirrored, that last one comes first and sticks out at the front.
@@ -322,35 +288,3 @@ def _orientation(picture: PIL.Image.Image) -> int:
     except Exception:  # noqa: BLE001 - hostile bytes again, but a photo is whole without its EXIF
         return 1
     return value if isinstance(value, int) and value in arrays.ORIENTATIONS else 1
-
-
-class _WhileDecoding(threading.local):
-    """A pattern for the warning filter that matches, in a thread that decodes, every message."""
-
-    depth = 0
-
-    def match(self, message: str) -> bool:
-        return self.depth > 0
-
-
-_decoding = _WhileDecoding()
-_FILTER = ("ignore", _decoding, Warning, None, 0)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Pillow's warnings about odd files from being printed or, under ``-W error``, raised.
-
-    `warnings.catch_warnings` swaps the filters of the whole process, which goes wrong when threads do it
-    at the same time. This filter stays, and holds only for a thread inside this block.
-    """
-    filters: list[Any] = warnings.filters  # type: ignore[assignment]
-    if not filters or filters[0] is not _FILTER:
-        with suppress(ValueError):  # not in the list, or another thread was faster
-            filters.remove(_FILTER)
-        filters.insert(0, _FILTER)
-    _decoding.depth += 1
-    try:
-        yield
-    finally:
-        _decoding.depth -= 1

@@ -31,12 +31,10 @@ MAX_PIXELS = _limit()
 
 
 def check_size(picture: PIL.Image.Image, name: str, max_pixels: int | None) -> float:
-    """Return how many pixels of a plain RGB picture cost as much; raise ImageError if these are too many."""
+    """Return how many pixels of a plain RGB image cost as much; raise ImageError if these are too many."""
     width, height = picture.size
     if width <= 0 or height <= 0:
-        raise ImageError(
-            f"{name} cannot be read: {width} x {height} pixels, and a picture needs at least one"
-        )
+        raise ImageError(f"{name} cannot be read: {width} x {height} pixels, and an image needs at least one")
     if max_pixels is None:
         return width * height
     weight, why = _weight(picture)
@@ -45,7 +43,7 @@ def check_size(picture: PIL.Image.Image, name: str, max_pixels: int | None) -> f
         raise ImageError(
             f"{name} cannot be read: {width} x {height} pixels{counted} are more than the limit of "
             f"{max_pixels}, which keeps hostile files from filling the memory. If you trust it, raise "
-            f"max_pixels, or for all pictures the environment variable {LIMIT_VARIABLE}"
+            f"max_pixels, or for all images the environment variable {LIMIT_VARIABLE}"
         )
     return width * height * weight
 

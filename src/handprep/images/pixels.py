@@ -115,7 +115,7 @@ def _depth(picture: PIL.Image.Image) -> int:
     levels = np.asarray(picture)
     low, high = int(levels.min()), int(levels.max())
     if low < 0 or high > 65535:  # of mode I: how older Pillows give 16-bit grey
-        raise InputError(f"a picture of mode I must hold numbers from 0 to 65535, not {low} to {high}")
+        raise InputError(f"an image of mode I must hold numbers from 0 to 65535, not {low} to {high}")
     largest = getattr(picture, "tag_v2", {}).get(_MAX_SAMPLE_VALUE, (0,))
     said = int(max(largest) if isinstance(largest, tuple) else largest).bit_length()
     fewest = arrays.depth_of(levels)
@@ -123,7 +123,7 @@ def _depth(picture: PIL.Image.Image) -> int:
 
 
 def to_srgb(picture: PIL.Image.Image, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return what converts by the picture's colour profile, if it has one that is whole and not sRGB."""
+    """Return what converts by the image's colour profile, if it has one that is whole and not sRGB."""
     content = picture.info.get("icc_profile")
     if not content or picture.mode not in ("RGB", "RGBA", "P", "CMYK"):
         return None

@@ -114,11 +114,9 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
     def apply(self, img: NDArray[Any], hands: Any, shape: Sequence[int], **params: Any) -> NDArray[Any]:
         """Return what became of a picture."""
         check_size(img.shape[:2], shape[:2], "a picture")
-        done = self._done
-        if done is None or done[0] != {"hands": hands, "shape": list(shape)}:
-            done = None
-        if done is not None and (img is done[1] or np.array_equal(img, done[1])):
-            return np.asarray(images.like(done[2], img))
+        found, first, sample = self._done or (None, None, None)
+        if found == {"hands": hands, "shape": list(shape)} and np.array_equal(img, first):  # type: ignore[arg-type]
+            return np.asarray(images.like(sample, img))  # type: ignore[arg-type]
         return np.asarray(images.like(apply_with(self.transform, img, _from_plain(hands)), img))
 
     def _sample(self, hands: Any, shape: Sequence[int]) -> Sample:

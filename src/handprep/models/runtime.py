@@ -26,15 +26,7 @@ def imported() -> Any:
 
 
 def opened(path: Path, threads: int) -> Any:
-    """Return an ``onnxruntime.InferenceSession`` on the processor; it raises one of `failures`.
-
-    Parameters
-    ----------
-    path
-        The ONNX file.
-    threads
-        Threads within the network.
-    """
+    """Return an ``onnxruntime.InferenceSession`` on the processor; it raises one of `failures`."""
     onnxruntime = imported()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

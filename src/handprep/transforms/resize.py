@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from handprep import geometry
 from handprep.configurable import check_choice, check_colour, is_whole
 from handprep.errors import InputError
+from handprep.images.arrays import resized
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
 from handprep.transforms.compositing import resampled
@@ -110,10 +111,8 @@ class ResizePad(Transform):
         if array.shape[:2] == (height, width):
             return array
         if self.interpolation == "auto":
-            shrinks = width * height < array.shape[0] * array.shape[1]
-            flag = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        else:
-            flag = INTERPOLATIONS[self.interpolation]
+            return resized(array, (width, height))
+        flag = INTERPOLATIONS[self.interpolation]
         return np.asarray(cv2.resize(array, (width, height), interpolation=flag))
 
 

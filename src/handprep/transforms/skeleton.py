@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry
-from handprep.configurable import check_choice, check_colour, check_range, model_files_of
+from handprep.configurable import check_choice, check_colour, check_range
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.drawing import SHIFT, draw_bones, fixed_point
@@ -96,27 +96,13 @@ class Skeleton(Transform):
         self.finder()
 
     def finder(self) -> HandDetector:
-        """Return the detector that looks where nobody has."""
+        """Return the detector that it runs if no transform before it did."""
         return detector_named(self.detector, confidence=CONFIDENCE, search=True)
 
     @property
     def output_size(self) -> tuple[int, int] | None:
         """Height and width of every result, if `size` is given."""
         return self.size  # type: ignore[return-value]  # made a pair above
-
-    @property
-    def model_files(self) -> frozenset[str]:
-        """Those of the detector."""
-        return model_files_of(self.finder())
-
-    @property
-    def looks(self) -> bool:
-        """True."""
-        return True
-
-    def model_files_after(self, looked: bool) -> frozenset[str]:
-        """Return the detector's, or none where the hands are known."""
-        return frozenset() if looked else self.model_files
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample with the drawing, and with hands that fit it."""
