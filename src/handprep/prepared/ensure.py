@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import threading
 import time
@@ -11,9 +10,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from PIL.JpegImagePlugin import JpegImageFile
-
-from handprep import geometry
 from handprep.errors import HandNotFoundError, HandprepError, InputError, SampleSkipped
 from handprep.images.encoding import FORMATS, encode
 from handprep.names import printable
@@ -25,7 +21,7 @@ from handprep.prepared.index import FAULTS as VERDICTS
 from handprep.prepared.index import Index, Known
 from handprep.prepared.listing import has_more_images, origin_and_label
 from handprep.prepared.manifest import FAULTS, Row
-from handprep.prepared.origin import Origin, digest_of
+from handprep.prepared.origin import Origin, digest_of, photo_size
 from handprep.prepared.record import Record
 from handprep.prepared.storage import Stamp, Storage
 from handprep.sample import Sample
@@ -275,7 +271,7 @@ class Preparation:
             each_hand=self.each_hand,
             size=len(task.content),
             digest=task.digest,
-            photo=_photo_size(sample, task.content),
+            photo=photo_size(sample, task.content),
             fingerprint=self.fingerprint,
             message=FIRST_FRAME if has_more_images(task.content) else "",
         )
@@ -293,17 +289,3 @@ def _attempted(task: Task, function: Callable[[Task], None]) -> Task:
         task.fault = error
     task.seconds += time.perf_counter() - start
     return task
-
-
-def _photo_size(sample: Sample, content: bytes) -> tuple[int, int]:
-    """Return width and height of the photo, upright, also where less of it was decoded."""
-    size, to_source = sample.size, sample.to_source
-    if sample.frames:
-        size, to_source = sample.frames[0].size, sample.frames[0].to_source
-    factor = round(geometry.scale_of(to_source))
-    if factor == 1:
-        return size
-    with JpegImageFile(io.BytesIO(content)) as file:  # only JPEG is decoded at less than its size
-        width, height = file.size
-    reduced = -(-width // factor), -(-height // factor)
-    return (width, height) if reduced == size else (height, width)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass, fields, replace
 from typing import Any
+
+from PIL.JpegImagePlugin import JpegImageFile
+
+from handprep import geometry
+from handprep.sample import Sample
 
 DIGEST = 16  # bytes of BLAKE2b
 
@@ -47,3 +53,17 @@ def checked(plain: dict[str, Any]) -> Origin:
     if not all(isinstance(number, int) and number >= 0 for number in numbers):
         raise TypeError("an origin needs whole numbers")
     return replace(origin, photo=(width, height))
+
+
+def photo_size(sample: Sample, content: bytes) -> tuple[int, int]:
+    """Return width and height of the photo, upright, also where less of it was decoded."""
+    size, to_source = sample.size, sample.to_source
+    if sample.frames:
+        size, to_source = sample.frames[0].size, sample.frames[0].to_source
+    factor = round(geometry.scale_of(to_source))
+    if factor == 1:
+        return size
+    with JpegImageFile(io.BytesIO(content)) as file:  # only JPEG is decoded at less than its size
+        width, height = file.size
+    reduced = -(-width // factor), -(-height // factor)
+    return (width, height) if reduced == size else (height, width)
