@@ -53,7 +53,7 @@ class Kill:
 
 
 def small_photos(folder: Path, count: int, size: tuple[int, int]) -> Path:
-    """Fill a folder with a clip and rendered hands, each larger by a pixel or two, so that no two are alike."""
+    """Fill a folder with a clip and rendered hands, no two of one size."""
     (folder / "rock").mkdir(parents=True, exist_ok=True)
     clips.write(folder / "rock" / "clip.avi", clips.counted(20))
     for number in range(count):
