@@ -52,9 +52,9 @@ def difference(one: Sample, other: Sample) -> float:
     """Return how much two images differ, 0 to 1.
 
     Both are made grey and reduced to 32 × 32 pixels, by the mean of each area; the difference is the mean of
-    the absolute differences of these pixels, as a share of white. Of a still hand, followed through a camera's
-    noise (sigma 3 to 8 of 255) and cropped to 96 × 96 pixels, it was 0.017 at most from frame to frame; of 36
-    photos of different rendered hands, 0.059 at least and 0.25 in the median.
+    the absolute differences of these pixels, as a share of white. Of a still hand, followed through the noise
+    of a camera (sigma 3 to 8 of 255) and cropped to 96 × 96 pixels, it was 0.017 at most from frame to frame;
+    of 36 photos of different rendered hands, 0.059 at least and 0.25 in the median.
     """
     return float(np.mean(np.abs(_small(one) - _small(other)))) / 255
 

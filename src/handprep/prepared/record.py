@@ -89,26 +89,21 @@ class Record:
             if plain.pop("version") != VERSION:
                 raise DamagedError("another version of the record")
             record = cls(origin=checked(plain.pop("origin")), plain=plain, alpha=body[4 + length :])
-            _ = record.hands, record.to_source, record.decided("view")  # which raise if they are none
+            _ = record.hands, record.to_source, record.decided("")  # which raise if they are none
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise DamagedError(str(error) or type(error).__name__) from error
         except struct.error as error:
             raise DamagedError("truncated") from error
         return record
 
-    def decided(self, name: str) -> Any:
-        """Return what the last of the steps that decided something of that name did; None if none did."""
-        return next((step[name] for _, step in reversed(self.plain["steps"]) if name in step), None)
+    def decided(self, name: str, otherwise: Any = None) -> Any:
+        """Return what the last of the steps that decided something of that name did."""
+        return next((step[name] for _, step in reversed(self.plain["steps"]) if name in step), otherwise)
 
     @property
     def is_drawing(self) -> bool:
         """Whether the hands were turned in space, so that `to_source` only fits them to the photo."""
-        return bool(self.decided("view") == "palm")
-
-    @property
-    def side(self) -> str | None:
-        """Which hand the photo shows, where it was drawn as another one."""
-        return self.decided("handedness") if self.is_drawing else None
+        return bool(self.decided("photo_handedness", "") != "")
 
     @cached_property
     def hands(self) -> tuple[Hand, ...] | None:
