@@ -130,7 +130,8 @@ class Skeleton(Transform):
             steps=sample.steps,
         )
         side = sample.hand.handedness if sample.hand else None
-        return drawn.noted("Skeleton", found=len(sample.hands or ()), view=self.view, handedness=side)
+        in_space = {"photo_handedness": side} if self.view == "palm" and found else {}
+        return drawn.noted("Skeleton", found=len(sample.hands or ()), view=self.view, **in_space)
 
     def _canvas(self, sample: Sample) -> NDArray[np.uint8]:
         height, width = sample.image.shape[:2] if self.size is None else self.size  # type: ignore[misc]
