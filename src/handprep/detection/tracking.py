@@ -128,17 +128,8 @@ class Tracker:
     The landmark network looks where a hand was in the frame before; only while fewer hands than wanted are
     followed, the palm network looks for more. A detector without these two steps detects in each frame.
 
-    Parameters
-    ----------
-    detector
-        What looks at a frame. It does not search.
-    most
-        So many hands are wanted.
-    search
-        Whether frames without a hand are searched: ``"never"``, until there was a ``"first"`` hand, or
-        ``"always"``.
-    smooth
-        How landmarks are smoothed; None for not at all.
+    The detector does not search by itself: `search` says whether frames without a hand are searched:
+    ``"never"``, until there was a ``"first"`` hand, or ``"always"``. `most` hands are wanted.
     """
 
     def __init__(
@@ -160,12 +151,7 @@ class Tracker:
     def __call__(self, image: Image, seconds: float | None = None) -> tuple[Hand, ...]:
         """Return the hands in the next frame, those that are known for longest first.
 
-        Parameters
-        ----------
-        image
-            uint8 ``(H, W, 3)`` RGB.
-        seconds
-            Its time; None for 1/30 s after the last frame.
+        Without `seconds`, its time, it comes 1/30 s after the last frame.
         """
         later = seconds is not None and seconds > self._seconds
         self._seconds = seconds if seconds is not None and later else self._seconds + USUAL_STEP
