@@ -188,6 +188,16 @@ def check_whole(name: str, value: Any, low: int, high: int) -> None:
         raise InputError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
 
 
+def check_size(name: str, value: Any, low: int, high: int) -> tuple[int, int]:
+    """Return height and width, of one number for both or of two, or raise InputError."""
+    sides = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(sides) != 2:
+        raise InputError(f"{name} must be a number of pixels or (height, width), not {value!r}")
+    for side in sides:
+        check_whole(name, side, low, high)
+    return int(sides[0]), int(sides[1])
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Configurable):
         return value.to_dict()
