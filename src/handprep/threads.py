@@ -19,11 +19,16 @@ Result = TypeVar("Result")
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int | None = None,
+    closing: Callable[[], object] | None = None,
 ) -> Generator[Result]:
     """Yield ``function(item)`` for each item in order, computed in threads, a few items ahead.
 
     Once it is closed, no item is being worked on any more. `workers` are the threads; None is one a core.
+    `closing` is called at the end, before items that are being worked on are waited for.
     """
     workers = os.cpu_count() or 1 if workers is None else workers
     if workers < 1:
@@ -44,6 +49,8 @@ def ordered_map(
             # A stream that was dropped is closed by the garbage collector, at any moment and in any thread.
             # To join threads from there hung while one was being started; and none waits for itself.
             unfinished = [future for future in pending if not future.cancel()]
+            if closing is not None:
+                closing()
             if threading.get_ident() not in ours:
                 wait(unfinished)
             pool.shutdown(wait=False)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -144,6 +148,23 @@ class TestCarryingOn:
         (src / "rock/clip.avi").unlink()
         result = prepare(src, dst, CROP)
         assert result.vanished == tuple(f"rock/clip.avi/{n:06d}.png" for n in range(4))
+
+    def test_an_interrupted_run_does_not_wait_for_the_end_of_a_clip(self, tmp_path: Path, dst: Path) -> None:
+        picture(tmp_path / "photos/a.png")
+        clips.write(tmp_path / "photos/b.avi", clips.counted(200, 16, 16))
+        slow = counted(tmp_path, RESIZE, seconds=0.02)
+
+        def interrupt() -> None:
+            while count(tmp_path) < 10:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt) as caught:
+            threading.Thread(target=interrupt).start()
+            prepare(tmp_path / "photos", dst, slow, workers=2)
+        assert count(tmp_path) < 150
+        assert "1 of 2 photos are done" in caught.value.__notes__[0]
+        assert prepare(tmp_path / "photos", dst, RESIZE).counts["done"] == 1 + 200
 
     def test_workers_change_nothing(self, src: Path, tmp_path: Path) -> None:
         clips.write(src / "rock/other.avi", moving_hand(6)[::-1])

@@ -93,9 +93,9 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
     """Yield the images of an animation or a file of several pages, with their times, None for pages.
 
     Transparent pixels show white. All together may take as many pixels as `max_pixels`, and once more that
-    for each megabyte of the file: a few bytes can make a frame of any size. Errors are those of `decode`.
+    for each 2 MB of the file: a few bytes can make a frame of any size. Errors are those of `decode`.
     """
-    left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 1e6)
+    left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 2e6)
     stream.seek(0)
     with _damage_as_image_error(name, odd=ImageError):
         picture = _open(stream, name)
