@@ -152,14 +152,9 @@ def is_number(value: Any) -> bool:
 
 
 def check_colour(name: str, colour: Any) -> int | tuple[int, int, int]:
-    """Return a colour as a grey or an RGB triple, or raise InputError.
+    """Return a colour as a grey or an RGB triple, or raise InputError, which calls it by that name.
 
-    Parameters
-    ----------
-    name
-        Of the parameter, for the message.
-    colour
-        One grey or ``(red, green, blue)``, 0 to 255, or a name or code of CSS's, such as ``"white"``.
+    It may be one grey or ``(red, green, blue)``, 0 to 255, or a name or code of CSS's, such as ``"white"``.
     """
     if isinstance(colour, str) and colour.isdecimal():
         colour = int(colour)
