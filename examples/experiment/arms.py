@@ -1,4 +1,7 @@
-"""The arms: how photos are prepared before a network sees them. All else is equal, but for `Arm.features`."""
+"""The arms: how photos are prepared before a network sees them.
+
+All else is equal, but for `Arm.features` and `Arm.augment`.
+"""
 
 from __future__ import annotations
 
