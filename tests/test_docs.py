@@ -13,10 +13,13 @@ import doctest
 import importlib
 import importlib.util
 import io
+import os
 import pkgutil
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +108,7 @@ def run_command(arguments: list[str]) -> int:
 
 
 def run_blocks(page: Path, blocks: list[Block]) -> None:
-    namespace: dict[str, Any] = {"__name__": f"docs_{page.stem}"}
+    namespace: dict[str, Any] = {"__name__": "__main__"}
     printed = ""
     for block in blocks:
         where = f"{page.relative_to(ROOT)}, line {block.line}"
@@ -138,7 +141,9 @@ def workplace(tmp_path, monkeypatch):
     shutil.copytree(EXAMPLES / "rendered-hands", tmp_path / "examples" / "rendered-hands")
     (tmp_path / "examples" / "rendered-study").symlink_to(EXAMPLES / "rendered-study")
     shutil.copytree(PHOTOS, tmp_path / "photos")
-    clips.write(tmp_path / "clip.mp4", [images.read(photos()[0].path).image] * 15, "mp4v")
+    (tmp_path / "clips" / "rock").mkdir(parents=True)
+    for name in ("clip.mp4", "clips/rock/clip.mp4"):
+        clips.write(tmp_path / name, [images.read(photos()[0].path).image] * 15, "mp4v")
     monkeypatch.chdir(tmp_path)
     before = contents(tmp_path)
     yield tmp_path
@@ -161,6 +166,31 @@ def test_the_code_and_the_commands_of_a_page_run(page, needs, workplace):
     run_blocks(page, [block for block in blocks_of(page) if block.needs <= needs])
     if page == README:
         assert len(list((workplace / "prepared").rglob("*.png"))) == 36
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("page", ["torch", "prepared-dataset"])
+def test_a_page_with_workers_is_a_script_that_runs(page, method, workplace):
+    """Spawned workers import the script again, so the guards must be where they belong."""
+    require_torchvision()
+    path = ROOT / "docs" / "how-to" / f"{page}.md"
+    blocks = [block.text for block in blocks_of(path) if block.language == "python"]
+    start = (
+        "import multiprocessing\nfrom tests.images.any_torchvision import require_torchvision\n"
+        f"require_torchvision()\nmultiprocessing.set_start_method({method!r}, force=True)\n"
+    )
+    Path("script.py").write_text(start + "\n".join(blocks), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+    ended = subprocess.run(
+        [sys.executable, "script.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "(3, " in ended.stdout
 
 
 @pytest.mark.parametrize("module", MODULES)

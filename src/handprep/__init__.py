@@ -1,7 +1,7 @@
 """Turn photos of hands into clean, uniform training images.
 
 Find the hand, crop to it, remove the background, resize and pad, make it grey: each a transform that takes
-a picture of any kind and gives the same kind back, or carries a `Sample` with all that is known of it.
+an image of any kind and gives the same kind back, or carries a `Sample` with all that is known of it.
 """
 
 from handprep.missing import check_opencv

@@ -1,4 +1,4 @@
-"""Moving annotations along with the picture that they belong to, whatever a pipeline did to it."""
+"""Moving annotations along with the image that they belong to, whatever a pipeline did to it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def moved_mask(sample: Sample, mask: NDArray[Number], *, outside: Any = 0) -> ND
 
 
 def _pixels_in(frame: Frame, sample: Sample) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return column and row, in an earlier picture, of each of the sample's pixels."""
+    """Return column and row, in an earlier image, of each of the sample's pixels."""
     (a, b, x0), (c, d, y0) = geometry.compose(sample.to_source, geometry.invert(frame.to_source)).tolist()
     width, height = sample.size
     across, down = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]  # pixel centres

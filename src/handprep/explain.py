@@ -151,7 +151,7 @@ def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
 
 
 def explain(pipeline: Pipeline, picture: Any, name: str | None = None) -> Explanation:
-    """Take a picture through a pipeline and keep the sample after each step."""
+    """Take an image through a pipeline and keep the sample after each step."""
     recorder = _Recorder(pipeline.transforms)
     try:
         recorder.run(picture, name=name)

@@ -1,4 +1,4 @@
-"""The one value that flows through every pipeline: a picture and all that is known of it."""
+"""The one value that flows through every pipeline: an image and all that is known of it."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
-    """Where a picture lay in the photo: its width and height, and the map from its pixels to the photo's."""
+    """Where an image lay in the photo: its width and height, and the map from its pixels to the photo's."""
 
     size: tuple[int, int]
     to_source: Affine
@@ -166,7 +166,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Sample:
-    """A picture on its way through a pipeline, with all that is known of it.
+    """An image on its way through a pipeline, with all that is known of it.
 
     A notebook shows it with its hands drawn, and ``np.asarray(sample)`` is its image.
 
@@ -180,7 +180,7 @@ class Sample:
     alpha
         None, or uint8 ``(H, W)``: how much of each pixel is hand, 0 to 255. Read-only.
     transparent
-        True if the picture is to be given back and saved with `alpha` as its fourth channel.
+        True if the image is to be given back and saved with `alpha` as its fourth channel.
     to_source
         ``(2, 3)`` float64 affine map from pixels of `image` to pixels of the photo it came from, at
         the photo's full size and turned upright by its EXIF orientation.
@@ -191,8 +191,8 @@ class Sample:
     time
         Seconds from the beginning of the clip that the image is a frame of, or None.
     frames
-        Every picture that this one was cut, turned or scaled from, the photo first: what of the present
-        picture lies outside of any of these is filling.
+        Every image that this one was cut, turned or scaled from, the photo first: what of the present
+        image lies outside of any of these is filling.
 
     Raises
     ------
@@ -251,7 +251,7 @@ class Sample:
         return drawing.as_png(drawing.thumbnail(self))
 
     def show(self) -> None:
-        """Show the picture with its hands drawn, in the viewer that ``PIL.Image.show`` opens.
+        """Show the image with its hands drawn, in the viewer that ``PIL.Image.show`` opens.
 
         Raises
         ------
@@ -311,12 +311,12 @@ class Sample:
 
     @property
     def rgb(self) -> Image:
-        """The picture as uint8 ``(H, W, 3)``, also where it is grey."""
+        """The image as uint8 ``(H, W, 3)``, also where it is grey."""
         return self.image if self.image.ndim == 3 else np.repeat(self.image[..., None], 3, axis=2)
 
     @property
     def hand(self) -> Hand | None:
-        """The hand that the picture is about: the first of `hands`, or None."""
+        """The hand that the image is about: the first of `hands`, or None."""
         return self.hands[0] if self.hands else None
 
     @property
@@ -325,14 +325,14 @@ class Sample:
         return printable(self.source) if self.source else "the given image"
 
     def moved(self, forward: Affine, image: Image, alpha: Alpha | None) -> Sample:
-        """Return the sample after its picture was moved.
+        """Return the sample after its image was moved.
 
         Parameters
         ----------
         forward
             ``(2, 3)`` affine map from pixels of the present image to pixels of the new one.
         image, alpha
-            The new picture, and the new alpha or None where there is none.
+            The new image, and the new alpha or None where there is none.
         """
         return replace(
             self,

@@ -82,7 +82,7 @@ def frames(
     -----
     FFmpeg conceals damage within a clip, as players do. Samples of more than 8 bits are reduced to 8. Where
     a clip changes its size, all frames have that of the first. An animation may take, in all frames together,
-    `handprep.images.MAX_PIXELS` and once more that for each megabyte of its file.
+    `handprep.images.MAX_PIXELS` and once more that for each 2 MB of its file.
 
     Examples
     --------
@@ -98,10 +98,11 @@ def frames(
     check_range("start", start, 0, LONGEST)
     if stop is not None:
         check_range("stop", stop, start, LONGEST)
-    if isinstance(source, int):
-        return _chosen(f"camera {source}", _camera(source), every, fps, (start, stop))
-    path = os.fsdecode(source)
-    return _chosen(path, _file(path), every, fps, (start, stop))
+    if isinstance(source, str | os.PathLike):
+        name, shots = os.fsdecode(source), _file(os.fsdecode(source))
+    else:
+        name, shots = f"camera {source}", _camera(int(source))
+    return _chosen(name, shots, every, fps, (start, stop))
 
 
 def _chosen(
@@ -111,16 +112,19 @@ def _chosen(
     due = start
     with closing(shots):
         for number, (seconds, pixels) in enumerate(shots):
-            if seconds is None and (fps or start or stop is not None):
-                raise InputError(
-                    f"the pages of {printable(name)} have no time: leave out fps, start and stop"
-                )
-            if seconds is not None and stop is not None and seconds >= stop:
-                return
-            if number % every or (seconds is not None and seconds < due - CLOSE):
+            if number % every:
                 continue
-            if fps and seconds is not None:
-                due = start + (math.floor((seconds - start + CLOSE) * fps) + 1) / fps
+            if fps or start or stop is not None:
+                if seconds is None:
+                    raise InputError(
+                        f"the pages of {printable(name)} have no time: leave out fps, start and stop"
+                    )
+                if stop is not None and seconds >= stop:
+                    return
+                if seconds < due - CLOSE:
+                    continue
+                if fps:
+                    due = start + (math.floor((seconds - start + CLOSE) * fps) + 1) / fps
             yield Sample(image=pixels(), source=f"{name}#{number:06d}", time=seconds)
 
 
@@ -131,7 +135,7 @@ def _file(path: str) -> Generator[Shot]:
         stream.seek(0)
         if STILLS.match(head):
             for decoded, seconds in decoding.pages(stream, name, max_pixels=images.MAX_PIXELS):
-                yield seconds, partial(_same, decoded.image)
+                yield seconds, partial(np.asarray, decoded.image)
             return
         cut_short = _is_cut_short(stream)
     if not CONTAINER.match(head):
@@ -204,11 +208,7 @@ def _all_but_last(shots: Iterator[Shot]) -> Iterator[Shot]:
     for seconds, pixels in shots:
         if held:
             yield held
-        held = seconds, partial(_same, pixels())
-
-
-def _same(image: Image) -> Image:
-    return image
+        held = seconds, partial(np.asarray, pixels())
 
 
 def _is_cut_short(stream: BinaryIO) -> bool:

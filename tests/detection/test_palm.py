@@ -40,6 +40,12 @@ def test_a_box_lies_about_its_anchor():
     np.testing.assert_allclose(points[0, 2:], np.tile((x, y), (7, 1)), atol=1e-6)
 
 
+def test_overlaps_are_intersections_over_unions():
+    box = np.array([(1, 2), (3, 6)], np.float32)  # of 2 x 4
+    others = np.array([[(1, 2), (3, 6)], [(2, 4), (5, 6)], [(4, 7), (5, 9)], [(0, 7), (9, 8)]], np.float32)
+    np.testing.assert_allclose(palm.overlaps(box, others), [1, 2 / (8 + 6 - 2), 0, 0], rtol=1e-6)
+
+
 def test_overlapping_palms_become_their_mean_weighted_by_score():
     corners = np.array([[(x, 0), (x + 1, 1)] for x in (0.0, 5.0, 0.3)], np.float32)
     keypoints = np.broadcast_to(corners[:, :1], (3, 7, 2))

@@ -198,6 +198,24 @@ def test_a_real_hand_convinces_and_a_made_up_one_does_not():
     assert confirmed(SINGLE, image, point, 0.0) is None
 
 
+def shuffled(image, cells, seed):
+    """Return an image cut into cells x cells pieces that lie anywhere."""
+    height, width = (side // cells for side in image.shape[:2])
+    pieces = image[: height * cells, : width * cells].reshape(cells, height, cells, width, 3).swapaxes(1, 2)
+    order = np.random.default_rng(seed).permutation(cells * cells)
+    return np.vstack(
+        [np.hstack(pieces.reshape(-1, height, width, 3)[row]) for row in order.reshape(cells, -1)]
+    )
+
+
+def test_a_first_look_at_pieces_of_hands_is_doubted():
+    pieces = [shuffled(images.read(photo.path).image, 6, seed) for seed, photo in enumerate(photos())]
+    taken = [image for image in pieces if SINGLE.detect(image)]
+    believed = [image for image in taken if SearchingDetector(SINGLE, views=(), further=()).detect(image)]
+    assert len(taken) >= 9  # of 36: a single look takes 11 for hands
+    assert len(believed) <= 7  # the search 5
+
+
 def test_pictures_without_hands_show_none():
     random = np.random.default_rng(0)
     for image in (

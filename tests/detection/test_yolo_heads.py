@@ -92,6 +92,27 @@ def test_scores_are_objectness_times_class_and_the_best_class_counts():
     assert found.classes.tolist() == [1, 2]
 
 
+def test_what_follows_the_classes_is_no_score():
+    key_points = [70.0, 80.0, 0.99]
+    box = [50.0, 40.0, 20.0, 10.0]
+    facts = Facts(size=(160, 160), classes=2)
+    anchor_free = np.array([[[*box, 0.3, 0.6, *key_points]]], np.float32).transpose(0, 2, 1)
+    with_objectness = np.array([[[*box, 0.5, 0.3, 0.6, *key_points]]], np.float32)
+    for name, table, score in (("v8", anchor_free, 0.6), ("v5", with_objectness, 0.3)):
+        found = LAYOUTS[name].decode([table], facts)
+        np.testing.assert_allclose(found.scores, [score])
+        np.testing.assert_allclose(found.boxes, [[40, 35, 60, 45]])
+        assert found.classes.tolist() == [1]
+
+
+def test_the_score_of_a_raw_map_is_objectness_times_the_best_class():
+    raw = np.full((1, 7, 1, 1), -20, np.float32)
+    raw[0, 4:, 0, 0] = logit(np.array([0.8, 0.3, 0.5]))
+    found = LAYOUTS["darknet-maps"].decode([raw], Facts(size=(32, 32), anchors=((10, 10),)))
+    np.testing.assert_allclose(found.scores, [0.4], rtol=1e-5)
+    assert found.classes.tolist() == [1]
+
+
 def test_shares_of_the_input_become_pixels_of_it():
     table = np.array([[[0.5, 0.25, 0.2, 0.1, 1, 1]]], np.float32)
     found = LAYOUTS["v5"].decode([table], Facts(size=(200, 100)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import http.server
 import io
 import itertools
 import signal
@@ -49,6 +50,12 @@ SHOWN = """
     [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
     canvas.getContext("2d").drawImage(image, 0, 0);
     return canvas.toDataURL("image/png").split(",")[1];
+"""
+EMBED = """
+    const image = document.body.appendChild(new Image());
+    image.onerror = () => document.title = "refused";
+    setInterval(() => { if (image.naturalWidth) document.title = "shown"; }, 50);
+    image.src = arguments[0];
 """
 FRAMES = 12  # of each hand, and between them as many of a wall
 
@@ -202,6 +209,40 @@ def test_readers_that_have_left_are_forgotten(served: Any) -> None:
     assert threading.active_count() <= before
 
 
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with chromium(str(tmp_path_factory.mktemp("profile"))) as started:
+        yield started
+
+
+class OtherPage(http.server.BaseHTTPRequestHandler):
+    """A web page of somebody else's, for a browser that shows ours, too."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_another_web_page_cannot_show_the_camera(driver: Any, served: Any) -> None:
+    page, connection = served
+    page.publish(jpeg(0), "rock")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OtherPage) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        driver.get(f"http://localhost:{other.server_port}")
+        driver.execute_script(EMBED, f"http://{live_page.HOST}:{connection.port}/frames")
+        end = time.monotonic() + 20
+        while driver.title not in ("shown", "refused") and time.monotonic() < end:
+            page.publish(jpeg(0), "rock")
+            time.sleep(0.05)
+        other.shutdown()
+
+    assert driver.title == "refused"
+
+
 @pytest.fixture
 def program(clip: Path, model: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """examples/live.py as a user starts it, with its page."""
@@ -212,28 +253,25 @@ def program(clip: Path, model: Path, tmp_path: Path) -> Iterator[subprocess.Pope
         started.kill()
 
 
-def test_a_browser_shows_the_clip_and_the_class(
-    program: Any, clip: Path, model: Path, tmp_path: Path
-) -> None:
+def test_a_browser_shows_the_clip_and_the_class(driver: Any, program: Any, clip: Path, model: Path) -> None:
     *_, last = live.views(video.frames(clip), PIPELINE, live.landmark_classifier(model))
     address = program.stdout.readline().split()[1]
-    with chromium(str(tmp_path / "profile")) as driver:
-        asked_for(driver)
-        driver.get(address)
-        told: list[str] = []
-        end = time.monotonic() + 60
-        while "größe" not in told and time.monotonic() < end:
-            told.append(driver.execute_script(ANSWER).split(" ")[0])
+    driver.get("about:blank")
+    asked_for(driver), complaints(driver)
+    driver.get(address)
+    told: list[str] = []
+    end = time.monotonic() + 60
+    while "größe" not in told and time.monotonic() < end:
+        told.append(driver.execute_script(ANSWER).split(" ")[0])
 
-        labels = [label for label, _ in itertools.groupby(told)]
-        assert labels in (["rock", "no", "größe"], ["waiting", "rock", "no", "größe"])
-        assert program.stdout.readline() == "that was the last frame\n"
-        time.sleep(1)
-        shown = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(driver.execute_script(SHOWN)))))
-        assert np.abs(shown[..., :3].astype(int) - last.image).mean() < 2  # JPEG 0.7, a frame late 3.5
-        assert {f"{address}/frames", f"{address}/answers"} <= set(asked_for(driver))
-        assert [line for line in complaints(driver) if "favicon" not in line] == []
-        driver.save_screenshot(str(tmp_path / "page.png"))
+    labels = [label for label, _ in itertools.groupby(told)]
+    assert labels in (["rock", "no", "größe"], ["waiting", "rock", "no", "größe"])
+    assert program.stdout.readline() == "that was the last frame\n"
+    time.sleep(1)
+    shown = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(driver.execute_script(SHOWN)))))
+    assert np.abs(shown[..., :3].astype(int) - last.image).mean() < 2  # JPEG 0.7, a frame late 3.5
+    assert {f"{address}/frames", f"{address}/answers"} <= set(asked_for(driver))
+    assert [line for line in complaints(driver) if "favicon" not in line] == []
     program.send_signal(signal.SIGINT)
     assert program.wait(20) == 0
 

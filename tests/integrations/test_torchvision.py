@@ -93,7 +93,7 @@ class TestKinds:
         batch[1, 0, 0, 0] = 7
         with pytest.raises(InputError) as caught:
             wrap(GREY)(batch)
-        assert caught.value.__notes__ == ["This was picture 1 of the batch, counted from 0."]
+        assert caught.value.__notes__ == ["This was image 1 of the batch, counted from 0."]
 
 
 def test_everything_of_one_sample_moves_together(tensor: Any) -> None:
@@ -183,10 +183,10 @@ def test_whole_numbers_are_rounded_and_stay_whole(tensor: Any) -> None:
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
-        (lambda photo: (tv_tensors.Mask(torch.zeros(3, 3)),), "need the picture"),
-        (lambda photo: (photo, photo.resize((9, 8))), r"another picture \(Image\) of 8 x 9 pixels"),
+        (lambda photo: (tv_tensors.Mask(torch.zeros(3, 3)),), "need the image"),
+        (lambda photo: (photo, photo.resize((9, 8))), r"another image \(Image\) of 8 x 9 pixels"),
         (lambda photo: (photo, tv_tensors.Mask(torch.zeros(9, 9))), r"\(Mask\) of 9 x 9 pixels"),
-        (lambda photo: (photo, tv_tensors.Image(torch.zeros(3, 9, 9))), r"picture \(Image\) of 9 x 9"),
+        (lambda photo: (photo, tv_tensors.Image(torch.zeros(3, 9, 9))), r"image \(Image\) of 9 x 9"),
         (lambda photo: (photo, tv_tensors.Video(torch.zeros(2, 3, 8, 8))), "video='one'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,16 @@ def test_every_row_is_on_one_side_and_every_clip_too(
 
 def sorted_by_source(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row["source"]))
+
+
+@given(GROUPS, st.floats(0.01, 0.5), st.integers(0, 99))
+def test_a_class_of_two_or_more_clips_is_on_both_sides(
+    sizes: list[tuple[str, int]], share: float, seed: int
+) -> None:
+    classes = handprep.split(clips(sizes), test=share, seed=seed).classes
+
+    for label, count in Counter(label for label, _ in sizes).items():
+        assert count == 1 or all(classes[label])
 
 
 @given(st.integers(0, 99))

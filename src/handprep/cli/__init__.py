@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import handprep
+from handprep.cli.export import add_export
 from handprep.cli.models import add_models
 from handprep.cli.options import add_options, pipeline_of
 from handprep.cli.parser import Parser
 from handprep.cli.show import add_show
 from handprep.errors import HandprepError, InputError, OutputError
-from handprep.features import FEATURES
 from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS, encode, format_of
 from handprep.names import printable
 from handprep.pipeline import Pipeline
-from handprep.prepared.export import export
 from handprep.prepared.record import sealed
 from handprep.prepared.run import MANIFEST, REPORT, RunResult, prepare
 from handprep.samples import PHOTOS
@@ -96,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     commands: argparse._SubParsersAction[Any] = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     add_show(commands)
-    _add_export(commands)
+    add_export(commands)
     add_models(commands)
     samples = commands.add_parser(
         "samples", help="copy three rendered hands into a new folder, to try handprep"
@@ -165,35 +164,6 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     add_options(run)
 
 
-def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    export = commands.add_parser(
-        "export",
-        allow_abbrev=False,
-        help="write landmarks, boxes or masks of prepared images for other programs",
-        description="Write the hands that prepared images carry. The ending of TO is the format: .csv or "
-        ".parquet for a table of landmarks, .json for COCO, masks/ for masks, any other folder for YOLO.",
-    )
-    export.set_defaults(command=_export)
-    export.add_argument("prepared", type=Path, metavar="PREPARED", help="a folder of prepared images")
-    export.add_argument("--to", required=True, metavar="TO", help="landmarks.csv, coco.json, yolo/, masks/")
-    export.add_argument(
-        "--space",
-        choices=("photo", "prepared"),
-        default="photo",
-        help="for COCO, YOLO and masks: in pixels of the photos, or of the prepared images (photo)",
-    )
-    export.add_argument(
-        "--class-level", type=int, default=-1, metavar="N", help="which folder is the class, as for run (-1)"
-    )
-    export.add_argument(
-        "--features",
-        nargs="+",
-        choices=tuple(FEATURES),
-        default=(),
-        help="columns that are added to a table: numbers made of a hand's landmarks",
-    )
-
-
 def _run(parsed: argparse.Namespace) -> int:
     pipeline = pipeline_of(parsed)
     if parsed.save_pipeline is not None:
@@ -237,11 +207,8 @@ def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
         raise InputError(
             f"{printable(str(parsed.src))} is one photo: give a file for it, without --report and --each-hand"
         )
-    format = parsed.format or ("png" if parsed.dst == STREAM else format_of(parsed.dst))
-    if FORMATS.get(parsed.dst.suffix.lower().removeprefix("."), format) not in (
-        format,
-        FORMATS[format.lower()],
-    ):
+    format = (parsed.format or ("png" if parsed.dst == STREAM else format_of(parsed.dst))).lower()
+    if FORMATS.get(parsed.dst.suffix.lower().removeprefix(".")) not in (None, FORMATS[format]):
         raise InputError(
             f"{printable(str(parsed.dst))} is no name for --format {format}: name it so, or leave that out"
         )
@@ -252,18 +219,6 @@ def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
         sys.stdout.buffer.write(image)
     else:
         atomic_write(parsed.dst, image)
-    return FINE
-
-
-def _export(parsed: argparse.Namespace) -> int:
-    count = export(
-        parsed.prepared,
-        parsed.to,
-        space=parsed.space,
-        class_level=parsed.class_level,
-        features=parsed.features,
-    )
-    print(f"images: {count}\nwritten: {printable(parsed.to)}")
     return FINE
 
 

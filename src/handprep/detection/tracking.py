@@ -113,8 +113,8 @@ class _Track:
 
     def unlike(self, hand: Hand) -> float:
         """Return how much a hand differs from this one in place, in sizes of a hand, and in side."""
-        apart = np.subtract(_centre(hand.box), _centre(self.hand.box)) / max(1.0, _size(self.hand.box))
-        return math.hypot(*apart) + abs(_right(hand) - self.right)
+        x, y = (np.reshape(hand.box, (2, 2)) - np.reshape(self.hand.box, (2, 2))).mean(0)
+        return math.hypot(x, y) / max(1.0, _size(self.hand.box)) + abs(_right(hand) - self.right)
 
     def update(self, hand: Hand, seconds: float) -> None:
         """Take a hand as this one at another time."""
@@ -128,17 +128,8 @@ class Tracker:
     The landmark network looks where a hand was in the frame before; only while fewer hands than wanted are
     followed, the palm network looks for more. A detector without these two steps detects in each frame.
 
-    Parameters
-    ----------
-    detector
-        What looks at a frame. It does not search.
-    most
-        So many hands are wanted.
-    search
-        Whether frames without a hand are searched: ``"never"``, until there was a ``"first"`` hand, or
-        ``"always"``.
-    smooth
-        How landmarks are smoothed; None for not at all.
+    The detector does not search by itself: `search` says whether frames without a hand are searched:
+    ``"never"``, until there was a ``"first"`` hand, or ``"always"``. `most` hands are wanted.
     """
 
     def __init__(
@@ -158,19 +149,14 @@ class Tracker:
     def __call__(self, image: Image, seconds: float | None = None) -> tuple[Hand, ...]:
         """Return the hands in the next frame, those that are known for longest first.
 
-        Parameters
-        ----------
-        image
-            uint8 ``(H, W, 3)`` RGB.
-        seconds
-            Its time; None for 1/30 s after the last frame.
+        Without `seconds`, its time, it comes 1/30 s after the last frame.
         """
         later = seconds is not None and seconds > self._seconds
         self._seconds = seconds if seconds is not None and later else self._seconds + USUAL_STEP
         shown, to_given = shrunk(image, LONGEST_SIDE)
         if shown.shape != self._size:
             self._tracks, self._size = [], shown.shape
-        self._tracks = [t for t in self._tracks if self._seconds - t.seen <= REMEMBERED]
+        self._tracks = [t for t in self._tracks if not t.lost or self._seconds - t.seen <= REMEMBERED]
         followed = self._followed(shown)
         if len(followed) < self._most:
             followed += self._numbered(self._found(shown, [hand for _, hand in followed]))
@@ -210,11 +196,10 @@ class Tracker:
         """Return hands beside the known ones, the most present first."""
         if isinstance(self._detector, LandmarkDetector):
             covered = [_upright(region_of_landmarks(hand.landmarks)) for hand in known]  # type: ignore[arg-type]
-            palms = self._detector.propose(image)
             free = [
                 palm
-                for palm in palms
-                if all(geometry.iou(_upright(palm.region), box) < COVERED for box in covered)
+                for palm in self._detector.propose(image)
+                if not any(geometry.iou(_upright(palm.region), box) > COVERED for box in covered)
             ]
             hands = self._detector.hands_at(image, free)
             hands = tuple(hand for hand in hands if hand.score >= PRESENT)
@@ -229,19 +214,18 @@ class Tracker:
     def _numbered(self, hands: list[Hand]) -> list[tuple[_Track, Hand]]:
         """Return found hands with the tracks that were lost near them, or new ones."""
         pairs = [(track.unlike(hand), track, hand) for track in self._tracks if track.lost for hand in hands]
-        numbered: list[tuple[_Track, Hand]] = []
+        tracks: dict[Hand, _Track] = {}
         for unlike, track, hand in sorted(pairs, key=lambda pair: pair[0]):
-            if unlike < NEAR and track.lost and not any(hand is one for _, one in numbered):
+            if unlike < NEAR and track.lost and hand not in tracks:
                 track.lost = False
-                numbered.append((track, hand))
+                tracks[hand] = track
         for hand in hands:
-            if not any(hand is one for _, one in numbered):
+            if hand not in tracks:
                 smoothed = None if self._smooth is None else _Filter(self._smooth)
-                track = _Track(self._given, hand, self._seconds, _right(hand), smoothed)
-                self._tracks.append(track)
+                tracks[hand] = _Track(self._given, hand, self._seconds, _right(hand), smoothed)
+                self._tracks.append(tracks[hand])
                 self._given += 1
-                numbered.append((track, hand))
-        return numbered
+        return [(track, hand) for hand, track in tracks.items()]
 
 
 def _right(hand: Hand) -> float:
@@ -250,10 +234,6 @@ def _right(hand: Hand) -> float:
         return 0.5
     sure = 1.0 if hand.handedness_score is None else hand.handedness_score
     return sure if hand.handedness == "Right" else 1 - sure
-
-
-def _centre(box: Box) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
 def _size(box: Box) -> float:

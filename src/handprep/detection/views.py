@@ -17,11 +17,6 @@ from handprep.geometry import Affine
 from handprep.images.arrays import resized
 from handprep.sample import Image
 
-
-def _brightened(image: Image) -> Image:
-    return np.asarray(cv2.LUT(image, BRIGHTER), np.uint8)
-
-
 BRIGHTER = np.rint(255 * (np.arange(256) / 255) ** 0.5).astype(np.uint8)  # gamma 0.5
 
 
@@ -48,10 +43,6 @@ def _smoothed(image: Image) -> Image:
 FINE = 400  # pixels of the long side, from which on twice as wide a kernel smooths as much
 
 
-def _swapped(image: Image) -> Image:
-    return np.ascontiguousarray(image[..., ::-1])
-
-
 def _skin_toned(image: Image) -> Image:
     """Colour the greys as skin: for grey images and such of a single strong colour."""
     grey: Any = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -62,11 +53,11 @@ SKIN_COLOUR = np.array([1.25, 0.97, 0.82], np.float32)
 
 LIGHTS: dict[str, Callable[[Image], Image]] = {
     "as-is": lambda image: image,
-    "brightened": _brightened,
+    "brightened": lambda image: np.asarray(cv2.LUT(image, BRIGHTER), np.uint8),
     "equalised": _equalised,
     "balanced": _balanced,
     "smoothed": _smoothed,
-    "swapped": _swapped,
+    "swapped": lambda image: np.ascontiguousarray(image[..., ::-1]),
     "skin-toned": _skin_toned,
 }
 

@@ -171,10 +171,6 @@ def _boxes_with_scores(shapes: Shapes) -> bool:
     return boxes[2:] == (1, 4) and boxes[1] == scores[1]
 
 
-def _equally_deep_maps(shapes: Shapes) -> bool:
-    return all(len(shape) == 4 and shape[1] == shapes[0][1] >= 6 for shape in shapes)
-
-
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
     {
         "v8": Layout("(1, 4 + classes, boxes)", _a_table(rows=5, columns=1), _anchor_free),
@@ -184,7 +180,9 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
             "(1, boxes, 1, 4) with (1, boxes, classes)", _boxes_with_scores, _boxes_and_scores
         ),
         "darknet-maps": Layout(
-            "(1, anchors × (5 + classes), rows, columns) a scale", _equally_deep_maps, _maps
+            "(1, anchors × (5 + classes), rows, columns) a scale",
+            lambda shapes: all(len(s) == 4 and s[1] == shapes[0][1] >= 6 for s in shapes),
+            _maps,
         ),
     }
 )

@@ -13,7 +13,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from handprep.annotations import moved_mask
-from handprep.configurable import check_choice, check_colour, is_whole
+from handprep.configurable import check_choice, check_colour, check_whole
 from handprep.errors import ImageError, InputError
 from handprep.images import arrays, decoding, tensors
 from handprep.images.arrays import Colour, check_rgb
@@ -112,7 +112,11 @@ def read(
     >>> read(np.zeros((2, 4, 3), np.float32)).image.dtype
     dtype('uint8')
     """
-    _check_options(at_least, alpha, order, max_pixels)
+    for option, value in (("at_least", at_least), ("max_pixels", max_pixels)):
+        if value is not None:
+            check_whole(option, value, 1, 10**12)
+    check_choice("alpha", alpha, ("flatten", "keep"))
+    check_choice("order", order, ("rgb", "bgr"))
     colour = check_colour("background", background)
     if isinstance(picture, Sample):
         return picture
@@ -263,14 +267,6 @@ def as_view(picture: Any) -> Any:
         return picture
     is_rgb = picture.ndim == 3 and picture.shape[2] == 3 and picture.size > 0
     return Sample(image=picture) if is_rgb else picture
-
-
-def _check_options(at_least: int | None, alpha: str, order: str, max_pixels: int | None) -> None:
-    for name, value in (("at_least", at_least), ("max_pixels", max_pixels)):
-        if value is not None and not (is_whole(value) and value >= 1):
-            raise InputError(f"{name} must be a number of pixels, 1 or more, or None, not {value!r}")
-    check_choice("alpha", alpha, ("flatten", "keep"))
-    check_choice("order", order, ("rgb", "bgr"))
 
 
 def open_file(path: str) -> BinaryIO:

@@ -90,27 +90,12 @@ def decode(
 
 
 def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Decoded, float | None]]:
-    """Decode the pictures of an animation or a file of several pages, one by one.
+    """Yield the images of an animation or a file of several pages, with their times, None for pages.
 
-    All together may take as many pixels as `max_pixels`, and once more that for each megabyte of the file:
-    a few bytes can make a frame of any size.
-
-    Parameters
-    ----------
-    stream, name, max_pixels
-        As for `decode`; transparent pixels show white.
-
-    Yields
-    ------
-    tuple
-        A picture, and its time in seconds or None for pages.
-
-    Raises
-    ------
-    ImageError
-        As `decode`, at the picture that cannot be read.
+    Transparent pixels show white. All together may take as many pixels as `max_pixels`, and once more that
+    for each 2 MB of the file: a few bytes can make a frame of any size. Errors are those of `decode`.
     """
-    left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 1e6)
+    left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 2e6)
     stream.seek(0)
     with _damage_as_image_error(name, odd=ImageError):
         picture = _open(stream, name)

@@ -85,7 +85,8 @@ def _converter(
     if mode == "LAB":
         raise InputError("pictures of mode LAB are not understood: convert to RGB first, with PIL.ImageCms")
     if mode == "F":
-        white = _white(picture)
+        _, high = picture.getextrema()
+        white = 255.0 if 2 < float(high) <= 255 else 1.0  # type: ignore[arg-type]  # of floats up to 255, or 1
         return lambda stripe: arrays.eight_bits(np.asarray(stripe) / white), None
     if mode == "I" or mode.startswith("I;16"):
         depth = _depth(picture)
@@ -102,12 +103,6 @@ def _converter(
         return np.asarray(stripe if transform is None else ImageCms.applyTransform(stripe, transform))
 
     return converted, None
-
-
-def _white(picture: PIL.Image.Image) -> float:
-    """Return the number that stands for white among floats: 1, or 255 where they go up to that."""
-    _, high = picture.getextrema()
-    return 255.0 if 2 < float(high) <= 255 else 1.0  # type: ignore[arg-type]
 
 
 def _depth(picture: PIL.Image.Image) -> int:

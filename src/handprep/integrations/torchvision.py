@@ -1,4 +1,4 @@
-"""handprep's transforms as torchvision.transforms.v2: a picture and its annotations move together.
+"""handprep's transforms as torchvision.transforms.v2: an image and its annotations move together.
 
 For pictures alone none of this is needed: every transform and `Pipeline` can stand in a
 ``torchvision.transforms.Compose`` as it is.
@@ -43,9 +43,9 @@ def _is_plain(value: Any) -> bool:
 class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow torchvision
     """A transform or `Pipeline` as a transform of torchvision's second version.
 
-    It is run on the picture of a sample, and what it did to that (crop, turn, mirror, resize) is done to
+    It is run on the image of a sample, and what it did to that (crop, turn, mirror, resize) is done to
     the annotations beside it. As in all of ``transforms.v2``, a sample may be nested in any way, a plain
-    tensor counts as the picture only where there is no other, and everything else passes through.
+    tensor counts as the image only where there is no other, and everything else passes through.
 
     Parameters
     ----------
@@ -66,20 +66,20 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
     Raises
     ------
     InputError
-        If `transform` is no `Transform`. When called: if there are annotations but no picture; pictures
+        If `transform` is no `Transform`. When called: if there are annotations but no image; images
         or annotations are not of one size; there are annotations beside a PIL image that its EXIF
         orientation would turn.
 
     Notes
     -----
-    Pictures are PIL images, ``tv_tensors.Image`` or plain tensors, ``(3, H, W)`` or ``(1, H, W)``, or of more
+    Images are PIL images, ``tv_tensors.Image`` or plain tensors, ``(3, H, W)`` or ``(1, H, W)``, or of more
     dimensions before these, or ``tv_tensors.Video`` ``(T, C, H, W)``; of all numbers that `images.read`
     takes. They come back as the same kind, of the same dtype, on the same device, without gradients. Of a
-    batch, each picture is looked at by itself. Where it has annotations or a sample has several pictures,
-    the first is looked at, and all move alike. A sample without pictures and annotations passes through.
+    batch, each image is looked at by itself. Where it has annotations or a sample has several images,
+    the first is looked at, and all move alike. A sample without images and annotations passes through.
 
     ``BoundingBoxes`` of all formats become the smallest boxes of their format around what they were, and
-    are then clamped to the picture as their ``clamping_mode`` says. Inverted ones stay inverted. They and
+    are then clamped to the image as their ``clamping_mode`` says. Inverted ones stay inverted. They and
     ``KeyPoints`` are rounded if they are of a whole number's dtype. A ``Mask`` ``(..., H, W)`` is sampled at
     the nearest pixel.
 
@@ -128,12 +128,12 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
         return repr(self.wrapped)
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Run the transform on the first picture, and do the same to all of them."""
+        """Run the transform on the first image, and do the same to all of them."""
         annotations = [value for value in flat_inputs if isinstance(value, ANNOTATIONS)]
         pictures = [value for value in flat_inputs if not isinstance(value, ANNOTATIONS)]
         if not pictures:
             if annotations:
-                raise InputError("annotations need the picture that they are for: handprep looks at that")
+                raise InputError("annotations need the image that they are for: handprep looks at that")
             return {}
         first = pictures[0]
         if self.video == "each" and any(isinstance(picture, tv_tensors.Video) for picture in pictures):
@@ -195,7 +195,7 @@ def _check_fits(value: Any, picture: Any) -> None:
                 f"this picture has the EXIF orientation {orientation}: handprep would turn it upright, but "
                 "cannot know whether its annotations are for that. Call PIL.ImageOps.exif_transpose first"
             )
-    what = "an annotation" if isinstance(value, ANNOTATIONS) else "another picture"
+    what = "an annotation" if isinstance(value, ANNOTATIONS) else "another image"
     check_size(_size(value), _size(picture), f"{what} ({type(value).__name__})")
 
 
@@ -210,7 +210,7 @@ def _as_given(samples: list[Sample], given: Any) -> Any:
 
 
 def _size(value: Any) -> tuple[int, int]:
-    """Return height and width of a picture, or of the picture that an annotation is for."""
+    """Return height and width of an image, or of the image that an annotation is for."""
     if isinstance(value, PIL.Image.Image):
         return value.height, value.width
     return tuple(getattr(value, "canvas_size", value.shape[-2:]))
@@ -227,15 +227,12 @@ def _moved_boxes(boxes: Any, sample: Sample) -> Any:
             moved = moved[:, CORNERS_OF_MIRRORED]
         moved = moved.reshape(-1, 8)
     else:
-        moved = moved_boxes(sample, given, clip=_clamps(boxes))
+        clamps = getattr(boxes, "clamping_mode", "soft") is not None  # a setting since torchvision 0.24
+        moved = moved_boxes(sample, given, clip=clamps)
     back = v2.functional.convert_bounding_box_format(torch.from_numpy(moved), by_corners, boxes.format)
     wrapped = tv_tensors.wrap(back, like=boxes, canvas_size=sample.size[::-1])
     clamped = v2.functional.clamp_bounding_boxes(wrapped)
     return tv_tensors.wrap(_as(_numpy(clamped), boxes), like=clamped)
-
-
-def _clamps(boxes: Any) -> bool:
-    return getattr(boxes, "clamping_mode", "soft") is not None  # a setting since torchvision 0.24
 
 
 def _moved_points(points: Any, sample: Sample, centre: float) -> Any:

@@ -52,7 +52,8 @@ def split(
     random split puts such images on both sides, and the test then measures memory.
 
     Groups are taken in random order. One goes to the test if this brings the number of its rows of each class
-    nearer to the share asked for. Few large groups miss that share: look at `Split.classes`.
+    nearer to the share asked for. Of a class with two or more groups, one always does. Few large groups miss
+    the share: look at `Split.classes`.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def split(
     >>> len(train), len(test), len({row["source"][0] for row in test})
     (36, 9, 1)
     """
-    check_range("test", test, 0.01, 0.5)  # up to a half, the loop below always leaves rows to train on
+    check_range("test", test, 0.01, 0.5)  # above a half, all groups might go to the test
     check_whole("seed", seed, 0, 2**32 - 1)
     rows = _read(Path(manifest)) if isinstance(manifest, str | os.PathLike) else list(manifest)
     groups: dict[Any, list[int]] = {}
@@ -101,14 +102,21 @@ def _chosen(rows: list[Any], groups: list[list[int]], share: float, random: np.r
     _, labels = np.unique([str(_cells(row).get("class") or "") for row in rows], return_inverse=True)
     counts = np.stack([np.bincount(labels[group], minlength=labels.max() + 1) for group in groups])
     missing = share * counts.sum(0)
+    order = random.permutation(len(groups))
     chosen: set[int] = set()
-    for group in random.permutation(len(groups)):
+    for group in order.tolist():
         if np.abs(missing - counts[group]).sum() < np.abs(missing).sum():
             missing = missing - counts[group]
-            chosen.update(groups[group])
-    if not chosen:  # every group is larger than twice the share
-        chosen.update(groups[np.abs(missing - counts).sum(1).argmin()])
-    return chosen
+            chosen.add(group)
+    for label in range(len(missing)):  # of few large groups, none may be near its share
+        having = order[counts[order, label] > 0]
+        if len(having) > 1 and chosen.isdisjoint(having.tolist()):
+            group = int(having[np.abs(missing - counts[having]).sum(1).argmin()])
+            missing = missing - counts[group]
+            chosen.add(group)
+    if not chosen:  # each class is a single group
+        chosen.add(int(order[0]))
+    return {index for group in chosen for index in groups[group]}
 
 
 def _group(cells: Mapping[str, Any], by: str) -> Any:

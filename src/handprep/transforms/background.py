@@ -13,12 +13,12 @@ from handprep import images, models
 from handprep.configurable import check_choice, check_colour, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
-from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
+from handprep.errors import ImageError, InputError
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Image, Sample
 from handprep.segmentation import SEGMENTERS, HandMatte, RembgSegmenter
 from handprep.segmentation.base import RatingSegmenter, Segmenter
-from handprep.transforms.base import Transform
+from handprep.transforms.base import Transform, refuse_missing
 from handprep.transforms.compositing import blurred_background, covering, hand_colours, over
 from handprep.transforms.resize import grey_of
 
@@ -160,13 +160,7 @@ class BackgroundRemover(Transform):
         return sample.noted("BackgroundRemover", hand_share=share)
 
     def _without_hand(self, sample: Sample) -> Sample:
-        if self.on_missing == "raise":
-            raise HandNotFoundError(
-                f"no hand found in {sample.name}, so its background is unknown; "
-                "choose on_missing='keep', 'segment' or 'skip'"
-            )
-        if self.on_missing == "skip":
-            raise SampleSkipped(f"no hand found in {sample.name}, which is skipped (on_missing='skip')")
+        refuse_missing(sample, self.on_missing, "hand", "choose on_missing='keep', 'segment' or 'skip'")
         if self.background == "transparent":  # as many channels as all the others
             opaque = np.full(sample.image.shape[:2], 255, np.uint8)
             sample = replace(sample, alpha=opaque, transparent=True)

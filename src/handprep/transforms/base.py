@@ -7,7 +7,7 @@ from typing import Any
 from handprep import images
 from handprep.configurable import Configurable, model_files_of
 from handprep.detection.base import HandDetector
-from handprep.errors import HandprepError, InputError
+from handprep.errors import HandNotFoundError, HandprepError, InputError, SampleSkipped
 from handprep.images import tensors
 from handprep.sample import Sample
 
@@ -60,17 +60,21 @@ class Transform(Configurable):
         raise NotImplementedError(f"{type(self).__name__} must define apply(sample)")
 
     def run(self, picture: Any) -> Sample:
-        """Transform a picture and return the whole `Sample`.
+        """Transform an image and return the whole `Sample`.
 
         Parameters
         ----------
         picture
             A path, bytes, binary file, PIL image, RGB array, CHW tensor or `Sample`.
         """
-        return self.apply(images.read(picture, alpha="keep" if self.reads_alpha else "flatten"))
+        return self.apply(self.read(picture))
+
+    def read(self, picture: Any, **options: Any) -> Sample:
+        """Read an image as `handprep.images.read` does with these options, and its alpha if that is taken."""
+        return images.read(picture, alpha="keep" if self.reads_alpha else "flatten", **options)
 
     def __call__(self, picture: Any, *others: Any) -> Any:
-        """Transform a picture and return the same kind as given (a path gives an RGB array).
+        """Transform an image and return the same kind as given (a path gives an RGB array).
 
         Parameters
         ----------
@@ -83,7 +87,7 @@ class Transform(Configurable):
         """
         if others or (isinstance(picture, dict) and not images.is_file(picture)):
             raise InputError(
-                "a transform takes one picture. For a picture with annotations, wrap it in "
+                "a transform takes one image. For an image with annotations, wrap it in "
                 "handprep.integrations.torchvision.V2Transform, which moves both"
             )
         if not tensors.is_batch(picture):
@@ -93,6 +97,14 @@ class Transform(Configurable):
             try:
                 samples.append(self.run(one))
             except HandprepError as error:
-                error.add_note(f"This was picture {index} of the batch, counted from 0.")
+                error.add_note(f"This was image {index} of the batch, counted from 0.")
                 raise
         return tensors.like_batch(samples, picture)
+
+
+def refuse_missing(sample: Sample, on_missing: str, what: str, advice: str) -> None:
+    """Raise what `on_missing` asks for where no hand was found; other choices than these go on."""
+    if on_missing == "raise":
+        raise HandNotFoundError(f"no {what} found in {sample.name}; {advice}")
+    if on_missing == "skip":
+        raise SampleSkipped(f"no {what} found in {sample.name}, which is skipped (on_missing='skip')")

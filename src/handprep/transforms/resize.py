@@ -1,4 +1,4 @@
-"""Resize with padding: one size for all pictures, nothing stretched, nothing cut off."""
+"""Resize with padding: one size for all images, nothing stretched, nothing cut off."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ INTERPOLATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class ResizePad(Transform):
-    """Scale a picture to fit a size, keeping its aspect, and pad the rest evenly (letterbox).
+    """Scale an image to fit a size, keeping its aspect, and pad the rest evenly (letterbox).
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class ResizePad(Transform):
         Pixels: one number for a square, or ``(height, width)`` as in torchvision.
     fill
         Colour of the padding: one grey or ``(red, green, blue)``, 0 to 255, or a name or code such as
-        ``"white"`` or ``"#ff8000"``. Where the picture is transparent, so is the padding.
+        ``"white"`` or ``"#ff8000"``. Where the image is transparent, so is the padding.
     interpolation
         ``"auto"`` (area averaging to shrink, bilinear to enlarge), ``"nearest"``, ``"bilinear"``,
         ``"bicubic"``, ``"area"`` or ``"lanczos"``.

@@ -14,12 +14,12 @@ from handprep.configurable import check_choice, check_colour, check_range
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.drawing import SHIFT, draw_bones, fixed_point
-from handprep.errors import HandNotFoundError, InputError, SampleSkipped
+from handprep.errors import InputError
 from handprep.features import TINY, normalised, palm_frame
 from handprep.geometry import Affine, Points
 from handprep.landmarks import CONNECTIONS
 from handprep.sample import Hand, Sample
-from handprep.transforms.base import Transform
+from handprep.transforms.base import Transform, refuse_missing
 from handprep.transforms.resize import ResizePad, grey_of
 
 CONFIDENCE = 0.1  # of the detector, as in HandCropper
@@ -109,12 +109,9 @@ class Skeleton(Transform):
         if sample.hands is None:
             sample = replace(sample, hands=self.finder().detect(sample.rgb))
         found = sample.hand is not None and sample.hand.landmarks is not None
-        if not found and self.on_missing == "raise":
-            raise HandNotFoundError(
-                f"no hand with landmarks found in {sample.name}; choose on_missing='blank' or 'skip'"
-            )
-        if not found and self.on_missing == "skip":
-            raise SampleSkipped(f"no hand found in {sample.name}, which is skipped (on_missing='skip')")
+        if not found:
+            advice = "choose on_missing='blank' or 'skip'"
+            refuse_missing(sample, self.on_missing, "hand with landmarks", advice)
         if self.view != "image" and found:
             placed = self._turned(sample)
         elif self.size is None or self.background == "keep":
@@ -158,9 +155,9 @@ class Skeleton(Transform):
         scale = (1 - 2 * BORDER) * self._scale(np.maximum(high - low, TINY))
         landmarks = np.array(self.size[::-1]) / 2 + scale * (points[:, :2] - (low + high) / 2)  # type: ignore[index]
         forward = _affine_fit(hand.landmarks, landmarks)
-        moved = sample.moved(forward, sample.image, None)
         if self.view == "upright":
-            return moved
+            return sample.moved(forward, sample.image, None)
+        moved = replace(sample, hands=None).moved(forward, sample.image, None)
         turned = replace(
             hand,
             landmarks=landmarks,
