@@ -229,7 +229,7 @@ def _summary(result: RunResult, parsed: argparse.Namespace) -> str:
         f"{counts['skipped']} skipped, {counts['failed']} failed)"
     ]
     if clips := {row.clip for row in result.rows if row.clip}:
-        frames = sum(bool(row.clip) for row in result.rows)
+        frames = sum(row.frame is not None for row in result.rows)
         lines.append(f"of these, frames of clips: {frames} ({len(clips)} clips)")
     if len(result.rows) > sum(counts.values()):
         lines.append(f"images, one for each hand: {sum(bool(row.output) for row in result.rows)}")
