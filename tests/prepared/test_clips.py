@@ -183,7 +183,7 @@ class TestBadClips:
         (src / "rock/bad.mp4").write_bytes(content)
         result = prepare(src, dst, CROP)
         (failed,) = result.failed
-        assert (failed.source, failed.output) == ("rock/bad.mp4", "")
+        assert (failed.source, failed.output, failed.clip) == ("rock/bad.mp4", "", "rock/bad.mp4")
         assert reason in failed.message
         assert result.counts["done"] == 14
 
@@ -199,7 +199,8 @@ class TestBadClips:
             assert failed.source == "rock/clip.avi"
             frames = frames_of(dst)
             assert 2 <= len(frames) < 12
-            assert [row.output for row in result.rows if row.clip] == [f"rock/clip.avi/{f}" for f in frames]
+            written = [row.output for row in result.rows if row.frame is not None]
+            assert written == [f"rock/clip.avi/{frame}" for frame in frames]
         clip.write_bytes(whole)
         assert not prepare(src, dst, CROP).failed
         assert len(frames_of(dst)) == 12
