@@ -14,12 +14,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = "src/handprep/"
 NETWORK = "handprep/segmentation/hand_matte.onnx"
-KINDS = {".py", ".html", ".css", ".js", ".onnx", ".LICENSE", ".md"}
+KINDS = {".py", ".html", ".css", ".js", ".onnx", ".LICENSE", ".md", ".jpg", ".png", ".json"}
 NEEDED = {"handprep/py.typed", NETWORK, "handprep/segmentation/hand_matte.LICENSE"}
 OF_BUILD = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
 
 OF_SOURCE = ("src/handprep/", "tests/", "docs/", "examples/")
-BESIDE = {".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "mkdocs.yml", "pyproject.toml"}
+BESIDE = {
+    *(".gitignore", "CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "hatch_build.py", "mkdocs.yml"),
+    "pyproject.toml",
+}
 LEFT_OUT = {"examples/train_matte/hand_matte.fp16.pt"}  # only a further training starts from it
 
 WHEEL_BYTES, SDIST_BYTES = 3_500_000, 8_000_000

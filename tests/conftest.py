@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from hypothesis import HealthCheck, settings
 
@@ -14,3 +15,6 @@ os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else it writes a token to 
 # A busy or slow machine must not fail a test. Where Hypothesis has a profile for CI, this builds on it.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+# They kill and fork processes and limit their memory as POSIX does.
+collect_ignore = ["fuzz", "cli/test_kills.py", "cli/test_program.py"] if sys.platform == "win32" else []

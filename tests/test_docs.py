@@ -1,9 +1,9 @@
 """README and docs keep their word: their Python and their commands run, and what they list exists.
 
 In a page, ``python`` blocks run in order in one namespace, and so do the handprep commands of ``bash``
-blocks, all in a folder that holds ``examples`` and a few ``photos``. A ``text`` block after one of these is
-what it prints (``...`` stands for anything). A block below ``<!-- needs: torch -->`` runs where that
-package is installed.
+blocks, all in a folder that holds ``examples`` and the package's sample ``photos``. A ``text`` block after
+one of these is what it prints (``...`` stands for anything). A block below ``<!-- needs: torch -->`` runs
+where that package is installed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import doctest
 import importlib
 import importlib.util
 import io
+import os
 import pkgutil
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,10 @@ import pytest
 import handprep
 from handprep import cli, images, models
 from handprep.errors import MissingExtraError
+from handprep.samples import PHOTOS
+from tests import clips
 from tests.images.any_torchvision import require_torchvision
+from tests.rendered import photos
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -45,10 +51,18 @@ BLOCK = re.compile(r"(?:^<!-- needs: ([\w, ]+) -->\n)?^```(\w*)\n(.*?)^```$", re
 COMMAND = re.compile(r"(?:\.venv/bin/)?handprep (.+)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 OF_OTHERS = {
-    *("--force-reinstall", "--no-deps", "--no-cache-dir", "--no-install-recommends", "--hand-free"),
+    *(
+        "--force-reinstall",
+        "--no-deps",
+        "--no-cache-dir",
+        "--no-install-recommends",
+        "--hand-free",
+        "--index-url",
+    ),
     *("--quick", "--data", "--out", "--arms", "--seeds", "--origin-seeds", "--epochs", "--device", "--jobs"),
     *("--white", "--green", "--methods", "--backgrounds", "--count", "--tones", "--seed"),
     *("--paired", "--scenes", "--by", "--light", "--blur", "--classic", "--photos"),
+    *("--page", "--port", "--workers"),
 }
 LINK = re.compile(r"(?:\]\(|src=\")([^)#\"]+)")
 
@@ -83,16 +97,18 @@ def commands_of(block: Block) -> list[list[str]]:
 
 
 def run_command(arguments: list[str]) -> int:
-    if arguments == ["models", "fetch"]:  # all files, which are 190 MB
+    if arguments == ["models", "fetch", "--all"]:  # 200 MB
         arguments = [*arguments, "--help"]
     try:
+        if arguments == ["samples", "photos"]:  # it is there, for pages that do not begin with this
+            shutil.rmtree("photos")
         return cli.main(arguments)
     except SystemExit as stop:  # --help, --version, or wrong usage
         return int(stop.code or 0)
 
 
 def run_blocks(page: Path, blocks: list[Block]) -> None:
-    namespace: dict[str, Any] = {"__name__": f"docs_{page.stem}"}
+    namespace: dict[str, Any] = {"__name__": "__main__"}
     printed = ""
     for block in blocks:
         where = f"{page.relative_to(ROOT)}, line {block.line}"
@@ -121,14 +137,23 @@ def cases() -> list[Any]:
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A current folder with the rendered hands and a photo of each class."""
+    """A current folder as the pages expect it; what lies in it before a page runs must stay as it is."""
     shutil.copytree(EXAMPLES / "rendered-hands", tmp_path / "examples" / "rendered-hands")
     (tmp_path / "examples" / "rendered-study").symlink_to(EXAMPLES / "rendered-study")
-    for folder in (EXAMPLES / "rendered-hands" / "photos").iterdir():
-        (tmp_path / "photos" / folder.name).mkdir(parents=True)
-        shutil.copy(min(folder.iterdir()), tmp_path / "photos" / folder.name)
+    shutil.copytree(PHOTOS, tmp_path / "photos")
+    (tmp_path / "clips" / "rock").mkdir(parents=True)
+    for name in ("clip.mp4", "clips/rock/clip.mp4"):
+        clips.write(tmp_path / name, [images.read(photos()[0].path).image] * 15, "mp4v")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    before = contents(tmp_path)
+    yield tmp_path
+    assert contents(tmp_path) == before, "a page wrote into the reader's folders"
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Return the files of the folders that belong to the reader."""
+    files = (path for name in ("photos", "examples") for path in (folder / name).rglob("*"))
+    return {path: path.read_bytes() for path in files if path.is_file()}
 
 
 @pytest.mark.parametrize(("page", "needs"), cases())
@@ -141,6 +166,31 @@ def test_the_code_and_the_commands_of_a_page_run(page, needs, workplace):
     run_blocks(page, [block for block in blocks_of(page) if block.needs <= needs])
     if page == README:
         assert len(list((workplace / "prepared").rglob("*.png"))) == 36
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("page", ["torch", "prepared-dataset"])
+def test_a_page_with_workers_is_a_script_that_runs(page, method, workplace):
+    """Spawned workers import the script again, so the guards must be where they belong."""
+    require_torchvision()
+    path = ROOT / "docs" / "how-to" / f"{page}.md"
+    blocks = [block.text for block in blocks_of(path) if block.language == "python"]
+    start = (
+        "import multiprocessing\nfrom tests.images.any_torchvision import require_torchvision\n"
+        f"require_torchvision()\nmultiprocessing.set_start_method({method!r}, force=True)\n"
+    )
+    Path("script.py").write_text(start + "\n".join(blocks), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+    ended = subprocess.run(
+        [sys.executable, "script.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "(3, " in ended.stdout
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -188,6 +238,7 @@ def options(capsys):
         ["export", "--help"],
         ["models", "--help"],
         ["models", "fetch", "--help"],
+        ["samples", "--help"],
     ):
         assert run_command(command) == 0
     return set(OPTION.findall(capsys.readouterr().out))
@@ -200,13 +251,14 @@ def test_a_page_names_only_options_that_exist(page, options):
 
 def test_the_how_to_of_the_command_line_names_every_option(options):
     pages = [
-        (ROOT / "docs" / "how-to" / name).read_text(encoding="utf-8") for name in ("cli.md", "export.md")
+        (ROOT / "docs" / "how-to" / name).read_text(encoding="utf-8")
+        for name in ("cli.md", "export.md", "offline-models.md")
     ]
     assert set(OPTION.findall("".join(pages))) >= options - {"--help"}
 
 
 def test_the_links_of_the_readme_lead_to_files():
     links = LINK.findall(README.read_text(encoding="utf-8"))
-    local = [link for link in links if not link.startswith("https://")]
+    local = [link for link in links if not link.startswith(("https://", "../../actions"))]
     assert local
     assert [link for link in local if not (ROOT / link).exists()] == []

@@ -47,13 +47,6 @@ def test_a_folder_in_the_way_is_told_and_left(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["a.png"]
 
 
-def test_a_name_that_is_too_long_concerns_that_file_alone(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="the name is too long") as caught:
-        atomic_write(tmp_path / ("a" * 300), b"new")
-
-    assert not caught.value.concerns_all
-
-
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
 def test_a_full_or_read_only_disk_concerns_all_files(number: int) -> None:
     assert output_error("a.png", OSError(number, os.strerror(number))).concerns_all
@@ -154,13 +147,6 @@ def test_a_folder_whose_path_is_too_long_is_left_to_its_files(tmp_path: Path) ->
     assert (tmp_path / "rock").is_dir()
 
 
-def test_folders_are_made_along_the_way(tmp_path: Path) -> None:
-    made = make_folder(tmp_path / "new/out", "cgi/rock")
-
-    assert made == tmp_path / "new/out/cgi/rock"
-    assert made.is_dir()
-
-
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/rock").symlink_to(tmp_path)
@@ -169,13 +155,6 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         make_folder(tmp_path / "out", "rock/deeper")
 
     assert names_in(tmp_path) == ["out"]
-
-
-def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
-    (tmp_path / "rock").write_bytes(b"mine")
-
-    with pytest.raises(OutputError, match="rock cannot be written: what should be a folder is a file"):
-        make_folder(tmp_path, "rock")
 
 
 def test_what_is_gone_already_needs_no_removing(tmp_path: Path) -> None:

@@ -133,30 +133,6 @@ def test_a_fork_of_a_fork_opens_its_own_too() -> None:
     assert said_by_a_fork(in_the_child) == "False True"
 
 
-def test_models_are_closed_before_the_interpreter_is_torn_down() -> None:
-    script = """
-import sys, threading
-from handprep.opened import per_thread, without_line
-class Model:
-    def __del__(self):
-        print("closed", sys.is_finalizing(), __name__)
-per_thread("main", Model)
-started = threading.Event()
-def work():
-    per_thread("daemon", Model)
-    started.set()
-    threading.Event().wait()
-thread = threading.Thread(target=work, daemon=True)
-thread.start()
-started.wait()
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
-    )
-    assert done.stdout.splitlines() == ["closed False __main__"] * 2
-    assert done.stderr == ""
-
-
 def test_one_line_of_standard_error_is_left_out_and_all_others_come(capfd):
     def write(*lines: bytes) -> None:
         for line in lines:

@@ -15,7 +15,7 @@ from handprep.configurable import Configurable
 from handprep.detection.litert import LiteRTDetector
 from handprep.errors import HandNotFoundError, ImageError, InputError, ModelError
 from handprep.pipeline import Pipeline, study_pipeline
-from handprep.sample import Hand
+from handprep.sample import Hand, Sample
 from handprep.segmentation.matte import HandMatte
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
@@ -139,6 +139,14 @@ def test_one_photo_given_to_map_is_not_taken_apart(one):
         next(Pipeline([ResizePad(8)]).map(one))
 
 
+@pytest.mark.parametrize(
+    "one", ["clip.mp4", b"clip", PHOTO.path, Sample(image=np.zeros((8, 8, 3), np.uint8))]
+)
+def test_a_clip_given_to_stream_gets_the_right_form_shown(one):
+    with pytest.raises(InputError, match=r"such as handprep\.video\.frames\(clip\) yields, not"):
+        Pipeline([HandCropper()]).stream(one)
+
+
 def test_every_step_is_on_record():
     assert [step.name for step in study_pipeline().run(PHOTO.path).steps] == [
         "HandCropper",
@@ -234,6 +242,22 @@ def test_a_small_hand_in_a_large_jpeg_keeps_the_photos_resolution(tmp_path):
     assert difference.max() < 0.02 * 720
 
 
+def test_hands_are_detected_once_also_where_a_photo_is_decoded_again(large):
+    shown = []
+
+    @dataclass(frozen=True, slots=True)
+    class Corner(Configurable):
+        """A detector that sees a small hand in a corner."""
+
+        def detect(self, image):
+            shown.append(image.shape)
+            return (Hand(box=(8.0, 8.0, 88.0, 88.0), score=1.0),)
+
+    sample = Pipeline([HandCropper(detector=Corner(), search=False), ResizePad(300)]).run(large)
+    assert len(shown) == 1
+    assert geometry.scale_of(sample.to_source) < 4000 / shown[0][1]  # pixels of a finer photo
+
+
 def test_a_pipeline_without_a_final_size_keeps_the_full_size(large):
     assert Pipeline([Greyscale()]).run(large).size == (4000, 3000)
 
@@ -266,7 +290,7 @@ def test_the_error_says_which_picture_it_was(tmp_path):
     batch = [np.zeros((9, 9, 3), np.uint8), b"no picture"]
     with pytest.raises(ImageError) as caught:
         list(Pipeline([ResizePad(8)]).map(batch, workers=2))
-    assert caught.value.__notes__ == ["This was picture 1 of those given, counted from 0."]
+    assert caught.value.__notes__ == ["This was image 1 of those given, counted from 0."]
 
 
 def test_broken_pictures_are_left_out_when_asked_for_and_named_in_the_log(tmp_path, caplog):
@@ -276,9 +300,9 @@ def test_broken_pictures_are_left_out_when_asked_for_and_named_in_the_log(tmp_pa
     done = list(Pipeline([ResizePad(8)]).map_indexed(batch, workers=2, on_error="skip"))
     assert [index for index, _ in done] == [0, 3]
     first, second = (record.getMessage() for record in caplog.records if record.name == "handprep.pipeline")
-    assert first.startswith("left out picture 1: ")
+    assert first.startswith("left out image 1: ")
     assert "broken.jpg" in first
-    assert second.startswith("left out picture 2: ")
+    assert second.startswith("left out image 2: ")
 
 
 def test_what_is_no_pictures_fault_is_raised_also_when_broken_ones_are_left_out(monkeypatch):

@@ -44,7 +44,7 @@ def test_an_alpha_of_another_size_is_refused():
 def test_a_sample_is_read_only_and_leaves_the_callers_array_writable():
     image = np.zeros((4, 4, 3), np.uint8)
     sample = Sample(image=image, alpha=image[..., 0])
-    with pytest.raises(ValueError, match=r"read-only.*sample\.image\.copy\(\)"):
+    with pytest.raises(ValueError, match="read-only"):
         sample.image[1:3][0, 0] = 1
     with pytest.raises(ValueError, match="read-only"):
         sample.alpha[0, 0] = 1

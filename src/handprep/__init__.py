@@ -1,7 +1,7 @@
 """Turn photos of hands into clean, uniform training images.
 
 Find the hand, crop to it, remove the background, resize and pad, make it grey: each a transform that takes
-a picture of any kind and gives the same kind back, or carries a `Sample` with all that is known of it.
+an image of any kind and gives the same kind back, or carries a `Sample` with all that is known of it.
 """
 
 from handprep.missing import check_opencv
@@ -29,6 +29,7 @@ from handprep.errors import (
 )
 from handprep.pipeline import Pipeline, study_pipeline
 from handprep.prepared import RunResult, export, prepare, read
+from handprep.prepared.splitting import Split, split
 from handprep.sample import Hand, Sample, Step
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.matte import HandMatte
@@ -72,6 +73,7 @@ __all__ = [
     "SearchingDetector",
     "Segmenter",
     "Skeleton",
+    "Split",
     "Step",
     "Transform",
     "View",
@@ -80,5 +82,6 @@ __all__ = [
     "export",
     "prepare",
     "read",
+    "split",
     "study_pipeline",
 ]

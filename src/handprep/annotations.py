@@ -1,4 +1,4 @@
-"""Moving annotations along with the picture that they belong to, whatever a pipeline did to it."""
+"""Moving annotations along with the image that they belong to, whatever a pipeline did to it."""
 
 from __future__ import annotations
 
@@ -17,31 +17,15 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 def moved_points(sample: Sample, points: ArrayLike) -> NDArray[np.float64]:
-    """Return where points of the photo lie in a sample's picture.
-
-    Parameters
-    ----------
-    sample
-        What a pipeline made of the photo.
-    points
-        ``(..., 2)`` continuous pixel coordinates of the photo; they may lie outside of it.
-    """
+    """Return where points ``(..., 2)`` of the photo lie in a sample's image; both may lie outside."""
     return geometry.apply(geometry.invert(sample.to_source), points)
 
 
 def moved_boxes(sample: Sample, boxes: ArrayLike, *, clip: bool = False) -> NDArray[np.float64]:
-    """Return the smallest upright boxes around boxes of the photo, as they lie in a sample's picture.
+    """Return the smallest upright boxes around boxes ``(..., 4)`` of the photo, in a sample's image.
 
-    Parameters
-    ----------
-    sample
-        What a pipeline made of the photo.
-    boxes
-        ``(..., 4)``: x0, y0, x1, y1 in continuous pixel coordinates of the photo. Where x0 is more than
-        x1, or y0 than y1, it stays so.
-    clip
-        Whether each transform cuts off what it leaves no room for, so that a box which a crop has cut
-        does not reach into the padding around it.
+    Where x0 is more than x1, or y0 than y1, it stays so. With `clip` each transform cuts off what it leaves
+    no room for, so that a box which a crop has cut does not reach into the padding around it.
     """
     moved = np.asarray(boxes, dtype=np.float64)
     inverted = np.concatenate([moved[..., :2] > moved[..., 2:]] * 2, axis=-1)
@@ -57,18 +41,9 @@ def moved_boxes(sample: Sample, boxes: ArrayLike, *, clip: bool = False) -> NDAr
 
 
 def moved_mask(sample: Sample, mask: NDArray[Number], *, outside: Any = 0) -> NDArray[Number]:
-    """Return a mask of the photo as it lies in a sample's picture, by the nearest pixel.
+    """Return a mask ``(..., H, W)`` of the photo as it lies in a sample's image, by the nearest pixel.
 
-    Labels stay what they are: nothing is interpolated. Crops and mirrored pictures are exact.
-
-    Parameters
-    ----------
-    sample
-        What a pipeline made of the photo.
-    mask
-        ``(..., H, W)`` of any dtype, of the photo's size.
-    outside
-        The value where the picture does not show the photo but filling.
+    Where the image does not show the photo but filling, the mask is `outside`.
 
     Examples
     --------
@@ -89,7 +64,7 @@ def moved_mask(sample: Sample, mask: NDArray[Number], *, outside: Any = 0) -> ND
 
 
 def _pixels_in(frame: Frame, sample: Sample) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return column and row, in an earlier picture, of each of the sample's pixels."""
+    """Return column and row, in an earlier image, of each of the sample's pixels."""
     (a, b, x0), (c, d, y0) = geometry.compose(sample.to_source, geometry.invert(frame.to_source)).tolist()
     width, height = sample.size
     across, down = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]  # pixel centres

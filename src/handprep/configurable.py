@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any, ClassVar, Self
@@ -40,7 +40,8 @@ class Configurable:
             return
         known = Configurable._known.get(cls.__name__, cls)
         # Defined once more, by dataclass for its slots or in a notebook, or ours, which come first.
-        if (known.__module__, known.__qualname__) == (cls.__module__, cls.__qualname__) or _is_ours(cls):
+        same = (known.__module__, known.__qualname__) == (cls.__module__, cls.__qualname__)
+        if same or cls.__module__.startswith("handprep."):
             Configurable._known[cls.__name__] = cls
 
     @property
@@ -62,8 +63,8 @@ class Configurable:
     @property
     def versions(self) -> dict[str, int]:
         """The versions of this class's code and of all parts', by their names."""
-        inner = tuple(self.parameters.values())
-        return {type(self).__name__: self.version} | _versions_of(inner)
+        inner = (part.versions for part in _parts_in(tuple(self.parameters.values())))
+        return {type(self).__name__: self.version} | {name: n for one in inner for name, n in one.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters as JSON values.
@@ -111,21 +112,18 @@ class Configurable:
         return built
 
 
-def _is_ours(cls: type) -> bool:
-    return cls.__module__.startswith("handprep.")
+def _parts_in(value: Any) -> Iterator[Configurable]:
+    """Yield a part, or all parts in a tuple; none of anything else."""
+    if isinstance(value, Configurable):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _parts_in(item)
 
 
 def model_files_of(value: Any) -> frozenset[str]:
     """Return the model files of a part, or of all parts in a tuple; none of anything else."""
-    if isinstance(value, tuple):
-        return frozenset[str]().union(*map(model_files_of, value))
-    return value.model_files if isinstance(value, Configurable) else frozenset()
-
-
-def _versions_of(value: Any) -> dict[str, int]:
-    if isinstance(value, tuple):
-        return {name: number for part in value for name, number in _versions_of(part).items()}
-    return value.versions if isinstance(value, Configurable) else {}
+    return frozenset[str]().union(*(part.model_files for part in _parts_in(value)))
 
 
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:

@@ -27,10 +27,7 @@ PALM_COLOUR, WRIST_COLOUR, ALPHA_COLOUR = (235, 235, 235), (255, 80, 80), (0, 25
 HALO: Colour = (20, 20, 20)
 TINT: Colour = (40, 0, 90)  # what the background is mixed with, half and half
 
-WIDTH_OF_IMAGE, WIDTH_OF_HAND = (
-    1 / 250,
-    1 / 40,
-)  # line width by the image's and at most by the hand's long side
+WIDTH_OF_IMAGE, WIDTH_OF_HAND = 1 / 250, 1 / 40  # of a line, by the image's, at most the hand's long side
 JOINT, SMALL_JOINT = 1.1, 0.7  # radius of a joint, in line widths, with and without a halo
 SMALL = 160  # pixels on the long side: below that, text cannot be read, and halos would hide the hand
 SHIFT = 4  # OpenCV draws at fractions of 1/16 pixel
@@ -140,13 +137,7 @@ def as_png(image: Image) -> bytes:
 
 
 def show(image: Image) -> None:
-    """Open an RGB array in the viewer that Pillow finds.
-
-    Raises
-    ------
-    OutputError
-        If it finds none.
-    """
+    """Open an RGB array in the viewer that Pillow finds, or raise OutputError if it finds none."""
     from PIL import ImageShow  # noqa: PLC0415 - heavy, and rarely wanted
 
     if not ImageShow.show(PIL.Image.fromarray(image)):
@@ -162,22 +153,11 @@ def draw_bones(
     halo: Colour | None = None,
     colours: Sequence[Colour | int] = (*FINGER_COLOURS, PALM_COLOUR, WRIST_COLOUR),
 ) -> None:
-    """Draw bones and joints onto an array, in place.
+    """Draw bones and joints onto a writable uint8 ``(H, W, 3)``, or ``(H, W)`` with grey colours, in place.
 
-    Parameters
-    ----------
-    canvas
-        Writable uint8 ``(H, W, 3)``, or ``(H, W)`` with grey `colours`.
-    landmarks
-        ``(21, 2)`` pixels of the canvas.
-    width
-        Pixels of a line.
-    depth
-        ``(21,)``, smaller is nearer: fingers are drawn from the farthest to the nearest. None: thumb first.
-    halo
-        The colour of a rim around each bone and joint, or None for no rim.
-    colours
-        Of the five fingers from the thumb on, the palm, and the wrist.
+    The landmarks are ``(21, 2)`` pixels. By their `depth`, smaller is nearer, fingers are drawn from the
+    farthest to the nearest. The colours are those of the five fingers from the thumb on, the palm, and the
+    wrist; `halo` is that of a rim around each bone and joint.
     """
     fixed = fixed_point(landmarks)
     order = range(5) if depth is None else sorted(range(5), key=lambda n: -float(depth[FINGERS[n]].mean()))

@@ -21,7 +21,7 @@ class InputError(HandprepError, ValueError):
 
 
 class ImageError(HandprepError):
-    """A picture could not be read, or is larger than the limits allow."""
+    """An image could not be read, or is larger than the limits allow."""
 
 
 class OutputError(HandprepError):
@@ -29,7 +29,7 @@ class OutputError(HandprepError):
 
 
 class HandNotFoundError(HandprepError):
-    """No hand was found in a picture that must show one (``on_missing="raise"``)."""
+    """No hand was found in an image that must show one (``on_missing="raise"``)."""
 
 
 class SampleSkipped(HandNotFoundError):  # noqa: N818 - a decision, not a fault

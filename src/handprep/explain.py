@@ -16,7 +16,6 @@ from handprep.errors import HandNotFoundError
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand, Image, Sample
 from handprep.sheet import Tile, sheet, stack
-from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 
@@ -106,8 +105,8 @@ class Explanation:
     def _asked(self) -> tuple[HandDetector, Image]:
         """Return the detector that found nothing, and the image that it was given."""
         for transform, sample in zip(self.pipeline.parts, self.samples, strict=False):
-            if isinstance(transform, HandCropper | BackgroundRemover):
-                return transform.finder(), sample.rgb
+            if finder := transform.finder():
+                return finder, sample.rgb
         return HandCropper().finder(), self.samples[0].rgb  # the photo came with no hands
 
 
@@ -136,15 +135,7 @@ class Look:
 
 
 def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
-    """Yield what a detector sees in an image as it is, then in each view that its search tries.
-
-    Parameters
-    ----------
-    detector
-        Its scores are told if it is a `LandmarkDetector`.
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    """
+    """Yield what a detector sees in an image as it is, then in each view that its search tries."""
     single = detector.detector if isinstance(detector, SearchingDetector) else detector
     palms = single if isinstance(single, LandmarkDetector) else None
     others = detector.each_view if isinstance(detector, SearchingDetector) else ()
@@ -160,7 +151,7 @@ def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
 
 
 def explain(pipeline: Pipeline, picture: Any, name: str | None = None) -> Explanation:
-    """Take a picture through a pipeline and keep the sample after each step."""
+    """Take an image through a pipeline and keep the sample after each step."""
     recorder = _Recorder(pipeline.transforms)
     try:
         recorder.run(picture, name=name)

@@ -5,7 +5,7 @@ None of them depends on where, how large, how turned or how mirrored the hand is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Literal
 
@@ -140,6 +140,25 @@ FEATURES: dict[str, Callable[[Hand], NDArray[np.float32]]] = {
     "palm_frame": palm_frame,
     "joint_angles": joint_angles,
 }
+
+
+def names_of(features: str | Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the columns of one feature function or of several, by the function's name.
+
+    Raises
+    ------
+    InputError
+        If there is no function of a name.
+
+    Examples
+    --------
+    >>> names_of("joint_angles")["joint_angles"][0]
+    'joint_angles_thumb_cmc_angle'
+    """
+    chosen = (features,) if isinstance(features, str) else tuple(features)
+    for name in chosen:
+        check_choice("features", name, tuple(FEATURES))
+    return {name: tuple(f"{name}_{column}" for column in NAMES[name]) for name in chosen}
 
 
 def _points(hand: Hand, source: str) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from handprep.errors import OutputError
@@ -113,8 +113,15 @@ def make_folders(root: Path, relatives: Iterable[str]) -> None:
             if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:
                 raise
             continue
-        for left_behind in made.glob(TEMPORARY):
-            remove(left_behind)
+        sweep(made)
+
+
+def sweep(folder: Path, age: float = 0) -> None:
+    """Remove what interrupted writes left in a folder, if it is at least so many seconds old."""
+    for leftover in folder.glob(TEMPORARY):
+        with suppress(FileNotFoundError):  # another process may be sweeping, too
+            if age == 0 or time.time() - leftover.stat().st_mtime > age:
+                remove(leftover)
 
 
 def remove(path: Path) -> None:
@@ -126,18 +133,23 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, *, busy: str) -> Iterator[None]:
-    """Hold the lock that a file stands for; raise OutputError, with the text `busy`, if another holds it."""
+def locked(path: Path, *, busy: str, wait: float = 0) -> Iterator[None]:
+    """Hold the lock that a file stands for; raise OutputError, with the text `busy`, if another holds it.
+
+    It is waited for so many seconds.
+    """
     from filelock import FileLock, Timeout  # noqa: PLC0415 - not needed to import handprep
 
     check_regular(path)
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=wait, thread_local=False)
     try:
-        lock.acquire()
+        lock.acquire(poll_interval=0.005)
     except Timeout as error:
         raise OutputError(busy) from error
     except OSError as error:
         raise output_error(path, error) from error
+    except NotImplementedError as error:
+        raise OutputError(f"{printable(str(path))} cannot be locked: {error}") from error
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
-"""Affine maps of the picture plane, as plain 2x3 matrices.
+"""Affine maps of the image plane, as plain 2x3 matrices.
 
 Pixel coordinates are continuous: (0, 0) is the outer corner of the top-left pixel, whose centre lies
-at (0.5, 0.5), and a picture ends at (width, height). Boxes and landmarks use them, and so does
+at (0.5, 0.5), and an image ends at (width, height). Boxes and landmarks use them, and so does
 MediaPipe. OpenCV's warps count pixel centres instead; `in_pixel_centres` changes over.
 """
 
@@ -40,7 +40,7 @@ def rotation(radians: float) -> Affine:
 
 
 def mirroring(width: float) -> Affine:
-    """Return the map that mirrors a picture of the given width left to right."""
+    """Return the map that mirrors an image of the given width left to right."""
     return np.array([[-1.0, 0.0, width], [0.0, 1.0, 0.0]])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import tempfile
@@ -34,21 +33,15 @@ def per_thread(key: Hashable, opener: Callable[[], T]) -> T:
 
     Interpreters and sessions are costly to open and not safe to share between threads, and their
     own threads and locks do not survive a fork. So transforms hold no model; they ask here for one.
-    A forked child, such as a worker of a DataLoader, opens its own.
+    A forked child, such as a worker of a DataLoader, opens its own. What was opened lives until its
+    thread or the program ends.
 
     Parameters
     ----------
     key
-        Names all that `opener` depends on, such as ``("litert", path, threads)``. The same key must
-        always open the same thing.
+        All that `opener` depends on, such as ``("litert", path, threads)``.
     opener
-        Called without arguments where this thread has nothing under `key` yet. If it raises, the
-        error goes to the caller and the next call tries again.
-
-    Returns
-    -------
-    T
-        The opened object. It lives until its thread or the program ends.
+        Called where this thread has nothing under `key` yet. If it raises, the next call tries again.
 
     Examples
     --------
@@ -76,37 +69,24 @@ def without_line(line: bytes) -> Iterator[None]:
     What is written meanwhile, by other threads too, is held back and comes right after.
     """
     with _REDIRECTS:
-        if line not in _SAID:
-            _SAID.add(line)
-            yield from _held_back(line)
-            return
-    yield
-
-
-def _held_back(line: bytes) -> Iterator[None]:
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no standard error
-        yield
-        return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
         try:
+            kept = None if line in _SAID else os.dup(2)
+        except OSError:  # there is no standard error
+            kept = None
+        _SAID.add(line)
+        if kept is None:
             yield
-        finally:
-            os.dup2(kept, 2)
-            held.seek(0)
-            if rest := held.read().replace(line, b""):
-                os.write(kept, rest)
-            os.close(kept)
-
-
-def _close_all() -> None:
-    # Now, while the interpreter still works: a landmarker of mediapipe's that is left to the
-    # interpreter's own teardown prints a traceback from its __del__.
-    for shelf in list(_SHELVES):
-        if shelf.process == os.getpid():
-            shelf.models.clear()
+            return
+        with tempfile.TemporaryFile() as held:
+            os.dup2(held.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(kept, 2)
+                held.seek(0)
+                if rest := held.read().replace(line, b""):
+                    os.write(kept, rest)
+                os.close(kept)
 
 
 def _before_fork() -> None:
@@ -119,7 +99,6 @@ def _after_fork_in_parent() -> None:
     _KEPT.pop()
 
 
-atexit.register(_close_all)
 if sys.platform != "win32":
     # In the child CPython drops the thread-locals of all threads that did not come along, and with
     # them would run the destructors of their models, which may wait for threads that are not there.

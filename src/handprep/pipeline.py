@@ -1,4 +1,4 @@
-"""Transforms one after the other, and many pictures through them."""
+"""Transforms one after the other, and many images through them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import cv2
 
 import handprep
 from handprep import geometry, images, models
-from handprep.configurable import check_choice
+from handprep.configurable import check_choice, model_files_of
+from handprep.detection.base import HandDetector
+from handprep.detection.tracking import OneEuro, Tracker
 from handprep.errors import HandprepError, InputError, SampleSkipped
 from handprep.sample import Sample
-from handprep.threads import ordered_map
+from handprep.threads import ordered_map, single_threaded_opencv
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
@@ -120,22 +123,16 @@ class Pipeline(Transform):
         return any(transform.reads_alpha for transform in self.transforms)
 
     @property
-    def looks(self) -> bool:
-        """Whether one of the transforms looks for hands."""
-        return any(transform.looks for transform in self.transforms)
-
-    @property
     def model_files(self) -> frozenset[str]:
-        """Those of the transforms, but for detectors that are never asked, as one before has looked."""
-        return self.model_files_after(looked=False)
-
-    def model_files_after(self, looked: bool) -> frozenset[str]:
-        """Return the model files of the transforms where somebody has looked before, or nobody has."""
-        needed: frozenset[str] = frozenset()
-        for transform in self.transforms:
-            needed |= transform.model_files_after(looked)
-            looked = looked or transform.looks
+        """Those of the transforms, but of their detectors only the first one's, as the others do not run."""
+        needed = model_files_of(self.finder())
+        for part in self.parts:
+            needed |= part.model_files - model_files_of(part.finder())
         return needed
+
+    def finder(self) -> HandDetector | None:
+        """Return the first transform's that has one."""
+        return next((finder for part in self.parts if (finder := part.finder())), None)
 
     def apply(self, sample: Sample) -> Sample:
         """Return the sample after all transforms."""
@@ -144,7 +141,7 @@ class Pipeline(Transform):
         return sample
 
     def run(self, picture: Any, *, name: str | None = None) -> Sample:
-        """Take a picture through all transforms and return the whole `Sample`.
+        """Take an image through all transforms and return the whole `Sample`.
 
         Parameters
         ----------
@@ -223,7 +220,7 @@ class Pipeline(Transform):
         return self.apply(finer)
 
     def explain(self, picture: Any, *, name: str | None = None) -> Explanation:
-        """Take a picture through the pipeline and show what each step did, or why no hand was found.
+        """Take an image through the pipeline and show what each step did, or why no hand was found.
 
         Parameters
         ----------
@@ -249,26 +246,26 @@ class Pipeline(Transform):
         workers: int | None = None,
         on_error: Literal["raise", "skip"] = "raise",
     ) -> Iterator[Sample]:
-        """Take many pictures through the pipeline in threads, and yield their samples in order.
+        """Take many images through the pipeline in threads, and yield their samples in order.
 
-        Memory is bounded: pictures are taken from the iterable only a few ahead of the results that
+        Memory is bounded: images are taken from the iterable only a few ahead of the results that
         were fetched. Skipped samples (``on_missing="skip"``) are left out.
 
         Parameters
         ----------
         pictures
-            Pictures of any kind that `run` takes.
+            Images of any kind that `run` takes.
         workers
             Threads; None for one a core. The networks and OpenCV release Python's lock.
         on_error
-            What to do about a picture that fails: ``"raise"`` its error, which has a note of which
-            picture it was, or ``"skip"`` it with a warning in the log ``handprep.pipeline``.
+            What to do about an image that fails: ``"raise"`` its error, which has a note of which
+            image it was, or ``"skip"`` it with a warning in the log ``handprep.pipeline``.
 
         Raises
         ------
         HandprepError
-            At the place of the first picture that fails; with ``"skip"`` only if the fault is no
-            picture's, such as a missing model file.
+            At the place of the first image that fails; with ``"skip"`` only if the fault is no
+            image's, such as a missing model file.
         """
         for _, sample in self.map_indexed(pictures, workers=workers, on_error=on_error):
             yield sample
@@ -280,7 +277,7 @@ class Pipeline(Transform):
         workers: int | None = None,
         on_error: Literal["raise", "skip"] = "raise",
     ) -> Iterator[tuple[int, Sample]]:
-        """Do as `map`, and yield with each sample the index of its picture among those given.
+        """Do as `map`, and yield with each sample the index of its image among those given.
 
         Examples
         --------
@@ -301,10 +298,84 @@ class Pipeline(Transform):
                 elif isinstance(outcome, SampleSkipped):
                     continue
                 elif on_error == "raise" or getattr(outcome, "concerns_all", False):
-                    outcome.add_note(f"This was picture {index} of those given, counted from 0.")
+                    outcome.add_note(f"This was image {index} of those given, counted from 0.")
                     raise outcome
                 else:
-                    _log.warning("left out picture %d: %s", index, outcome or type(outcome).__name__)
+                    _log.warning("left out image %d: %s", index, outcome or type(outcome).__name__)
+
+    def stream(
+        self,
+        frames: Iterable[Any],
+        *,
+        search: Literal["never", "first", "always"] = "never",
+        smooth: bool | OneEuro = False,
+    ) -> Iterator[Sample]:
+        """Take the frames of a clip or camera through the pipeline, following its hands, in order.
+
+        The landmark network looks where a hand was in the frame before. The palm network, which takes as much
+        time, looks only while fewer hands are followed than the first `HandCropper` wants: `max_hands`, or by
+        default 1 for ``hand="best"``, 20 for ``"all"`` and else 2. Of several, the hand that is known for
+        longest is the best one.
+
+        Parameters
+        ----------
+        frames
+            Images of any kind that `run` takes, such as `handprep.video.frames` yields. All that is known
+            from frame to frame is in the iterator that is returned, and goes with it.
+        search
+            Whether other views and parts of a frame without a hand are searched (`SearchingDetector`), which
+            takes up to a second: ``"never"``, only until the ``"first"`` hand was found, or ``"always"``.
+        smooth
+            Whether landmarks are smoothed, by `OneEuro` as by default or as given.
+
+        Yields
+        ------
+        Sample
+            As `run` gives them, with `Hand.track`. Skipped frames (``on_missing="skip"``) are left out.
+
+        Raises
+        ------
+        InputError
+            If no transform is a `HandCropper`, or a parameter is none of its choices.
+        HandprepError
+            At a frame that cannot be read or prepared.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> pipeline = Pipeline([HandCropper(on_missing="keep"), ResizePad(64)])
+        >>> [len(done.hands) for done in pipeline.stream([np.zeros((90, 120, 3), np.uint8)] * 2)]
+        [0, 0]
+        """
+        check_choice("search", search, ("never", "first", "always"))
+        if isinstance(frames, str | bytes | os.PathLike | Sample):
+            raise InputError(
+                f"stream takes many frames, such as handprep.video.frames(clip) yields, not {frames!r:.100}"
+            )
+        if not isinstance(smooth, bool | OneEuro):
+            raise InputError(f"smooth must be True, False or a OneEuro, not {smooth!r:.100}")
+        cropper = next((part for part in self.parts if isinstance(part, HandCropper)), None)
+        if cropper is None:
+            raise InputError("a stream follows the hands that a HandCropper wants: add one to the pipeline")
+        tracker = cropper.tracker(search=search, smooth=OneEuro() if smooth is True else smooth or None)
+        return self._followed(frames, tracker, cropper)
+
+    def _followed(self, frames: Iterable[Any], tracker: Tracker, cropper: HandCropper) -> Iterator[Sample]:
+        index = self.parts.index(cropper)
+        before, after = Pipeline(self.parts[:index]), Pipeline(self.parts[index:])
+        with single_threaded_opencv():
+            for frame in frames:
+                sample = before.apply(self.read(frame))
+                if sample.hands is None:
+                    hands = tracker(sample.rgb, sample.time)
+                    if cropper.hand == "largest":
+                        hands = cropper.ordered(hands)
+                    sample = replace(sample, hands=hands)
+                try:
+                    done = after.apply(sample)
+                except SampleSkipped:
+                    continue
+                yield done
 
     def _outcome(self, picture: Any) -> Sample | Exception:
         try:
@@ -354,12 +425,11 @@ class _Photo:
 
     def __init__(self, picture: Any, name: str | None, pipeline: Pipeline) -> None:
         reduced, output_size = None, pipeline.output_size
-        self._alpha: Literal["keep", "flatten"] = "keep" if pipeline.reads_alpha else "flatten"
         if output_size is not None and images.is_file(picture):
             picture, name = images.as_file(picture, name)  # which can be read a second time
             reduced = max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(output_size))
-        self._picture, self._name = picture, name
-        self.sample = self._finest = images.read(picture, at_least=reduced, alpha=self._alpha, name=name)
+        self._read = partial(pipeline.read, picture, name=name)
+        self.sample = self._finest = self._read(at_least=reduced)
 
     def finer(self, lost: float) -> Sample | None:
         """Return the photo decoded as much finer as was lost, or None if nothing was lost that it has."""
@@ -368,14 +438,14 @@ class _Photo:
             return None
         at_least = int(max(self.sample.size) * min(lost, reduction))
         if max(self._finest.size) < at_least:  # kept for further hands of the photo
-            self._finest = images.read(self._picture, at_least=at_least, alpha=self._alpha, name=self._name)
+            self._finest = self._read(at_least=at_least)
         return self._finest
 
 
 def study_pipeline(size: int = 300) -> Pipeline:
     """Return the founding study's preprocessor: crop to the hand, resize with padding, make grey.
 
-    It looks once, at confidence 0.1, and keeps the whole picture where it finds nothing. The study
+    It looks once, at confidence 0.1, and keeps the whole image where it finds nothing. The study
     resized to 300 pixels, later to 64, and had given up removing the background.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The one value that flows through every pipeline: a picture and all that is known of it."""
+"""The one value that flows through every pipeline: an image and all that is known of it."""
 
 from __future__ import annotations
 
@@ -25,25 +25,10 @@ LANDMARKS = len(HandLandmark)
 OTHER_HAND = {"Left": "Right", "Right": "Left"}
 
 
-class SharedPixels(np.ndarray):
-    """The pixels of a `Sample`, which are read-only and say what to do about it."""
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if not self.flags.writeable:
-            raise ValueError(
-                "a sample's pixels are read-only, as other samples may share them: change a copy, such as "
-                "sample.image.copy(), and build a new sample with dataclasses.replace(sample, image=copy)"
-            )
-        super().__setitem__(index, value)
-
-    def __array_wrap__(self, array: NDArray[Any], *_: Any) -> Any:
-        return np.asarray(array)[()]  # what is computed from pixels is an array as any other, or a number
-
-
-def _read_only(array: NDArray[Any], kind: type[NDArray[Any]] = np.ndarray) -> NDArray[Any]:
-    if type(array) is kind and not array.flags.writeable:
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    if type(array) is np.ndarray and not array.flags.writeable:
         return array
-    view = array.view(kind)  # a view, so that the caller's own array stays writable
+    view = array.view(np.ndarray)  # a view, so that the caller's own array stays writable
     view.flags.writeable = False
     return view
 
@@ -82,6 +67,9 @@ class Hand:
         y down, z away from the camera.
     view
         Which view of the image the hand was found in, such as ``"as-is"``.
+    track
+        In a stream of frames (`Pipeline.stream`), the hand's number, counted from 0: it keeps this from frame
+        to frame. Else None.
 
     Raises
     ------
@@ -107,6 +95,7 @@ class Hand:
     handedness_score: float | None = None
     world: NDArray[np.float32] | None = None
     view: str = "as-is"
+    track: int | None = None
 
     def __post_init__(self) -> None:
         numbers = (*self.box, self.score, self.palm_score, self.handedness_score or 0.0)
@@ -169,7 +158,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
-    """Where a picture lay in the photo: its width and height, and the map from its pixels to the photo's."""
+    """Where an image lay in the photo: its width and height, and the map from its pixels to the photo's."""
 
     size: tuple[int, int]
     to_source: Affine
@@ -177,7 +166,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Sample:
-    """A picture on its way through a pipeline, with all that is known of it.
+    """An image on its way through a pipeline, with all that is known of it.
 
     A notebook shows it with its hands drawn, and ``np.asarray(sample)`` is its image.
 
@@ -191,7 +180,7 @@ class Sample:
     alpha
         None, or uint8 ``(H, W)``: how much of each pixel is hand, 0 to 255. Read-only.
     transparent
-        True if the picture is to be given back and saved with `alpha` as its fourth channel.
+        True if the image is to be given back and saved with `alpha` as its fourth channel.
     to_source
         ``(2, 3)`` float64 affine map from pixels of `image` to pixels of the photo it came from, at
         the photo's full size and turned upright by its EXIF orientation.
@@ -199,9 +188,11 @@ class Sample:
         Path or name of the photo for messages and manifests, or None.
     steps
         One `Step` for each transform so far.
+    time
+        Seconds from the beginning of the clip that the image is a frame of, or None.
     frames
-        Every picture that this one was cut, turned or scaled from, the photo first: what of the present
-        picture lies outside of any of these is filling.
+        Every image that this one was cut, turned or scaled from, the photo first: what of the present
+        image lies outside of any of these is filling.
 
     Raises
     ------
@@ -222,6 +213,7 @@ class Sample:
     to_source: Affine = field(default_factory=geometry.identity)
     source: str | None = None
     steps: tuple[Step, ...] = ()
+    time: float | None = None
     frames: tuple[Frame, ...] = ()
 
     def __post_init__(self) -> None:
@@ -234,9 +226,9 @@ class Sample:
             )
         if np.shape(self.to_source) != (2, 3):
             raise InputError(f"to_source must have shape (2, 3), not {np.shape(self.to_source)}")
-        object.__setattr__(self, "image", _read_only(self.image, SharedPixels))
+        object.__setattr__(self, "image", _read_only(self.image))
         if self.alpha is not None:
-            object.__setattr__(self, "alpha", _read_only(self.alpha, SharedPixels))
+            object.__setattr__(self, "alpha", _read_only(self.alpha))
         object.__setattr__(self, "to_source", _read_only(np.asarray(self.to_source, dtype=np.float64)))
 
     def __repr__(self) -> str:
@@ -259,7 +251,7 @@ class Sample:
         return drawing.as_png(drawing.thumbnail(self))
 
     def show(self) -> None:
-        """Show the picture with its hands drawn, in the viewer that ``PIL.Image.show`` opens.
+        """Show the image with its hands drawn, in the viewer that ``PIL.Image.show`` opens.
 
         Raises
         ------
@@ -319,12 +311,12 @@ class Sample:
 
     @property
     def rgb(self) -> Image:
-        """The picture as uint8 ``(H, W, 3)``, also where it is grey."""
+        """The image as uint8 ``(H, W, 3)``, also where it is grey."""
         return self.image if self.image.ndim == 3 else np.repeat(self.image[..., None], 3, axis=2)
 
     @property
     def hand(self) -> Hand | None:
-        """The hand that the picture is about: the first of `hands`, or None."""
+        """The hand that the image is about: the first of `hands`, or None."""
         return self.hands[0] if self.hands else None
 
     @property
@@ -333,14 +325,14 @@ class Sample:
         return printable(self.source) if self.source else "the given image"
 
     def moved(self, forward: Affine, image: Image, alpha: Alpha | None) -> Sample:
-        """Return the sample after its picture was moved.
+        """Return the sample after its image was moved.
 
         Parameters
         ----------
         forward
             ``(2, 3)`` affine map from pixels of the present image to pixels of the new one.
         image, alpha
-            The new picture, and the new alpha or None where there is none.
+            The new image, and the new alpha or None where there is none.
         """
         return replace(
             self,

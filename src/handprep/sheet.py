@@ -19,20 +19,7 @@ GAP, LETTERS, LINE, LETTER = 10, 13, 16, 7  # pixels: between tiles, font, its l
 
 
 def sheet(rows: Sequence[Sequence[Tile]], *, side: int = 240) -> Image:
-    """Lay out rows of captioned images.
-
-    Parameters
-    ----------
-    rows
-        Images of at most `side` pixels, each with its caption; a caption's lines are wrapped.
-    side
-        Pixels of a tile's width.
-
-    Returns
-    -------
-    ndarray
-        uint8 ``(H, W, 3)`` RGB.
-    """
+    """Lay out rows of images, each at most `side` pixels wide, with their captions, as one RGB image."""
     texts = [[_wrapped(caption, side) for _, caption in row] for row in rows]
     heights = [
         2 * GAP + max(tile[0].shape[0] + LINE * len(lines) for tile, lines in zip(row, below, strict=True))

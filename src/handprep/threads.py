@@ -23,12 +23,7 @@ def ordered_map(
 ) -> Generator[Result]:
     """Yield ``function(item)`` for each item in order, computed in threads, a few items ahead.
 
-    Once it is closed, no item is being worked on any more.
-
-    Parameters
-    ----------
-    workers
-        Threads; None for one a core.
+    Once it is closed, no item is being worked on any more. `workers` are the threads; None is one a core.
     """
     workers = os.cpu_count() or 1 if workers is None else workers
     if workers < 1:
@@ -54,59 +49,41 @@ def ordered_map(
             pool.shutdown(wait=False)
 
 
+_CHANGING = threading.RLock()  # OpenCV's number of threads, which is the whole process's; held over a fork
+_BEFORE: list[int] = []  # what it was before each of those who now want one thread, the program's own first
+
+
 @contextmanager
 def single_threaded_opencv() -> Iterator[None]:
     """Keep OpenCV from starting threads within our threads, where they only get in each other's way.
 
-    Its number of threads is the whole process's, so the first to enter sets it and the last to leave
-    puts it back: of two generators at work at once, either may end first.
+    The last to leave puts the program's number back: of two generators at work at once, either may end first.
     """
-    _OPENCV.enter()
+    with _CHANGING:
+        _BEFORE.append(cv2.getNumThreads())
+        cv2.setNumThreads(1)
     try:
         yield
     finally:
-        _OPENCV.leave()
+        with _CHANGING:
+            before = _BEFORE.pop()
+            if not _BEFORE:
+                cv2.setNumThreads(before)
 
 
-class _OpenCVThreads:
-    """How many threads OpenCV had before we asked for one, and how often that is asked for now."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.users = 0
-        self.before = 1
-        self.at_fork = 1
-
-    def enter(self) -> None:
-        with self.lock:
-            if self.users == 0:
-                self.before = cv2.getNumThreads()
-                cv2.setNumThreads(1)
-            self.users += 1
-
-    def leave(self) -> None:
-        with self.lock:
-            self.users -= 1
-            if self.users == 0:
-                cv2.setNumThreads(self.before)
-
-    def before_fork(self) -> None:
-        self.lock.acquire()
-        self.at_fork = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-
-    def after_fork(self) -> None:
-        cv2.setNumThreads(self.at_fork)
-        self.lock.release()
+def _before_fork() -> None:
+    _CHANGING.acquire()
+    _BEFORE.append(cv2.getNumThreads())
+    cv2.setNumThreads(1)
 
 
-_OPENCV = _OpenCVThreads()
+def _after_fork() -> None:
+    cv2.setNumThreads(_BEFORE.pop())
+    _CHANGING.release()
+
+
 if hasattr(os, "register_at_fork"):
     # A forked child inherits OpenCV's pool without its threads, and closing that pool, as any
     # cv2.setNumThreads does there, then waits for them forever: so hung 12 of 100 children of a process
     # that had just used the pool. One thread means no pool; each side starts its own when it needs one.
-    os.register_at_fork(
-        before=_OPENCV.before_fork,
-        after_in_parent=_OPENCV.after_fork,
-        after_in_child=_OPENCV.after_fork,
-    )
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

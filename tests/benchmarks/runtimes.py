@@ -16,7 +16,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 from handprep import images
-from handprep.detection.graph import HandGraph
+from handprep.detection.graph import MediaPipeHands
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.openvino import OpenVINODetector
 from handprep.errors import ModelError
@@ -29,9 +29,9 @@ TURN = 4  # calls in a row, so that a network finds its weights where its last c
 SECONDS = 40
 
 
-def detectors() -> dict[str, HandGraph]:
+def detectors() -> dict[str, MediaPipeHands]:
     """Return the contestants that this machine can run, LiteRT first."""
-    runnable: dict[str, HandGraph] = {"LiteRT": LiteRTDetector()}
+    runnable: dict[str, MediaPipeHands] = {"LiteRT": LiteRTDetector()}
     for precision in ("f32", "bf16"):
         detector = OpenVINODetector(precision=precision)
         try:
@@ -42,7 +42,7 @@ def detectors() -> dict[str, HandGraph]:
     return runnable
 
 
-def looking(detector: HandGraph, pictures: list[Image]) -> Contestant:
+def looking(detector: MediaPipeHands, pictures: list[Image]) -> Contestant:
     """Return a call that looks at the picture of a number."""
     return lambda number: detector.detect(pictures[number % len(pictures)])
 
@@ -66,7 +66,7 @@ def race(title: str, contestants: dict[str, Contestant]) -> None:
         print(f"{name:16}{wall}{own.processor_ms:16.2f}{first.processor_ms / own.processor_ms:8.2f}")
 
 
-def distances(pictures: list[Image], runnable: dict[str, HandGraph]) -> None:
+def distances(pictures: list[Image], runnable: dict[str, MediaPipeHands]) -> None:
     """Print how far the landmarks and scores of each contestant lie from LiteRT's."""
     first, *others = runnable
     wanted = [runnable[first].detect(image) for image in pictures]

@@ -19,7 +19,7 @@ import numpy as np
 import PIL.Image
 
 from handprep import images
-from handprep.detection.graph import LANDMARK_SIZE, HandGraph
+from handprep.detection.graph import LANDMARK_SIZE, MediaPipeHands
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.openvino import OpenVINODetector
 from handprep.detection.palm import SIZE as PALM_SIZE
@@ -51,7 +51,7 @@ def one_hand_pictures(photos: list[Path], count: int) -> list[Image]:
     return found
 
 
-def networks_alone(detector: HandGraph) -> Contestant:
+def networks_alone(detector: MediaPipeHands) -> Contestant:
     """Return a call that runs palm and landmark network once, on whatever lies in their input."""
     palm = detector._open("palm_detection_full", PALM_SIZE, cv2.BORDER_CONSTANT)
     landmark = detector._open("hand_landmark_full", LANDMARK_SIZE, cv2.BORDER_REPLICATE)

@@ -20,6 +20,7 @@ from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 from handprep.transforms.skeleton import Skeleton
+from tests import clips
 from tests.permissions import as_nobody, folder_for_all
 from tests.prepared.folders import outputs, picture
 from tests.rendered import photos
@@ -81,6 +82,8 @@ class TestRun:
         ]
         assert told == (
             f"photos: 3 (3 done, 0 without a hand, 0 skipped, 0 failed)\nmanifest: {dst}/manifest.csv\n"
+            "next: add --report to see every photo beside its result in a browser\n"
+            f"next: handprep export {dst} --to landmarks.csv\n"
         )
 
     def test_a_report_is_written_only_if_asked_for(
@@ -91,7 +94,9 @@ class TestRun:
         assert not (dst / "report.html").exists()
 
         assert run(src, dst, "--no-crop", "--size", 64, "--report") == 0
-        assert capsys.readouterr().out.endswith(f"manifest: {dst}/manifest.csv\nreport: {dst}/report.html\n")
+        told = capsys.readouterr().out
+        assert f"manifest: {dst}/manifest.csv\nreport: {dst}/report.html (" in told
+        assert "add --report" not in told
         assert (dst / "report.html").read_bytes().startswith(b"<!doctype html>")
 
     def test_it_says_what_it_left_alone(
@@ -183,6 +188,20 @@ class TestOnePhoto:
             assert sample.hand is not None
             assert sample.source == HANDS[0].path.name
         assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jpg", "out.png", "out.webp"]
+
+    def test_a_name_that_says_another_format_is_refused(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        dst = tmp_path / "one.jpg"
+        assert run(HANDS[0].path, dst, "--format", "png") == 2
+        assert "one.jpg is no name for --format png" in capfd.readouterr().err
+        assert not dst.exists()
+        assert run(HANDS[0].path, dst, "--format", "jpeg", "--no-crop") == 0
+
+    def test_clips_are_counted(self, src: Path, dst: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        clips.write(src / HANDS[0].label / "clip.avi", clips.counted(6))
+        assert run(src, dst, "--no-crop", "--size", 16, "--every", 2) == 0
+        assert "of these, frames of clips: 3 (1 clips)" in capfd.readouterr().out
 
     def test_streams(self, tmp_path: Path) -> None:
         command = [*COMMAND, "run", "-", "-", "--size", "64", "--no-record", "--format", "png"]
@@ -287,7 +306,7 @@ class TestOptions:
             ("--detector eyes", "invalid choice: 'eyes'"),
             ("--workers 0", "workers must be at least 1"),
             ("--format gif", "invalid choice: 'gif'"),
-            ("--resize", "unrecognized arguments: --resize"),
+            ("--resize", "no option --resize, did you mean --"),
             (
                 "--no-crop --square --no-search",
                 "--square, --no-search cannot be used here: nothing is cropped",
@@ -337,6 +356,48 @@ class TestWrongFolders:
         assert not dst.exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "suggestion"),
+    [
+        ("rnu photos prepared", "did you mean run?"),
+        ("run photos prepared --margn 0.3", "no option --margn, did you mean --margin?"),
+        (
+            "run photos prepared --siz=64 --gery",
+            "no option --siz, did you mean --size?; no option --gery, did",
+        ),
+        ("run photos prepared --detector literrt", "did you mean litert?"),
+        ("run photos prepared --zzzz", "no option --zzzz (see handprep run --help)"),
+        ("show photo.jpg --uprigth", "did you mean --upright?"),
+        ("export prepared --too x.csv --to x.csv", "did you mean --to?"),
+        ("models fetc", "did you mean fetch?"),
+        ("run one two three", "unrecognized arguments: three"),
+    ],
+)
+def test_a_slip_gets_one_line_that_says_what_was_meant(
+    capsys: pytest.CaptureFixture[str], words: str, suggestion: str
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(words.split())
+    assert stop.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert suggestion in err
+    assert err.count("\n") == 1
+
+
+def test_samples_are_photos_that_can_be_prepared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["samples"]) == 0
+    assert "next: handprep run photos prepared" in capsys.readouterr().out
+    assert main(["run", "photos", "prepared", "--size", "64", "--quiet"]) == 0
+    assert len(list(Path("prepared").rglob("*.png"))) == 3
+
+    assert main(["samples"]) == 2  # nothing of the user's is overwritten
+    assert "photos exists already" in capsys.readouterr().err
+
+
 def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main([])
@@ -375,6 +436,19 @@ class TestModels:
 
         fetched = [Path(line) for line in capsys.readouterr().out.splitlines()]
         assert [path.stat().st_size for path in fetched] == [2_339_846, 5_478_917]
+
+    def test_only_the_networks_that_find_hands_unless_all_are_asked_for(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert main(["models", "fetch"]) == 0
+        assert {Path(line).stem for line in capsys.readouterr().out.splitlines()} == {
+            "palm_detection_full",
+            "hand_landmark_full",
+        }
+        asked: list[str] = []
+        monkeypatch.setattr(models, "fetch", lambda name, progress: asked.append(name) or Path(name))
+        assert main(["models", "fetch", "--all"]) == 0
+        assert asked == list(models.MODELS)
 
     def test_an_unknown_one_is_wrong_usage(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["models", "fetch", "alexnet"]) == 2

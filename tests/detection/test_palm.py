@@ -40,6 +40,12 @@ def test_a_box_lies_about_its_anchor():
     np.testing.assert_allclose(points[0, 2:], np.tile((x, y), (7, 1)), atol=1e-6)
 
 
+def test_overlaps_are_intersections_over_unions():
+    box = np.array([(1, 2), (3, 6)], np.float32)  # of 2 x 4
+    others = np.array([[(1, 2), (3, 6)], [(2, 4), (5, 6)], [(4, 7), (5, 9)], [(0, 7), (9, 8)]], np.float32)
+    np.testing.assert_allclose(palm.overlaps(box, others), [1, 2 / (8 + 6 - 2), 0, 0], rtol=1e-6)
+
+
 def test_overlapping_palms_become_their_mean_weighted_by_score():
     corners = np.array([[(x, 0), (x + 1, 1)] for x in (0.0, 5.0, 0.3)], np.float32)
     keypoints = np.broadcast_to(corners[:, :1], (3, 7, 2))
@@ -51,7 +57,9 @@ def test_overlapping_palms_become_their_mean_weighted_by_score():
 
 def test_an_upright_palm_gives_an_upright_region_shifted_towards_the_fingers():
     found = Palm((0.4, 0.5, 0.6, 0.7), wrist=(0.5, 0.7), knuckle=(0.5, 0.5), score=1.0)
-    region = palm.hand_region(found, Region(100, 100, 200))
+    place = palm.proposal(found, Region(100, 100, 200))
+    region = place.region
+    assert (place.score, place.palm) == (1.0, pytest.approx((100, 120)))
     assert region.angle == pytest.approx(0)
     assert (region.x, region.y) == pytest.approx((100, 100))  # (0.6 - half a box of 0.2) × 200
     assert region.side == pytest.approx(2.6 * 0.2 * 200, rel=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handprep.detection.region import Cutter, Region, region_of_landmarks
+from handprep import geometry
+from handprep.detection.region import Cutter, Region, region_of_landmarks, shrunk
 from tests.rendered import photos
 
 regions = st.builds(
@@ -67,6 +69,38 @@ def test_the_region_of_landmarks_holds_them_all_with_the_fingers_up(photo):
     shares = (photo.landmarks - corners[0]) @ axes.T / region.side
     assert ((shares > -0.1) & (shares < 1.1)).all()
     assert shares[9, 1] < shares[0, 1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_region_that_sticks_out_is_cut_as_from_a_larger_image(seed):
+    random = np.random.default_rng(seed)
+    image = random.integers(0, 256, (40, 60, 3), np.uint8)
+    region = Region(*random.uniform((-5, -5, 20, -4), (65, 45, 60, 4)))
+    larger = np.pad(image, ((64, 64), (64, 64), (0, 0)), mode="edge")
+    moved = replace(region, x=region.x + 64, y=region.y + 64)
+    expected = Cutter(32, cv2.BORDER_CONSTANT)(larger, moved)
+    cut = Cutter(32, cv2.BORDER_REPLICATE)(image, region)
+    # Positions are float32 before they are rounded to 1/32 pixel, so that few fall on the other side.
+    assert (np.abs(cut.astype(int) - expected).max(2) > 0).mean() < 0.05
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 500), (500, 300), (3000, 1), (50, 40)])
+def test_a_large_image_is_shrunk_to_a_long_side_and_the_map_leads_back(height, width):
+    small, to_given = shrunk(np.zeros((height, width, 3), np.uint8), 100)
+    assert max(small.shape) == min(100, max(height, width))
+    assert small.shape[0] * width == pytest.approx(small.shape[1] * height, rel=0.01) or 1 in small.shape
+    corner = geometry.apply(to_given, small.shape[1::-1])
+    np.testing.assert_allclose(corner, (width, height))
+
+
+def test_the_region_of_landmarks_is_mediapipes():
+    landmarks = np.full((21, 2), (50.0, 60.0), np.float32)
+    landmarks[0] = 50, 100  # the wrist
+    landmarks[[5, 9, 13]] = (40, 20), (50, 20), (60, 20)  # knuckles straight above it
+    region = region_of_landmarks(landmarks)
+    assert region.angle == pytest.approx(0)
+    assert region.side == pytest.approx(2 * 80)  # twice the box of 20 x 80
+    assert (region.x, region.y) == pytest.approx((50, 60 - 0.1 * 80))  # shifted towards the fingers
 
 
 @pytest.mark.parametrize("shapes", [((40, 60), (60, 40)), ((60, 40), (60, 60)), ((7, 90), (40, 60))])

@@ -198,6 +198,24 @@ def test_a_real_hand_convinces_and_a_made_up_one_does_not():
     assert confirmed(SINGLE, image, point, 0.0) is None
 
 
+def shuffled(image, cells, seed):
+    """Return an image cut into cells x cells pieces that lie anywhere."""
+    height, width = (side // cells for side in image.shape[:2])
+    pieces = image[: height * cells, : width * cells].reshape(cells, height, cells, width, 3).swapaxes(1, 2)
+    order = np.random.default_rng(seed).permutation(cells * cells)
+    return np.vstack(
+        [np.hstack(pieces.reshape(-1, height, width, 3)[row]) for row in order.reshape(cells, -1)]
+    )
+
+
+def test_a_first_look_at_pieces_of_hands_is_doubted():
+    pieces = [shuffled(images.read(photo.path).image, 6, seed) for seed, photo in enumerate(photos())]
+    taken = [image for image in pieces if SINGLE.detect(image)]
+    believed = [image for image in taken if SearchingDetector(SINGLE, views=(), further=()).detect(image)]
+    assert len(taken) >= 9  # of 36: a single look takes 11 for hands
+    assert len(believed) <= 7  # the search 5
+
+
 def test_pictures_without_hands_show_none():
     random = np.random.default_rng(0)
     for image in (
@@ -256,3 +274,36 @@ def test_something_else_than_a_detector_or_a_view_is_refused():
         SearchingDetector("litert")
     with pytest.raises(InputError, match="View"):
         SearchingDetector(SINGLE, views=("padded",))
+
+
+def error(hand, photo):
+    """The mean error of a landmark as a share of the hand's length."""
+    length = np.linalg.norm(photo.landmarks - photo.landmarks[0], axis=1).max()
+    return np.linalg.norm(hand.landmarks - photo.landmarks, axis=1).mean() / length
+
+
+def test_a_second_look_makes_the_landmarks_of_rendered_hands_more_exact():
+    def mean_error(detector):
+        found = [(detector.detect(images.read(photo.path).image), photo) for photo in photos()]
+        return np.mean([error(hands[0], photo) for hands, photo in found if hands])
+
+    once, twice = mean_error(SEARCH), mean_error(replace(SEARCH, refine=True))
+    assert once == pytest.approx(0.0601, abs=0.002)  # decoders of JPEG differ
+    assert twice == pytest.approx(0.0550, abs=0.002)
+
+
+def test_a_second_look_is_one_run_of_the_landmark_network_and_none_for_a_hand_that_was_confirmed(monkeypatch):
+    looks = []
+    look = LiteRTDetector.look
+    monkeypatch.setattr(LiteRTDetector, "look", lambda *args: looks.append(1) or look(*args))
+    image = images.read(photos()[1].path).image
+    SEARCH.detect(image)
+    assert len(looks) == 0
+    replace(SEARCH, refine=True).detect(image)
+    assert len(looks) == 1
+    looks.clear()
+    spoilt = swapped(image)
+    assert SEARCH.detect(spoilt)[0].view != "as-is"
+    needed = len(looks)
+    replace(SEARCH, refine=True).detect(spoilt)
+    assert len(looks) == 2 * needed

@@ -16,9 +16,10 @@ import pytest
 
 from handprep import HandCropper, Pipeline, ResizePad, images
 from handprep.detection.base import HandDetector, LandmarkDetector
-from handprep.detection.boxed import landmarks_in_box
 from handprep.detection.litert import LiteRTDetector
+from handprep.detection.refinement import landmarks_from_box
 from handprep.detection.search import SearchingDetector
+from handprep.detection.views import View
 from handprep.detection.yolo import YoloDetector
 from handprep.errors import InputError, ModelError
 from handprep.geometry import iou
@@ -133,7 +134,7 @@ def test_a_box_without_a_hand_gets_no_landmarks():
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
     for image in (noise, np.full_like(noise, 90)):
         for box in ((20.0, 20.0, 150.0, 180.0), (290.0, 190.0, 300.0, 200.0), (0.0, 0.0, 300.0, 200.0)):
-            assert landmarks_in_box(LiteRTDetector(), image, box) is None
+            assert landmarks_from_box(LiteRTDetector(), image, box) is None
 
 
 @pytest.mark.parametrize("turn", range(4))
@@ -149,7 +150,7 @@ def test_landmarks_are_found_whichever_way_the_fingers_point(pictures, turn):
     }[turn]
     landmarks = np.array([turned(x, y) for x, y in photo.landmarks])
     (x0, y0), (x1, y1) = landmarks.min(0) - 10, landmarks.max(0) + 10
-    hand = landmarks_in_box(LiteRTDetector(), image, (x0, y0, x1, y1))
+    hand = landmarks_from_box(LiteRTDetector(), image, (x0, y0, x1, y1))
     size = np.linalg.norm(np.ptp(landmarks, axis=0))
     assert np.linalg.norm(hand.landmarks - landmarks, axis=1).mean() < 0.06 * size
 
@@ -160,7 +161,7 @@ def test_landmarks_of_a_hand_in_a_very_large_picture_are_found(pictures):
     large[5000:5360, 8000:8480] = pictures[1]
     x0, y0, x1, y1 = photo.box
     box = x0 + 8000, y0 + 5000, x1 + 8000, y1 + 5000
-    hand = landmarks_in_box(LiteRTDetector(), large, box)
+    hand = landmarks_from_box(LiteRTDetector(), large, box)
     size = np.linalg.norm(np.ptp(photo.landmarks, axis=0))
     assert np.linalg.norm(hand.landmarks - photo.landmarks - [8000, 5000], axis=1).mean() < 0.06 * size
 
@@ -185,17 +186,26 @@ def test_a_refined_hand_can_be_turned_upright(pictures):
 
 
 def test_searching_looks_at_other_views_and_believes_by_score(pictures, detected):
-    searching = SearchingDetector(TINY)
-    missed = [image for image, hands in zip(pictures, detected, strict=True) if not hands]
-    blurred = [cv2.GaussianBlur(image, (0, 0), 3) // 8 for image in pictures[:12]]
-    unseen = [image for image in [*missed, *blurred] if not TINY.detect(image)]
-    assert unseen  # else this shows nothing
-    for image in unseen:
-        for hand in searching.detect(image):
-            assert hand.view != "as-is"
-            assert hand.landmarks is not None or hand.score >= 0.58  # the least that a view asks
+    wrong_colours = [np.ascontiguousarray(image[..., ::-1]) for image in pictures[:18]]
+    unseen = [image for image in wrong_colours if not TINY.detect(image)]
+
+    def found(presence):
+        swapped = View(light="swapped", presence=presence)
+        searching = SearchingDetector(TINY, views=(swapped,), further=())
+        return [hand for image in unseen for hand in searching.detect(image)]
+
+    hands = found(0.5)
+    assert len(hands) >= 3  # of 13 images
+    assert {hand.view for hand in hands} == {"swapped"}
+    assert all(hand.landmarks is not None or hand.score >= 0.5 for hand in hands)
+    assert len(found(0.8)) < len(hands)
+
+
+def test_searching_leaves_what_is_seen_at_once_as_it_is(pictures, detected):
     seen = next(image for image, hands in zip(pictures, detected, strict=True) if hands)
-    assert [hand.box for hand in searching.detect(seen)] == [hand.box for hand in TINY.detect(seen)]
+    assert [hand.box for hand in SearchingDetector(TINY).detect(seen)] == [
+        hand.box for hand in TINY.detect(seen)
+    ]
 
 
 def test_it_is_a_detector_and_none_whose_landmark_network_can_be_pointed():

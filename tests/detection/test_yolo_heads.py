@@ -20,14 +20,12 @@ NMS = {"suppressed": True}
         ([(1, 5, 8400)], 640, ONE, "v8"),
         ([(1, 5, 8400)], 640, {}, "v8"),
         ([(1, 84, 8400)], 640, {}, "v8"),
-        ([(1, 84, 21)], 32, {}, "v8"),  # more classes than cells
         ([(1, 84, 21)], 32, {"classes": 80}, "v8"),
         ([(1, 68, 8400)], 640, ONE, "v8"),  # key points
         ([(1, 37, 8400), (1, 32, 160, 160)], 640, ONE, "v8"),  # masks
         ([(1, 25200, 6)], 640, ONE, "v5"),
         ([(1, 25200, 6)], 640, {}, "v5"),
         ([(1, 25200, 85)], 640, {}, "v5"),
-        ([(1, 63, 105)], 32, {}, "v5"),  # fewer boxes than numbers to a box
         ([(1, 63, 85)], 32, {"classes": 80}, "v5"),
         ([(1, 102000, 6)], 1280, {}, "v5"),  # four maps
         ([(1, 2535, 6)], 416, {}, "v5"),  # Darknet, tiny
@@ -94,6 +92,27 @@ def test_scores_are_objectness_times_class_and_the_best_class_counts():
     assert found.classes.tolist() == [1, 2]
 
 
+def test_what_follows_the_classes_is_no_score():
+    key_points = [70.0, 80.0, 0.99]
+    box = [50.0, 40.0, 20.0, 10.0]
+    facts = Facts(size=(160, 160), classes=2)
+    anchor_free = np.array([[[*box, 0.3, 0.6, *key_points]]], np.float32).transpose(0, 2, 1)
+    with_objectness = np.array([[[*box, 0.5, 0.3, 0.6, *key_points]]], np.float32)
+    for name, table, score in (("v8", anchor_free, 0.6), ("v5", with_objectness, 0.3)):
+        found = LAYOUTS[name].decode([table], facts)
+        np.testing.assert_allclose(found.scores, [score])
+        np.testing.assert_allclose(found.boxes, [[40, 35, 60, 45]])
+        assert found.classes.tolist() == [1]
+
+
+def test_the_score_of_a_raw_map_is_objectness_times_the_best_class():
+    raw = np.full((1, 7, 1, 1), -20, np.float32)
+    raw[0, 4:, 0, 0] = logit(np.array([0.8, 0.3, 0.5]))
+    found = LAYOUTS["darknet-maps"].decode([raw], Facts(size=(32, 32), anchors=((10, 10),)))
+    np.testing.assert_allclose(found.scores, [0.4], rtol=1e-5)
+    assert found.classes.tolist() == [1]
+
+
 def test_shares_of_the_input_become_pixels_of_it():
     table = np.array([[[0.5, 0.25, 0.2, 0.1, 1, 1]]], np.float32)
     found = LAYOUTS["v5"].decode([table], Facts(size=(200, 100)))
@@ -140,7 +159,7 @@ def candidates(draw):
 
 @given(found=candidates(), overlap=st.floats(0.05, 0.95))
 def test_what_is_left_is_the_best_of_each_crowd(found, overlap):
-    kept = suppress(found, overlap, len(found.scores))
+    kept = suppress(found, overlap)
     assert (np.diff(kept.scores) <= 0).all()
     for number in np.unique(found.classes):
         same = kept.boxes[kept.classes == number]
@@ -157,11 +176,10 @@ def test_what_is_left_is_the_best_of_each_crowd(found, overlap):
 def test_boxes_of_different_classes_do_not_suppress_each_other():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]], np.float32)
     found = Candidates(boxes, np.array([0.5, 0.9, 0.7], np.float32), np.array([0, 1, 1]))
-    assert suppress(found, 0.5, 9).scores.tolist() == pytest.approx([0.9, 0.5])
-    assert suppress(found, 0.5, 1).scores.tolist() == pytest.approx([0.9])
+    assert suppress(found, 0.5).scores.tolist() == pytest.approx([0.9, 0.5])
 
 
 def test_what_is_suppressed_already_is_only_sorted():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10]], np.float32)
     found = Candidates(boxes, np.array([0.5, 0.9], np.float32), np.array([0, 0]), suppressed=True)
-    assert suppress(found, 0.5, 9).scores.tolist() == pytest.approx([0.9, 0.5])
+    assert suppress(found, 0.5).scores.tolist() == pytest.approx([0.9, 0.5])

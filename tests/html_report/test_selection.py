@@ -5,9 +5,7 @@ from __future__ import annotations
 from handprep.html_report.selection import (
     LOWEST_SCORES,
     ON_A_SHEET,
-    ON_ALL_SHEETS,
     Picture,
-    evenly,
     select,
 )
 from tests.html_report.pages import row
@@ -20,23 +18,23 @@ def done(source: str, score: float | None = 0.9) -> object:
 def test_a_few_photos_are_all_shown_on_their_sheets_and_in_the_list() -> None:
     rows = [done("rock/a.jpg"), row("rock/b.jpg", output="rock/b.png"), row("paper/c.jpg", "failed")]
 
-    selection = select(rows, most=100)  # type: ignore[arg-type]
+    sheets, pictures = select(rows, most=100)  # type: ignore[arg-type]
 
-    assert [(sheet.label, sheet.rows, sheet.total) for sheet in selection.sheets] == [("rock", (0, 1), 2)]
-    assert set(selection.pictures) == {
+    assert [(sheet.label, sheet.rows, sheet.total) for sheet in sheets] == [("rock", [0, 1], 2)]
+    assert set(pictures) == {
         Picture(row=0, prepared=True),
         Picture(row=0, prepared=False),
         Picture(row=1, prepared=True),
         Picture(row=1, prepared=False),
         Picture(row=2, prepared=False),
     }
-    assert len(selection.pictures) == 5
+    assert len(pictures) == 5
 
 
 def test_a_sheet_shows_some_from_everywhere() -> None:
     rows = [done(f"rock/{number:04}.jpg") for number in range(1000)]
 
-    (sheet,) = select(rows, most=10_000).sheets  # type: ignore[arg-type]
+    ((sheet,), _) = select(rows, most=10_000)  # type: ignore[arg-type]
 
     assert sheet.total == 1000
     assert len(sheet.rows) == ON_A_SHEET
@@ -44,30 +42,14 @@ def test_a_sheet_shows_some_from_everywhere() -> None:
     assert steps <= {1000 // ON_A_SHEET, 1000 // ON_A_SHEET + 1}
 
 
-def test_many_classes_have_smaller_sheets() -> None:
-    rows = [done(f"class-{number % 300:03}/{number:04}.jpg") for number in range(3000)]
-
-    sheets = select(rows, most=10_000).sheets  # type: ignore[arg-type]
-
-    assert len(sheets) == 300
-    assert {len(sheet.rows) for sheet in sheets} == {ON_ALL_SHEETS // 300}
-
-
 def test_of_photos_with_a_hand_the_list_shows_the_lowest_scores() -> None:
     rows = [done(f"rock/{number:04}.jpg", 1 - number / 2000) for number in range(2000)]
 
-    selection = select(rows, most=10_000)  # type: ignore[arg-type]
+    _, pictures = select(rows, most=10_000)  # type: ignore[arg-type]
 
-    shown = {picture.row for picture in selection.pictures}
+    shown = {picture.row for picture in pictures}
     assert set(range(2000 - LOWEST_SCORES, 2000)) <= shown
     assert len(shown) <= LOWEST_SCORES + ON_A_SHEET
-
-
-def test_where_hands_were_not_looked_for_nothing_has_a_score() -> None:
-    rows = [done(f"rock/{number:04}.jpg", None) for number in range(3)]
-
-    prepared = [picture for picture in select(rows, most=10).pictures if picture.prepared]  # type: ignore[arg-type]
-    assert len(prepared) == 3
 
 
 def test_hands_found_only_by_search_are_shown_too_whatever_their_score() -> None:
@@ -76,24 +58,15 @@ def test_hands_found_only_by_search_are_shown_too_whatever_their_score() -> None
         row("rock/z.jpg", "done", output="z.png", box=(0.0, 0.0, 1.0, 1.0), score=0.99, view="padded")
     )
 
-    pictures = select(rows, most=10_000).pictures  # type: ignore[arg-type]
+    _, pictures = select(rows, most=10_000)  # type: ignore[arg-type]
 
     assert {Picture(row=2000, prepared=True), Picture(row=2000, prepared=False)} <= set(pictures)
-
-
-def test_the_photos_of_prepared_pictures_come_last() -> None:
-    rows = [done("a/hand.jpg"), done("a/other.jpg"), row("b/wall.jpg")]
-
-    pictures = select(rows, most=4).pictures  # type: ignore[arg-type]
-
-    assert [picture.row for picture in pictures] == [0, 1, 2, 0]
-    assert [picture.prepared for picture in pictures] == [True, True, False, False]
 
 
 def test_with_too_little_room_sheets_come_first_and_then_missed_photos_from_everywhere() -> None:
     rows = [done("a/hand.jpg"), *(row(f"b/{number:03}.jpg") for number in range(100))]
 
-    pictures = select(rows, most=11).pictures  # type: ignore[arg-type]
+    _, pictures = select(rows, most=11)  # type: ignore[arg-type]
 
     assert len(pictures) == 11
     assert pictures[0] == Picture(row=0, prepared=True)
@@ -101,12 +74,7 @@ def test_with_too_little_room_sheets_come_first_and_then_missed_photos_from_ever
 
 
 def test_no_room_means_no_pictures() -> None:
-    selection = select([done("a/hand.jpg"), row("b/wall.jpg")], most=0)  # type: ignore[list-item]
+    sheets, pictures = select([done("a/hand.jpg"), row("b/wall.jpg")], most=0)  # type: ignore[list-item]
 
-    assert selection.pictures == ()
-    assert len(selection.sheets) == 1
-
-
-def test_evenly_takes_all_of_a_few() -> None:
-    assert evenly([3, 1], 5) == [3, 1]
-    assert evenly([], 0) == []
+    assert pictures == []
+    assert len(sheets) == 1

@@ -90,7 +90,7 @@ def test_strided_and_read_only_arrays_are_taken() -> None:
     ("shape", "hint"),
     [
         ((3, 40, 50), r"not \(3, 40, 50\)\. Channels first\? Transpose it .* or give a torch tensor"),
-        ((2, 4, 5, 3), r"not \(2, 4, 5, 3\)\. A batch\? Give one picture at a time"),
+        ((2, 4, 5, 3), r"not \(2, 4, 5, 3\)\. A batch\? Give one image at a time"),
         ((4, 5, 2), r"\(H, W, 3\).* not \(4, 5, 2\)"),
         ((4, 5, 5), r"not \(4, 5, 5\)"),
         ((4,), r"not \(4,\)"),
@@ -107,7 +107,7 @@ def test_other_shapes_are_refused_with_a_hint(shape: tuple[int, ...], hint: str)
 @pytest.mark.parametrize(
     ("array", "hint"),
     [
-        (np.zeros((2, 2), bool), r"not bool; a mask becomes a picture with mask\.astype"),
+        (np.zeros((2, 2), bool), r"not bool; a mask becomes an image with mask\.astype"),
         (np.full((2, 2), -1), "of int64 must hold numbers from 0 to 255, not -1 to -1"),
         (np.full((2, 2), 256, np.uint32), "of uint32 must hold numbers from 0 to 255, not 256"),
         (np.zeros((2, 2), complex), "not complex128"),
@@ -205,7 +205,7 @@ def test_numbers_do_not_depend_on_pil() -> None:
         (np.zeros((4, 6, 4), np.uint8), r"not uint8 \(4, 6, 4\); convert"),
         (np.zeros((4, 6), np.uint8), r"not uint8 \(4, 6\); convert"),
         (np.zeros((3, 40, 60), np.uint8), r"Channels first\?"),
-        (np.zeros((2, 4, 6, 3), np.uint8), r"one picture at a time"),
+        (np.zeros((2, 4, 6, 3), np.uint8), r"one image at a time"),
         (np.zeros((0, 6, 3), np.uint8), r"at least one pixel"),
         (PIL.Image.new("RGB", (6, 4)), r"not Image; convert"),
         (None, r"not NoneType; convert"),

@@ -10,7 +10,6 @@ import math
 import struct
 import subprocess
 import sys
-import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -272,17 +271,18 @@ def test_meaningless_orientation_is_none(orientation: int) -> None:
     np.testing.assert_array_equal(images.read(content).image, np.asarray(photo()))
 
 
-def test_damaged_exif_leaves_the_picture_readable_and_says_nothing(capfd: Any) -> None:
+def test_damaged_exif_leaves_the_image_readable() -> None:
     exif = PIL.Image.Exif()
     exif[ORIENTATION] = 6
     exif[0x010E] = "a description that lies outside the entry"
     content = encoded(photo(), "JPEG", exif=exif)
     start = content.index(b"Exif\0\0") + 6
     cut = content[: start + 8] + b"\xff" * 24 + content[start + 32 :]
-    with PIL.Image.open(io.BytesIO(encoded(photo(), "JPEG"))) as whole, warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with (
+        PIL.Image.open(io.BytesIO(encoded(photo(), "JPEG"))) as whole,
+        pytest.warns(UserWarning, match="EXIF"),  # Pillow's
+    ):
         np.testing.assert_array_equal(images.read(cut).image, np.asarray(whole))
-    assert capfd.readouterr() == ("", "")
 
 
 # Reduced decoding
@@ -402,12 +402,6 @@ def test_damaged_jpeg_data_prints_nothing(capfd: Any) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_own_warnings_of_a_program_stay() -> None:
-    with pytest.warns(UserWarning, match="mine"):
-        images.read(photo())
-        warnings.warn("mine", stacklevel=1)
-
-
 def test_threads_read_the_same() -> None:
     contents = [encoded(photo(), kind, **options) for kind, options in ALL] * 8
     expected = [images.read(content).image for content in contents]
@@ -431,7 +425,7 @@ def test_heic_without_its_plugin_says_what_to_install() -> None:
 
 
 def test_video_is_not_taken_for_a_photo() -> None:
-    with pytest.raises(ImageError, match=r"a video\. Give its frames"):
+    with pytest.raises(ImageError, match=r"a video\. Use handprep.video.frames"):
         images.read(b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(100))
 
 

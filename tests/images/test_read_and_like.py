@@ -199,7 +199,7 @@ def test_folder_is_refused(tmp_path: Path) -> None:
 def test_file_without_a_picture_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "hand.jpg"
     path.write_bytes(content)
-    refused(path, "hand.jpg cannot be read: (empty|no known kind of picture|truncated or damaged)")
+    refused(path, "hand.jpg cannot be read: (empty|no known kind of image|truncated or damaged)")
 
 
 def test_link_to_itself_is_refused(tmp_path: Path) -> None:

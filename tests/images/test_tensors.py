@@ -98,9 +98,9 @@ def test_device_is_kept() -> None:
 @pytest.mark.parametrize(
     ("shape", "hint"),
     [
-        ((2, 3, 4, 5), r"not \(2, 3, 4, 5\)\. Of a batch, give one picture at a time"),
+        ((2, 3, 4, 5), r"not \(2, 3, 4, 5\)\. Of a batch, give one image at a time"),
         ((40, 50, 3), r"not \(40, 50, 3\)\. Channels last\? .*permute\(2, 0, 1\)"),
-        ((4, 5), r"not \(4, 5\)\. Give a grey picture as tensor\[None\]"),
+        ((4, 5), r"not \(4, 5\)\. Give a grey image as tensor\[None\]"),
         ((4, 5, 6), r"not \(4, 5, 6\)"),
         ((3, 0, 6), r"not \(3, 0, 6\)"),
         ((), r"not \(\)"),

@@ -428,7 +428,7 @@ class TestRefuses:
         transform = A.Compose(
             [PrepareHands(SMALL)], additional_targets={"infrared": "image"}, is_check_shapes=False
         )
-        with pytest.raises(InputError, match="a picture of 359 x 480"):
+        with pytest.raises(InputError, match="an image of 359 x 480"):
             transform(image=BLANK, infrared=BLANK[1:])
 
     @pytest.mark.parametrize("call", [{"mask": BLANK}, {"image": None}])

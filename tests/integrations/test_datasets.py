@@ -134,7 +134,7 @@ def test_a_broken_photo_is_left_out_with_its_row_and_named(kind, tmp_path, expec
     assert result["label"][:] == [0, 1, 2, 1, 2, 0]
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("handprep.pipeline", "WARNING")
-    assert record.getMessage().startswith("left out picture 3: ")
+    assert record.getMessage().startswith("left out image 3: ")
     assert ("broken.jpg" in record.getMessage()) == (kind == "path")
 
 
@@ -162,7 +162,7 @@ def test_an_error_that_is_not_skipped_comes_out_as_it_is():
 
     with pytest.raises(ImageError) as caught:
         dataset_of([PATHS[0], BROKEN], "bytes").map(strict, batched=True)
-    assert "picture 1" in "".join(caught.value.__notes__)
+    assert "image 1" in "".join(caught.value.__notes__)
 
 
 def test_transparent_pictures_keep_their_alpha():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import shutil
 import subprocess
 import sys
@@ -28,7 +27,7 @@ torch = pytest.importorskip("torch", reason="needs torch, which is optional")
 require_torchvision()
 pytest.importorskip("torchvision", reason="needs torchvision, which is optional", exc_type=ImportError)
 
-from torch.utils.data import DataLoader, Subset  # noqa: E402
+from torch.utils.data import DataLoader  # noqa: E402
 from torchvision.datasets import ImageFolder  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
@@ -103,31 +102,8 @@ class TestItems:
                 assert (hands[0].landmarks > 0).all()
                 assert (hands[0].landmarks < 32).all()  # the crop holds all of the hand
 
-    def test_hands_need_no_preparing_again(self, photos: Path, cache: Path, tmp_path: Path) -> None:
-        pipeline = counted(tmp_path, CROP)
-        PreparedImageFolder(photos, pipeline, cache=cache).prepare()
-        for _, _, hands in PreparedImageFolder(photos, pipeline, cache=cache, with_hands=True):
-            assert len(hands) == 1
-        assert count(tmp_path) == 9
-
     def test_without_a_detector_hands_are_not_known(self, photos: Path, cache: Path) -> None:
         assert PreparedImageFolder(photos, RESIZE, cache=cache, with_hands=True)[0][2] is None
-
-    def test_what_changed_is_prepared_again(self, photos: Path, cache: Path) -> None:
-        prepared = PreparedImageFolder(photos, RESIZE, cache=cache)
-        path, _ = prepared.samples[0]
-        before = prepared[0][0]
-        shutil.copy(prepared.samples[1][0], path)
-
-        assert prepared[0][0] == prepared[1][0] != before
-        assert PreparedImageFolder(photos, RESIZE, cache=cache)[0][0] == prepared[1][0]
-        assert PreparedImageFolder(photos, Pipeline([ResizePad(8)]), cache=cache)[0][0].size == (8, 8)
-
-    def test_samples_may_be_narrowed_down(self, photos: Path, cache: Path) -> None:
-        prepared = PreparedImageFolder(photos, RESIZE, cache=cache)
-        prepared.samples = prepared.samples[::3]
-        assert len(prepared) == 3
-        assert len(prepared.prepare().rows) == 3
 
     def test_it_says_what_it_is(self, photos: Path, cache: Path) -> None:
         shown = repr(PreparedImageFolder(photos, CROP, cache=cache, transform=TENSOR))
@@ -155,10 +131,6 @@ class TestFolders:
         assert as_torchvision.classes == ["paper", "rock", "scissors"]
         assert len(as_torchvision) == 9 + 6
         assert len(list(prepared)) == 9 + 6
-
-    def test_a_hidden_folder_above_hides_nothing(self, photos: Path, cache: Path) -> None:
-        moved = photos.rename(photos.parent / ".photos")
-        assert len(PreparedImageFolder(moved, RESIZE, cache=cache)) == 9
 
     def test_any_folder_on_the_way_may_be_the_class_as_for_the_command(
         self, photos: Path, cache: Path, tmp_path: Path
@@ -258,16 +230,6 @@ class TestWorkers:
         assert torch.equal(torch.cat(first), torch.cat(second))
         assert count(tmp_path) == 9
 
-    def test_a_pickled_data_set_knows_what_is_prepared(
-        self, photos: Path, cache: Path, tmp_path: Path
-    ) -> None:
-        dataset = Prepared(photos, counted(tmp_path), cache=cache)
-        dataset.prepare()
-        sent = pickle.loads(pickle.dumps(dataset))
-        assert [item[0] for item in sent] == [item[0] for item in dataset]
-        assert sent.prepare().resumed == 9
-        assert count(tmp_path) == 9
-
 
 class TestBadPhotos:
     @pytest.fixture
@@ -310,12 +272,6 @@ class TestBadPhotos:
         assert record.message.startswith(f"{spoilt} is left out: ")
         assert "truncated" in record.message
 
-    def test_a_photo_that_was_repaired_counts_again(self, spoilt: Path, photos: Path, cache: Path) -> None:
-        dataset = PreparedImageFolder(photos, RESIZE, cache=cache, on_error="skip")
-        assert dataset[1] is None
-        shutil.copy(dataset.samples[0][0], spoilt)
-        assert dataset[1][0] == dataset[0][0]
-
     def test_photos_without_a_hand_are_left_out_alike(
         self, photos: Path, cache: Path, tmp_path: Path
     ) -> None:
@@ -334,17 +290,6 @@ class TestBadPhotos:
         strict = PreparedImageFolder(photos, pipeline, cache=cache)
         with pytest.raises(SampleSkipped, match=r"no hand found in .*wall\.png"):
             strict[strict.samples.index((str(wall), 1))]
-
-    def test_preparing_ahead_lists_what_to_leave_out(self, spoilt: Path, photos: Path, cache: Path) -> None:
-        dataset = PreparedImageFolder(photos, RESIZE, cache=cache, on_error="skip", transform=TENSOR)
-        result = dataset.prepare()
-
-        assert result.counts["done"] == 8
-        assert [row.source for row in result.failed] == [str(spoilt)]
-        kept = [index for index, row in enumerate(result.rows) if row.output]
-        assert stacked(DataLoader(Subset(dataset, kept), batch_size=8)).shape == (8, 3, 16, 16)
-        with pytest.raises(ImageError, match=spoilt.name):
-            PreparedImageFolder(photos, RESIZE, cache=cache).prepare()
 
     @pytest.mark.parametrize("on_error", ["raise", "skip"])
     def test_what_is_no_photos_fault_is_always_raised(self, on_error: Any, photos: Path, cache: Path) -> None:
@@ -375,11 +320,6 @@ class TestCollate:
     def test_a_batch_of_which_nothing_is_left_is_none(self) -> None:
         assert collate([None, None]) is None
 
-    def test_items_without_hands(self) -> None:
-        pictures, targets = collate([(torch.ones(2), 3), None, (torch.zeros(2), 4)])  # type: ignore[misc]
-        assert pictures.tolist() == [[1, 1], [0, 0]]
-        assert targets.tolist() == [3, 4]
-
 
 def test_without_torchvision_it_says_what_to_install() -> None:
     without = "import sys; sys.modules.update(torch=None, torchvision=None)"
@@ -388,10 +328,3 @@ def test_without_torchvision_it_says_what_to_install() -> None:
     assert done.returncode == 1
     assert "MissingExtraError" in done.stderr
     assert 'pip install "handprep[torch]"' in done.stderr
-
-
-def test_a_plain_image_folder_reads_what_a_folder_run_wrote(photos: Path, tmp_path: Path) -> None:
-    handprep.prepare(photos, tmp_path / "prepared", Pipeline([ResizePad(32)]))
-    dataset, written = ImageFolder(tmp_path / "prepared"), ImageFolder(photos)
-    assert dataset.classes == written.classes
-    assert len(dataset) == len(written)

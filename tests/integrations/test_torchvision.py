@@ -10,7 +10,8 @@ import PIL.Image
 import pytest
 
 from handprep import Greyscale, HandCropper, Pipeline, ResizePad, images
-from handprep.errors import HandprepError, InputError
+from handprep.errors import HandprepError, InputError, SampleSkipped
+from tests import moving
 from tests.images.any_torchvision import require_torchvision
 from tests.rendered import photos
 
@@ -92,7 +93,7 @@ class TestKinds:
         batch[1, 0, 0, 0] = 7
         with pytest.raises(InputError) as caught:
             wrap(GREY)(batch)
-        assert caught.value.__notes__ == ["This was picture 1 of the batch, counted from 0."]
+        assert caught.value.__notes__ == ["This was image 1 of the batch, counted from 0."]
 
 
 def test_everything_of_one_sample_moves_together(tensor: Any) -> None:
@@ -182,11 +183,11 @@ def test_whole_numbers_are_rounded_and_stay_whole(tensor: Any) -> None:
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
-        (lambda photo: (tv_tensors.Mask(torch.zeros(3, 3)),), "need the picture"),
-        (lambda photo: (photo, photo.resize((9, 8))), r"another picture \(Image\) of 8 x 9 pixels"),
+        (lambda photo: (tv_tensors.Mask(torch.zeros(3, 3)),), "need the image"),
+        (lambda photo: (photo, photo.resize((9, 8))), r"another image \(Image\) of 8 x 9 pixels"),
         (lambda photo: (photo, tv_tensors.Mask(torch.zeros(9, 9))), r"\(Mask\) of 9 x 9 pixels"),
-        (lambda photo: (photo, tv_tensors.Image(torch.zeros(3, 9, 9))), r"picture \(Image\) of 9 x 9"),
-        (lambda photo: (photo, tv_tensors.Video(torch.zeros(2, 3, 8, 8))), "frames one by one"),
+        (lambda photo: (photo, tv_tensors.Image(torch.zeros(3, 9, 9))), r"image \(Image\) of 9 x 9"),
+        (lambda photo: (photo, tv_tensors.Video(torch.zeros(2, 3, 8, 8))), "video='one'"),
     ],
 )
 def test_samples_that_cannot_be_meant_are_refused(sample: Any, message: str, photo: Any) -> None:
@@ -314,3 +315,52 @@ def test_the_repr_shows_the_pipeline_and_a_pickle_keeps_it(photo: Any) -> None:
 def test_errors_of_the_pipeline_come_through(photo: Any) -> None:
     with pytest.raises(HandprepError, match="no hand found"):
         V2Transform(HandCropper(on_missing="raise", search=False))(torch.zeros(3, 90, 90))
+
+
+def video_of_moving_hand(count: int = 4) -> tuple[Any, list[np.ndarray]]:
+    frames = list(moving.one(count, 4, speed=6))
+    pixels = torch.from_numpy(np.stack([frame.image for frame in frames])).permute(0, 3, 1, 2)
+    return tv_tensors.Video(pixels), [frame.landmarks[0] for frame in frames]
+
+
+def test_each_frame_of_a_video_has_a_crop_of_its_own_by_following_the_hand() -> None:
+    video, _ = video_of_moving_hand()
+    done = V2Transform(COLOUR)(video)
+    assert (type(done), done.shape, done.dtype) == (tv_tensors.Video, (4, 3, 64, 64), torch.uint8)
+    for frame, sample in zip(done, COLOUR.stream(video), strict=True):
+        np.testing.assert_array_equal(frame.permute(1, 2, 0).numpy(), sample.image)
+
+
+def test_all_frames_of_a_video_can_have_one_crop_and_annotations_move_with_it() -> None:
+    video, landmarks = video_of_moving_hand()
+    points = tv_tensors.KeyPoints(torch.from_numpy(landmarks[0]), canvas_size=video.shape[-2:])
+    done, moved = V2Transform(COLOUR, video="one")(video, points)
+    first = COLOUR.run(video[0])
+    np.testing.assert_array_equal(done[0].permute(1, 2, 0).numpy(), first.image)
+    np.testing.assert_allclose(moved.numpy(), first.from_photo(landmarks[0]), atol=1e-4)
+    assert not np.array_equal(done[0], V2Transform(COLOUR)(video)[1])
+    crop = first.steps[0]
+    assert crop.name == "HandCropper"
+    empty = tv_tensors.Video(torch.cat([torch.zeros_like(video[:1]), video]))  # the second frame decides
+    np.testing.assert_array_equal(V2Transform(COLOUR, video="one")(empty)[1:], done)
+
+
+def test_a_video_that_is_only_resized_is_not_looked_at() -> None:
+    video, _ = video_of_moving_hand(1)
+    for mode in ("each", "one"):
+        done = V2Transform(ResizePad(32), video=mode)(video)
+        expected = [ResizePad(32)(frame) for frame in video]
+        np.testing.assert_array_equal(done, torch.stack(expected))
+
+
+def test_a_video_keeps_all_its_frames_or_is_skipped() -> None:
+    video, _ = video_of_moving_hand(2)
+    video[1] = 0
+    assert V2Transform(COLOUR)(video).shape[0] == 2
+    with pytest.raises(SampleSkipped):
+        V2Transform(Pipeline([HandCropper(on_missing="skip"), ResizePad(64)]))(video)
+
+
+def test_how_a_video_moves_is_one_of_two_ways() -> None:
+    with pytest.raises(InputError, match="video"):
+        V2Transform(COLOUR, video="some")  # type: ignore[arg-type]

@@ -356,33 +356,8 @@ class TestWithoutHand:
             cache.get(photo)
         assert count(tmp_path) == 2
 
-    def test_a_picture_that_is_kept_has_no_hands(self, root: Path, folder: Path) -> None:
-        photo = picture(root / "rock/wall.png")
-        assert PreparedCache(CROP, root, folder).get(photo).hands == ()
-        assert PreparedCache(RESIZE, root, folder).get(photo).hands is None
-
 
 class TestErrors:
-    @pytest.mark.parametrize(
-        ("content", "reason"), [(b"", "empty, 0 bytes"), (b"text", "no known kind"), (None, "truncated")]
-    )
-    def test_a_broken_photo_is_named(
-        self, content: bytes | None, reason: str, root: Path, folder: Path
-    ) -> None:
-        photo = root / "rock/fünf.jpg"
-        photo.parent.mkdir(parents=True)
-        photo.write_bytes(HANDS[0].path.read_bytes()[:2000] if content is None else content)
-        with pytest.raises(ImageError, match=f"photos/rock/fünf.jpg cannot be read: {reason}"):
-            PreparedCache(RESIZE, root, folder).get(str(photo))
-        assert not pngs(folder)
-
-    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-    def test_a_pipe_is_refused_and_not_waited_for(self, root: Path, folder: Path) -> None:
-        root.mkdir()
-        os.mkfifo(root / "a.jpg")
-        with pytest.raises(ImageError, match="neither a file nor a folder"):
-            PreparedCache(RESIZE, root, folder).get(str(root / "a.jpg"))
-
     def test_a_part_of_the_users_own_that_fails_is_told_with_the_photo(
         self, photos: list[str], root: Path, folder: Path
     ) -> None:
@@ -475,7 +450,7 @@ class TestAhead:
             assert (result.counts["done"], result.resumed) == (len(photos), resumed)
             told = {row.source: (row.status, row.message) for row in result.rows if not row.output}
             assert set(told) == {str(broken), wall}
-            assert "no known kind of picture" in told[str(broken)][1]
+            assert "no known kind of image" in told[str(broken)][1]
             assert told[wall][0] == "skipped"
             assert "no hand found" in told[wall][1]
 
@@ -495,15 +470,6 @@ class TestAhead:
     ) -> None:
         with pytest.raises(ModelError, match="no such model here"):
             PreparedCache(Pipeline([Needy()]), root, folder).prepare(photos, on_error=on_error)
-
-    def test_a_progress_bar_is_drawn_only_if_asked_for(
-        self, photos: list[str], root: Path, folder: Path, capfd: pytest.CaptureFixture[str]
-    ) -> None:
-        cache = PreparedCache(RESIZE, root, folder)
-        cache.prepare(photos[:4])
-        assert capfd.readouterr() == ("", "")
-        cache.prepare(photos, progress=True)
-        assert "9/9" in capfd.readouterr().err
 
 
 def get_all(pipeline: Pipeline, root: str, folder: str, photos: list[str], together: Any) -> None:

@@ -41,14 +41,6 @@ def test_times_that_shift_leave_everything_finished(hours: int, src: Path, tmp_p
     assert {name: inode for name, (inode, _) in identities(tmp_path / "prepared").items()} == before
 
 
-def test_photos_of_any_time_are_prepared_once(src: Path, tmp_path: Path) -> None:
-    for path, nanoseconds in zip(sorted(src.iterdir()), ODD_TIMES, strict=True):
-        os.utime(path, ns=(nanoseconds, nanoseconds))
-
-    assert prepare(src, tmp_path / "prepared", RESIZE).counts["done"] == len(ODD_TIMES)
-    assert prepare(src, tmp_path / "prepared", RESIZE).resumed == len(ODD_TIMES)
-
-
 def test_a_photo_that_changes_while_the_clock_is_set_back_is_prepared_again(
     src: Path, tmp_path: Path
 ) -> None:

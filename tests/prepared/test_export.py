@@ -103,6 +103,19 @@ class TestTables:
         pandas.testing.assert_frame_equal(by_csv, by_parquet, check_dtype=False)
         assert by_csv.filter(like="_x").notna().all(axis=None)
 
+    def test_features_are_further_columns(self, prepared: Path, tmp_path: Path) -> None:
+        export(prepared, tmp_path / "hands.csv", features=["normalised", "joint_angles"])
+
+        row = rows_of(tmp_path / "hands.csv")[3]
+        hand = handprep.read(prepared / row["output"]).hand
+        angles = [float(v) for k, v in row.items() if k.startswith("joint_angles_")]
+        np.testing.assert_allclose(angles, handprep.features.joint_angles(hand), atol=1e-6)
+        assert float(row["normalised_wrist_x"]) == 0
+        with pytest.raises(InputError, match="columns of a table"):
+            export(prepared, tmp_path / "coco.json", features="joint_angles")
+        with pytest.raises(InputError, match="palm_frame"):
+            export(prepared, tmp_path / "hands.csv", features="fingerprints")
+
     def test_hands_without_landmarks_have_empty_cells(self, tmp_path: Path) -> None:
         hand = handprep.Hand(box=(1, 2, 3, 4), score=0.5)
         sample = handprep.Sample(image=np.zeros((8, 8, 3), np.uint8), hands=(hand,), source="a.jpg")
@@ -111,10 +124,11 @@ class TestTables:
         (tmp_path / "prepared" / "a.png").write_bytes(content)
 
         for to in ("a.csv", "coco.json", "yolo/"):
-            export(tmp_path / "prepared", f"{tmp_path}/{to}")
+            export(tmp_path / "prepared", f"{tmp_path}/{to}", features="palm_frame" if to == "a.csv" else ())
 
         (row,) = rows_of(tmp_path / "a.csv")
         assert (row["x1"], row["wrist_x"], row["world_wrist_x"]) == ("3.0", "", "")
+        assert row["palm_frame_wrist_x"] == ""
 
 
 class TestCoco:
@@ -283,6 +297,9 @@ def test_the_command(prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == f"images: {len(HANDS) + 1}\nwritten: {tmp_path}/coco.json\n"
     assert len(json.loads((tmp_path / "coco.json").read_text())["annotations"]) == len(HANDS)
     assert main(["export", str(prepared), "--to", f"{tmp_path}/coco.txt"]) == 2
+    table = f"{tmp_path}/hands.csv"
+    assert main(["export", str(prepared), "--to", table, "--features", "palm_frame", "joint_angles"]) == 0
+    assert len(rows_of(Path(table))[0]) == len(rows_of(Path(table))[1]) == 15 + 3 * 63 + 63 + 28
 
 
 class TestDrawings:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 import multiprocessing
 import os
 import pickle
 import random
-import time
 from pathlib import Path
 
 import pytest
 
 from handprep.prepared.index import SLACK, TICK, Index, Known, stamp_of
 from handprep.prepared.record import digest_of
-from tests.permissions import as_nobody, folder_for_all
 from tests.prepared.counting import settled
 
 NAME = "fünf Finger \U0001f590.jpg"
@@ -65,11 +62,6 @@ def test_a_photo_is_known_from_then_on_in_this_process_and_in_others(root: Path,
     assert digest_known(pickle.loads(pickle.dumps(index)), photo) == digest
 
 
-def test_nothing_is_written_before_there_is_something_to_keep(root: Path, cache: Path) -> None:
-    Index(file_of(cache), str(root))
-    assert not cache.exists()
-
-
 @pytest.mark.parametrize("name", [f"rock/{NAME}", "rock/a\nb.jpg", os.fsdecode(b"rock/\xff.jpg")])
 def test_odd_names_are_known(name: str, root: Path, cache: Path) -> None:
     photo = photo_in(root, name)
@@ -114,22 +106,6 @@ def test_a_photo_that_was_changed_just_now_is_read_again(root: Path, cache: Path
         assert digest_known(index, photo) == digest
 
 
-def test_a_folder_may_be_given_in_several_ways(
-    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    digest = added(Index(file_of(cache), str(root)), photo_in(root))
-    monkeypatch.chdir(root.parent)
-    for given in (root.name, f"{root.name}/", f"./{root.name}"):
-        assert digest_known(Index(file_of(cache), given), f"{given.rstrip('/')}/rock/a.jpg") == digest
-
-
-def test_photos_elsewhere_are_known_within_the_program(root: Path, cache: Path) -> None:
-    photo = photo_in(root / "elsewhere")
-    index = Index(file_of(cache), str(root / "here"))
-    assert digest_known(index, photo) is None
-    assert added(index, photo) == digest_known(index, photo)
-
-
 def test_what_others_append_is_read_on_request(root: Path, cache: Path) -> None:
     first, second = Index(file_of(cache), str(root)), Index(file_of(cache), str(root))
     photos = [photo_in(root, f"rock/{number}.jpg") for number in range(3)]
@@ -161,17 +137,6 @@ def test_damaged_lines_do_not_count_and_spoil_no_others(root: Path, cache: Path)
         for photo in photos:
             digest = digest_known(read, photo)
             assert digest is None or len(digest) == 32
-
-
-@pytest.mark.parametrize(
-    "line", [b"[]", b"7", b"{}", b"[" * 100_000, b'{"photo": 7}', b"\xff", b"nul", b'"\\ud800"']
-)
-def test_lines_of_another_kind_do_not_count(line: bytes, root: Path, cache: Path) -> None:
-    photo = photo_in(root)
-    digest = added(Index(file_of(cache), str(root)), photo)
-    with file_of(cache).open("ab") as file:
-        file.write(line + b"\n")
-    assert digest_known(Index(file_of(cache), str(root)), photo) == digest
 
 
 @pytest.mark.parametrize("digest", ["../../../etc/passwd", "", "g" * 32, "a" * 31, None, 7])
@@ -253,40 +218,3 @@ def test_processes_that_append_at_once_spoil_nothing(root: Path, cache: Path) ->
 
     index = Index(file_of(cache), str(root))
     assert all(digest_known(index, photo) for photo in photos)
-
-
-def test_where_nothing_can_be_written_it_is_said_once_and_works_all_the_same(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with folder_for_all() as folder:
-        photos = [photo_in(folder, f"rock/{number}.jpg") for number in range(2)]
-        for photo in photos:
-            Path(photo).chmod(0o644)
-        (folder / "rock").chmod(0o755)
-        folder.chmod(0o555)
-        with as_nobody(), caplog.at_level(logging.WARNING):
-            index = Index(file_of(folder / "cache"), str(folder))
-            digests = [added(index, photo) for photo in photos]
-            assert [digest_known(index, photo) for photo in photos] == digests
-    assert [record.message for record in caplog.records] == [
-        f"what is known of the photos of {folder} is not kept: {folder / 'cache/photos'} cannot be written: "
-        "no permission. Allow this user to write there, or choose another folder"
-    ]
-
-
-def test_a_hundred_thousand_photos_are_loaded_and_pickled_quickly(root: Path, cache: Path) -> None:
-    names = [f"a class/photo-{number:06}.jpg" for number in range(100_000)]
-    (cache / "photos").mkdir(parents=True)
-    added(Index(file_of(cache), str(root)), photo_in(root))
-    entry = {"size": 51_234, "modified": 1_700_000_000_000_000_000, "inode": 7, "digest": "0f" * 16}
-    with file_of(cache).open("a") as file:
-        file.writelines(json.dumps({"photo": name} | entry) + "\n" for name in names)
-
-    start = time.perf_counter()
-    index = Index(file_of(cache), str(root))
-    loaded = time.perf_counter()
-    pickle.loads(pickle.dumps(index))
-    pickled = time.perf_counter()
-
-    assert loaded - start < 10  # 0.5 s where nothing else runs
-    assert pickled - loaded < 3  # 0.15 s

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handprep.errors import InputError
-from handprep.prepared.listing import INDEX, check_class_level, listing, origin_and_label
+from handprep.prepared.listing import check_class_level, listing, origin_and_label
 from tests.permissions import as_nobody, folder_for_all
 
 
@@ -44,12 +44,6 @@ def test_the_origin_is_the_real_name_of_a_folder_given_as_a_dot(
     assert listing(Path()).whole == "hands"
 
 
-def test_photos_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
-    make(tmp_path, "b/2.jpg", "b/1.jpg", "a/3.jpg", "b.jpg")
-
-    assert sources(tmp_path) == ["a/3.jpg", "b.jpg", "b/1.jpg", "b/2.jpg"]
-
-
 def test_endings_count_in_any_case_and_other_files_are_counted(tmp_path: Path) -> None:
     make(tmp_path, "a.JPG", "b.Jpeg", "c.png", "d.HEIC", "notes.txt", "jpg", "e.jpg.txt")
 
@@ -66,12 +60,6 @@ def test_hidden_files_and_folders_do_not_count_at_all(tmp_path: Path) -> None:
 
     assert list(found.sources) == ["a.jpg"]
     assert found.ignored == 0
-
-
-def test_a_folder_named_like_a_photo_is_a_folder(tmp_path: Path) -> None:
-    make(tmp_path, "x.jpg/a.jpg")
-
-    assert sources(tmp_path) == ["x.jpg/a.jpg"]
 
 
 def test_links_to_folders_and_files_are_followed(tmp_path: Path) -> None:
@@ -143,24 +131,10 @@ def test_any_folder_on_the_way_may_be_the_class(level: int, expected: tuple[str,
     assert origin_and_label("seq/hello/clip01/frame.jpg", "photos", level) == expected
 
 
-@pytest.mark.parametrize("level", [4, -4, 9])
-def test_a_photo_without_such_a_folder_has_no_class(level: int) -> None:
-    assert origin_and_label("seq/hello/clip01/frame.jpg", "photos", level) == ("seq/hello/clip01", "")
-
-
 @pytest.mark.parametrize("level", [0, True, 1.0, "1", None])
 def test_what_is_no_level_is_refused(level: object) -> None:
     with pytest.raises(InputError, match="class_level must be 1 for the folders at the top"):
         check_class_level(level)
-
-
-def test_a_folder_of_prepared_images_within_the_photos_is_left_out_and_named(tmp_path: Path) -> None:
-    make(tmp_path, "rock/a.jpg", "out/rock/a.png", f"out/{INDEX}")
-
-    found = listing(tmp_path)
-
-    assert (found.sources, found.nested) == (("rock/a.jpg",), ("out",))
-    assert sources(tmp_path / "out") == ["rock/a.png"]  # asked for, it is a folder of photos like any other
 
 
 def test_a_folder_that_can_be_listed_but_not_entered_is_told() -> None:

@@ -39,6 +39,11 @@ def test_a_row_has_all_columns() -> None:
         milliseconds=12.34,
         origin="cgi",
         label="rock",
+        mask_confidence=0.91234,
+        clip="cgi/rock/a.mp4",
+        frame=12,
+        time=0.48,
+        track=2,
     )
 
     (found,) = read(to_csv([row]))
@@ -63,21 +68,12 @@ def test_a_row_has_all_columns() -> None:
         "message": "",
         "origin": "cgi",
         "class": "rock",
+        "mask_confidence": "0.912",
+        "clip": "cgi/rock/a.mp4",
+        "frame": "12",
+        "time": "0.480",
+        "track": "2",
     }
-
-
-def test_a_row_without_a_hand_has_empty_cells() -> None:
-    (found,) = read(to_csv([Row(source="a.jpg", status="failed", message="it is empty")]))
-
-    empty = ("output", "x0", "y0", "x1", "y1", "score", "view", "handedness", "hand", "photo_width")
-    assert [found[name] for name in empty] == [""] * 10
-    assert found["message"] == "it is empty"
-
-
-def test_rows_are_in_the_order_of_their_sources() -> None:
-    rows = [Row(source=name, status="skipped") for name in ("b", "a", "a/b")]
-
-    assert [row["source"] for row in read(to_csv(rows))] == ["a", "a/b", "b"]
 
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)

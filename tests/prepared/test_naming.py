@@ -8,14 +8,6 @@ from hypothesis import strategies as st
 from handprep.prepared.naming import output_names, same_name
 
 
-def test_an_output_has_its_photos_name_with_the_new_ending() -> None:
-    assert output_names(["a/x.jpg", "b/x.JPEG", "y.v2.tif"], ".png") == {
-        "a/x.jpg": "a/x.png",
-        "b/x.JPEG": "b/x.png",
-        "y.v2.tif": "y.v2.png",
-    }
-
-
 def test_photos_that_would_share_a_name_keep_their_endings() -> None:
     assert output_names(["a.jpg", "a.png", "b.jpg"], ".png") == {
         "a.jpg": "a.jpg.png",
@@ -38,12 +30,6 @@ def test_names_that_differ_in_case_alone_get_numbers() -> None:
         "a.Jpg": "a.Jpg-2.png",
         "a.jpg": "a.jpg-3.png",
     }
-
-
-def test_composed_and_decomposed_umlauts_count_as_one_name() -> None:
-    names = output_names(["f\u00e4ust.jpg", "fa\u0308ust.png"], ".png").values()
-
-    assert sorted(names) == ["fa\u0308ust.png.png", "f\u00e4ust.jpg.png"]
 
 
 def test_a_photo_does_not_get_the_name_of_a_folder() -> None:

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 from filelock import FileLock
 
-from handprep import RunResult, geometry, prepare
+from handprep import geometry, prepare
 from handprep.errors import InputError, ModelError, OutputError
 from handprep.pipeline import Pipeline
 from handprep.transforms.crop import HandCropper
@@ -80,36 +80,6 @@ class TestWhatIsWritten:
         assert small.box is not None
         # another size and JPEG of the same photo: landmarks agree to about 2 % of the hand (120 px here)
         np.testing.assert_allclose(np.array(big.box) / 8, small.box, atol=3)
-
-    def test_the_detection_table_is_on_file(self, src: Path, dst: Path) -> None:
-        picture(src / "near/rock/wall.png")
-
-        result = prepare(src, dst, CROP)
-
-        assert (dst / "detection.csv").read_bytes() == result.detection.csv()
-        assert (dst / "detection.md").read_text() == result.detection.markdown()
-        assert result.detection.origins == ("far", "near")
-        assert sum(map(sum, result.detection.photos)) == len(HANDS) + 1
-        assert sum(map(sum, result.detection.found)) == len(HANDS)
-
-    @pytest.mark.parametrize(("format", "ending"), [("jpg", ".jpg"), ("webp", ".webp"), ("JPEG", ".jpg")])
-    def test_other_formats(self, src: Path, dst: Path, format: str, ending: str) -> None:
-        prepare(src, dst, RESIZE, format=format)
-
-        assert len(outputs(dst)) == len(HANDS)
-        assert {Path(name).suffix for name in outputs(dst)} == {ending}
-
-    def test_photos_of_one_stem_do_not_overwrite_each_other(self, tmp_path: Path, dst: Path) -> None:
-        picture(tmp_path / "photos/a.jpg", (250, 0, 0))
-        picture(tmp_path / "photos/a.png", (0, 250, 0))
-
-        prepare(tmp_path / "photos", dst, Pipeline([]))
-
-        colours = {}
-        for name in outputs(dst):
-            with PIL.Image.open(dst / name) as written:
-                colours[name] = int(np.asarray(written)[0, 0].argmax())
-        assert colours == {"a.jpg.png": 0, "a.png.png": 1}
 
     def test_a_photo_without_a_hand(self, tmp_path: Path, dst: Path) -> None:
         picture(tmp_path / "photos/wall.png")
@@ -275,15 +245,3 @@ class TestRefusals:
         assert not told
         assert not outputs(dst)
         assert manifest(dst) == []
-
-
-def test_a_result_counts_its_rows(src: Path, dst: Path) -> None:
-    (src / "empty.jpg").touch()
-    (src / "notes.txt").touch()
-
-    result = prepare(src, dst, RESIZE)
-
-    assert isinstance(result, RunResult)
-    assert result.counts == {"done": len(HANDS), "no-hand": 0, "skipped": 0, "failed": 1}
-    assert result.ignored == 1
-    assert result.unread == ()

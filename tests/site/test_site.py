@@ -19,6 +19,11 @@ from tests.html_report.browsers import asked_for, chromium, complaints
 ROOT = Path(__file__).parents[2]
 WIDTHS = "return [document.documentElement.scrollWidth, innerWidth]"
 BROKEN_IMAGES = "return [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)"
+FIRST_SHOWN = """
+    const shown = document.querySelectorAll("article img, article pre, article .doc-signature, article svg");
+    return Math.min(...[...shown].map((part) => part.getBoundingClientRect()).filter((box) => box.height)
+        .map((box) => box.top + scrollY));
+"""
 FIND = """
     const field = document.querySelector("input.md-search__input");
     field.focus(), field.value = arguments[0];
@@ -75,6 +80,17 @@ def test_every_page_fits_and_needs_nothing_from_elsewhere(
         assert driver.execute_script(BROKEN_IMAGES) == [], page
         assert [url for url in asked_for(driver) if not url.startswith(address)] == [], page
         assert complaints(driver) == [], page
+
+
+def test_the_first_screen_of_every_page_has_an_image_or_code(site: Path, address: str, driver: Any) -> None:
+    metrics = {"width": 1280, "height": 844, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    late = {}
+    for page in sorted(path.relative_to(site).as_posix() for path in site.rglob("index.html")):
+        driver.get(address + page)
+        if (top := driver.execute_script(FIRST_SHOWN)) is None or top > 700:
+            late[page] = top
+    assert late == {}
 
 
 def test_search_finds_a_class_without_a_network(address: str, driver: Any) -> None:

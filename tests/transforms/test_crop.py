@@ -270,6 +270,8 @@ def test_detectors_by_name_search_and_confidence():
     assert HandCropper(search=False, confidence=0.4).finder() == LiteRTDetector(confidence=0.4)
     searching = SearchingDetector(LiteRTDetector(confidence=0.7))
     assert HandCropper(detector=searching).finder() is searching
+    assert HandCropper(detector=searching, refine=True).finder() == replace(searching, refine=True)
+    assert HandCropper(refine=True).finder().refine
 
 
 @pytest.mark.parametrize(
@@ -283,6 +285,8 @@ def test_detectors_by_name_search_and_confidence():
         {"max_hands": 0},
         {"max_hands": 2.0},
         {"search": "no"},
+        {"refine": "yes"},
+        {"refine": True, "search": False},
         {"upright": 1},
         {"mirror": "up"},
         {"on_missing": "ignore"},

@@ -5,22 +5,26 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import handprep
-from handprep import models
+from handprep.cli.export import add_export
+from handprep.cli.models import add_models
 from handprep.cli.options import add_options, pipeline_of
+from handprep.cli.parser import Parser
 from handprep.cli.show import add_show
-from handprep.errors import HandprepError, InputError
+from handprep.errors import HandprepError, InputError, OutputError
 from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS, encode, format_of
 from handprep.names import printable
 from handprep.pipeline import Pipeline
-from handprep.prepared.export import export
 from handprep.prepared.record import sealed
 from handprep.prepared.run import MANIFEST, REPORT, RunResult, prepare
+from handprep.samples import PHOTOS
 
 STREAM = Path("-")  # standard input, or standard output
 FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C
@@ -33,17 +37,19 @@ examples:
   handprep run photos prepared
       crop to the hand, resize to 300 x 300 with padding
   handprep run photos prepared --size 64 --grey --upright --mirror right
-      small grey pictures of upright right hands
+      small grey images of upright right hands
   handprep run photos prepared --remove-background --background white
   handprep show photos/rock/rock-000.jpg --upright -o steps.png
       see what each step does to a photo, before a whole folder is prepared
   handprep export prepared --to landmarks.csv
       write the landmarks of all prepared images, in pixels of the photos, too
+  handprep samples photos
+      copy three rendered hands into a new folder, to try all of this
   handprep models fetch
-      fetch all model files, for a machine that will have no network
+      download the two networks that find hands, for a machine without a network
 
-The same command again carries on where the last one ended, and prepares again what has changed.
-Exit codes: 0 all is fine, 1 some photos failed or nothing could be done, 2 wrong usage, 130 interrupted.
+Run a command again to resume it. Photos that changed are prepared again.
+Exit codes: 0 success, 1 some photos failed or nothing could be done, 2 wrong usage, 130 interrupted.
 """
 
 
@@ -53,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments
-        What follows the program's name; None for those that it was started with.
+        The arguments after the program's name; None reads ``sys.argv``.
 
     Returns
     -------
@@ -78,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="handprep",
         allow_abbrev=False,
         description="Turn photos of hands into clean, uniform training images.",
@@ -86,11 +92,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"handprep {handprep.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands: argparse._SubParsersAction[Any] = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     add_show(commands)
-    _add_export(commands)
-    _add_models(commands)
+    add_export(commands)
+    add_models(commands)
+    samples = commands.add_parser(
+        "samples", help="copy three rendered hands into a new folder, to try handprep"
+    )
+    samples.set_defaults(command=_samples)
+    samples.add_argument("folder", type=Path, nargs="?", default="photos", metavar="FOLDER", help="(photos)")
     return parser
 
 
@@ -99,8 +110,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "run",
         allow_abbrev=False,
         help="prepare a folder of photos",
-        description="Prepare every photo of a folder and its sub-folders. What is finished stays finished: "
-        "the same command again carries on where the last one ended.",
+        description="Prepare every photo in a folder and its subfolders. Run the command again to resume.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -117,58 +127,41 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument("--format", choices=tuple(FORMATS), help="of the outputs (png, or as DST ends)")
     run.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
     run.add_argument(
-        "--report", action="store_true", help=f"write DST/{REPORT}, too: all at a glance, for any browser"
+        "--report", action="store_true", help=f"also write DST/{REPORT}, an overview for any browser"
     )
     run.add_argument(
         "--no-record",
         dest="record",
         action="store_false",
-        help="write images without a record of hands and photo; the next call then prepares all again",
+        help="write images without a record of hands and photo; the next run then prepares all of them again",
     )
     run.add_argument(
         "--class-level",
         type=int,
         default=-1,
         metavar="N",
-        help="which of a photo's folders is its class: -1 the one it lies in, -2 the one above, 1 the one at "
-        "the top (-1)",
+        help="which of a photo's folders is its class: -1 the one that holds it, -2 the one above, 1 the one "
+        "at the top (-1)",
     )
     run.add_argument(
-        "--each-hand", action="store_true", help="an image for each hand of a photo: a-1.png, a-2.png, ..."
+        "--each-hand", action="store_true", help="write one image per hand: a-1.png, a-2.png, ..."
     )
-    run.add_argument("--quiet", action="store_true", help="no progress bar and no table; failures are listed")
+    run.add_argument(
+        "--quiet", action="store_true", help="no progress bar and no table; failures are still listed"
+    )
+    run.add_argument("--every", type=int, default=1, metavar="N", help="of clips, every Nth frame (1)")
+    run.add_argument("--fps", type=float, metavar="F", help="of clips, so many frames a second (all)")
+    run.add_argument(
+        "--different",
+        type=float,
+        default=0.0,
+        metavar="D",
+        help="leave out frames whose image differs by less than D, 0 to 1, from the last one kept (0)",
+    )
+    run.add_argument(
+        "--frames", action="store_true", help="take all frames of animations and pages of TIFFs, as of clips"
+    )
     add_options(run)
-
-
-def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    export = commands.add_parser(
-        "export",
-        allow_abbrev=False,
-        help="write landmarks, boxes or masks of prepared images for other programs",
-        description="Write what prepared images carry of their hands. The ending of TO says how: .csv or "
-        ".parquet for a table of landmarks, .json for COCO, masks/ for masks, any other folder for YOLO.",
-    )
-    export.set_defaults(command=_export)
-    export.add_argument("prepared", type=Path, metavar="PREPARED", help="a folder of prepared images")
-    export.add_argument("--to", required=True, metavar="TO", help="landmarks.csv, coco.json, yolo/, masks/")
-    export.add_argument(
-        "--space",
-        choices=("photo", "prepared"),
-        default="photo",
-        help="for COCO, YOLO and masks: in pixels of the photos, or of the prepared images (photo)",
-    )
-    export.add_argument(
-        "--class-level", type=int, default=-1, metavar="N", help="which folder is the class, as for run (-1)"
-    )
-
-
-def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    listing = commands.add_parser("models", help="list model files, or fetch them ahead of time")
-    listing.set_defaults(command=_list_models)
-    actions = listing.add_subparsers(metavar="ACTION")
-    fetch = actions.add_parser("fetch", help="fetch model files")
-    fetch.add_argument("names", nargs="*", metavar="NAME", help="which (all)")
-    fetch.set_defaults(command=_fetch_models)
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -190,9 +183,13 @@ def _run(parsed: argparse.Namespace) -> int:
         record=parsed.record,
         class_level=parsed.class_level,
         each_hand=parsed.each_hand,
+        every=parsed.every,
+        fps=parsed.fps,
+        different=parsed.different,
+        animations=parsed.frames,
     )
     if not parsed.quiet:
-        print(f"{result.detection.text()}\n\n{_summary(result, parsed.report)}")
+        print(f"{result.detection.text()}\n\n{_summary(result, parsed)}")
     problems = [
         *result.unread,
         *(f"{printable(row.source)}: {printable(row.message)}" for row in result.failed),
@@ -210,7 +207,12 @@ def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
         raise InputError(
             f"{printable(str(parsed.src))} is one photo: give a file for it, without --report and --each-hand"
         )
-    format = parsed.format or ("png" if parsed.dst == STREAM else format_of(parsed.dst))
+    named = parsed.format or "png" if parsed.dst == STREAM else format_of(parsed.dst).lower()
+    format = parsed.format or named
+    if FORMATS[format] != FORMATS[named]:
+        raise InputError(
+            f"{printable(str(parsed.dst))} is no name for --format {format}: name it so, or leave that out"
+        )
     content = sys.stdin.buffer.read() if parsed.src == STREAM else parsed.src
     sample = pipeline.run(content, name="standard input" if parsed.src == STREAM else None)
     image = sealed(sample, format) if parsed.record else encode(sample, format)
@@ -221,18 +223,15 @@ def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
     return FINE
 
 
-def _export(parsed: argparse.Namespace) -> int:
-    count = export(parsed.prepared, parsed.to, space=parsed.space, class_level=parsed.class_level)
-    print(f"images: {count}\nwritten: {printable(parsed.to)}")
-    return FINE
-
-
-def _summary(result: RunResult, report: bool) -> str:
+def _summary(result: RunResult, parsed: argparse.Namespace) -> str:
     counts = result.counts
     lines = [
         f"photos: {sum(counts.values())} ({counts['done']} done, {counts['no-hand']} without a hand, "
         f"{counts['skipped']} skipped, {counts['failed']} failed)"
     ]
+    if clips := {row.clip for row in result.rows if row.clip}:
+        frames = sum(bool(row.clip) for row in result.rows)
+        lines.append(f"of these, frames of clips: {frames} ({len(clips)} clips)")
     if len(result.rows) > sum(counts.values()):
         lines.append(f"images, one for each hand: {sum(bool(row.output) for row in result.rows)}")
     if result.resumed:
@@ -247,23 +246,24 @@ def _summary(result: RunResult, report: bool) -> str:
         more = ", ..." if len(result.vanished) > 3 else ""
         lines.append(f"outputs of photos that are gone, left: {len(result.vanished)} ({names}{more})")
     lines.append(f"manifest: {printable(str(Path(result.folder, MANIFEST)))}")
-    if report:
-        lines.append(f"report: {printable(str(Path(result.folder, REPORT)))}")
+    if parsed.report:
+        lines.append(f"report: {printable(str(Path(result.folder, REPORT)))} (open it in a browser)")
+    else:
+        lines.append("next: add --report to see every photo beside its result in a browser")
+    if parsed.record:
+        lines.append(f"next: handprep export {printable(str(result.folder))} --to landmarks.csv")
     return "\n".join(lines)
 
 
-def _list_models(parsed: argparse.Namespace) -> int:
-    for entry in models.status():
-        model = entry.model
-        state = "cached" if entry.cached else entry.problem
-        print(f"{model.name:20} {model.size / 1e6:6.1f} MB  {model.licence}  {state:10}  {model.description}")
-    print(f"They are kept in {printable(str(models.cache_folder()))}")
-    return FINE
-
-
-def _fetch_models(parsed: argparse.Namespace) -> int:
-    for name in parsed.names or models.MODELS:
-        print(printable(str(models.fetch(name, progress=True))))
+def _samples(parsed: argparse.Namespace) -> int:
+    name = printable(str(parsed.folder))
+    if parsed.folder.exists():
+        raise InputError(f"{name} exists already: name a new folder")
+    try:
+        shutil.copytree(PHOTOS, parsed.folder)
+    except OSError as error:
+        raise OutputError(f"{name} cannot be written: {error}") from error
+    print(f"photos: 3 in {name}\nnext: handprep run {name} prepared --report")
     return FINE
 
 

@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--pipeline", type=Path, metavar="FILE", help="a pipeline as JSON, in place of options"
     )
-    files.add_argument("--save-pipeline", type=Path, metavar="FILE", help="write the pipeline as JSON, too")
+    files.add_argument("--save-pipeline", type=Path, metavar="FILE", help="also write the pipeline as JSON")
 
 
 def pipeline_of(arguments: argparse.Namespace) -> Pipeline:
@@ -54,7 +54,7 @@ def pipeline_of(arguments: argparse.Namespace) -> Pipeline:
     """
     given = {name: value for name, value in vars(arguments).items() if name in (*CROP, *BACKGROUND, *OTHERS)}
     if arguments.pipeline is not None:
-        _refuse(given, given, "--pipeline FILE says all of that")
+        _refuse(given, given, "--pipeline FILE sets all of these")
         return _read(arguments.pipeline)
     if "skeleton" in given:
         return _skeleton(given)
@@ -131,16 +131,22 @@ def _add_crop_options(group: argparse._ArgumentGroup) -> None:
     def add(flag: str, **options: Any) -> None:
         group.add_argument(flag, default=argparse.SUPPRESS, **options)
 
-    add("--no-crop", dest="crop", action="store_false", help="keep the whole picture, look for no hand")
-    add("--detector", choices=tuple(DETECTORS), help=f"who finds hands ({default.detector})")
+    add("--no-crop", dest="crop", action="store_false", help="keep the whole image and detect no hand")
+    add("--detector", choices=tuple(DETECTORS), help=f"what detects hands ({default.detector})")
     add("--confidence", type=float, metavar="N", help=f"least score of a hand, 0 to 1 ({default.confidence})")
-    add("--no-search", dest="search", action="store_false", help="look at each photo only once, as it is")
+    add(
+        "--no-search",
+        dest="search",
+        action="store_false",
+        help="detect in each photo once, without further views",
+    )
+    add("--refine", action="store_true", help="detect the landmarks once more, for --skeleton and features")
     add(
         "--hand",
         choices=tuple(HANDS),
         help=f"which of several hands, or one crop around all ({default.hand})",
     )
-    add("--max-hands", type=int, metavar="N", help="at most so many hands are looked for (2 for the best)")
+    add("--max-hands", type=int, metavar="N", help="how many hands to detect at most (2 for the best)")
     add(
         "--margin",
         type=float,
@@ -153,7 +159,7 @@ def _add_crop_options(group: argparse._ArgumentGroup) -> None:
     add(
         "--on-missing",
         choices=("keep", "center", "raise", "skip"),
-        help="without a hand: keep all of the photo or its central square, call it failed, or skip it "
+        help="a photo without a hand: keep it whole or its central square, fail, or skip it "
         f"({default.on_missing})",
     )
 
@@ -162,8 +168,8 @@ def _add_background_options(group: argparse._ArgumentGroup) -> None:
     def add(flag: str, **options: Any) -> None:
         group.add_argument(flag, default=argparse.SUPPRESS, **options)
 
-    add("--remove-background", action="store_true", help="take away what is not the hand")
-    add("--method", choices=tuple(SEGMENTERS), help="who finds the hand's pixels (auto: the best for hands)")
+    add("--remove-background", action="store_true", help="remove everything but the hand and forearm")
+    add("--method", choices=tuple(SEGMENTERS), help="what finds the hand's pixels (auto: the best for hands)")
     add("--model", metavar="NAME", help="rembg's network, for --method rembg (u2net)")
     add("--model-path", metavar="FILE", help="a network file of your own, of the kind that --model names")
     add("--alpha-matting", action="store_true", help="refine rembg's mask with closed-form matting")
@@ -171,8 +177,8 @@ def _add_background_options(group: argparse._ArgumentGroup) -> None:
     add(
         "--background",
         metavar="WHAT",
-        help="what to put there: a colour such as white, #ff8000 or 255,128,0, an image's path, transparent, "
-        "blur, or mask for the mask alone (black)",
+        help="the new background: a colour such as white, #ff8000 or 255,128,0, an image's path, "
+        "transparent, blur, or mask for the mask alone (black)",
     )
 
 
@@ -182,14 +188,14 @@ def _add_picture_options(group: argparse._ArgumentGroup) -> None:
 
     add("--size", type=_size, metavar="N|HxW", help=f"pixels: a square, or height x width ({SIZE})")
     add("--fill", metavar="COLOUR", help="colour of the padding (that of --background, or black)")
-    add("--no-resize", dest="resize", action="store_false", help="leave the size as it is")
+    add("--no-resize", dest="resize", action="store_false", help="keep the size")
     add(
         "--skeleton",
         choices=("image", "upright", "palm"),
-        help="draw the hand's bones instead: as in the crop, upright as a right hand, or turned in space so "
-        "that the palm of a right hand faces the viewer",
+        help="draw the hand's bones in place of the image: as in the crop, upright as a right hand, or "
+        "turned in space so that the palm of a right hand faces the viewer",
     )
-    add("--grey", "--gray", dest="grey", action="store_true", help="make grey pictures")
+    add("--grey", "--gray", dest="grey", action="store_true", help="make the images grey")
 
 
 def _size(text: str) -> int | tuple[int, int]:

@@ -19,9 +19,9 @@ def add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command = commands.add_parser(
         "show",
         allow_abbrev=False,
-        help="show what is done to photos, step by step",
-        description="Show each photo with its hands, every step of the pipeline, and the result; without a "
-        "hand, what each view of the photo shows.",
+        help="show each step for some photos",
+        description="Show each photo with its hands, every step of the pipeline, and the result. For a photo "
+        "without a hand, show what each view of it gave.",
     )
     command.set_defaults(command=_show)
     command.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="the photos, a row for each")

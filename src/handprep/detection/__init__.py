@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from handprep.detection.base import HandDetector
@@ -30,24 +31,11 @@ def detector_named(
     search: bool,
     max_hands: int = 2,
     beside: bool | None = None,
+    refine: bool = False,
 ) -> HandDetector:
-    """Return a detector by its name, or the given one, searching other views if asked for.
+    """Return a detector by its name, or the given one, as a `SearchingDetector` if it shall search.
 
-    Parameters
-    ----------
-    detector
-        A name among `DETECTORS`, or a detector, to which `confidence` and `max_hands` do not apply.
-    confidence, max_hands
-        Parameters of a detector by name.
-    search
-        Whether it is made a `SearchingDetector`.
-    beside
-        As for that.
-
-    Raises
-    ------
-    InputError
-        If there is no detector of that name.
+    A given detector keeps its own `confidence` and `max_hands`. InputError: there is none of that name.
     """
     if isinstance(detector, str):
         if detector not in DETECTORS:
@@ -55,6 +43,8 @@ def detector_named(
         single: HandDetector = DETECTORS[detector](confidence=confidence, max_hands=max_hands)
     else:
         single = detector
-    if not search or isinstance(single, SearchingDetector):
+    if isinstance(single, SearchingDetector):
+        return replace(single, refine=True) if refine else single
+    if not search:
         return single
-    return SearchingDetector(single, beside=beside)
+    return SearchingDetector(single, beside=beside, refine=refine)

@@ -33,12 +33,7 @@ def are_same(hand: Hand, other: Hand) -> bool:
 def without_duplicates(hands: Iterable[Hand], known: tuple[Hand, ...] = ()) -> tuple[Hand, ...]:
     """Return the hands in their order; of those that are the same, only the one with the highest score.
 
-    Parameters
-    ----------
-    hands
-        Hands of one image.
-    known
-        Hands of the same image that are kept in any case and are not returned.
+    None that is the same as a `known` hand of the image is returned.
     """
     hands = tuple(hands)
     kept: list[Hand] = []

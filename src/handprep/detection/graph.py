@@ -21,22 +21,19 @@ from handprep.images import check_rgb
 from handprep.sample import LANDMARKS, Hand, Image
 
 LANDMARK_SIZE = 224  # pixels on a side of the landmark network's input
-LONGEST_SIDE = 2048  # pixels; a larger picture is averaged down to it first
+LONGEST_SIDE = 2048  # pixels; a larger image is averaged down to it first
 NORMALIZE_Z = 0.4  # TensorsToLandmarksCalculator divides z by it: hand_landmark_cpu.pbtxt
 UNIT = np.float32(1 / 255)  # both networks take pixels in [0, 1]
 
-# Gives a network's outputs, without their batch axis, for a region of a uint8 RGB picture.
+# Gives a network's outputs, without their batch axis, for a region of a uint8 RGB image.
 Network: TypeAlias = Callable[[Image, Region], list[NDArray[np.float32]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HandGraph(Configurable, ABC):
+class MediaPipeHands(Configurable, ABC):
     """Base of the detectors that run MediaPipe's two networks: a subclass says on what.
 
-    Parameters
-    ----------
-    confidence, presence, max_hands, threads
-        As for `LiteRTDetector`.
+    The parameters are those of `LiteRTDetector`.
     """
 
     confidence: float = 0.1
@@ -77,54 +74,23 @@ class HandGraph(Configurable, ABC):
     def propose(self, image: Image, confidence: float | None = None) -> tuple[Proposal, ...]:
         """Return where the palm network sees palms, best first, and the best one however low its score.
 
-        Parameters
-        ----------
-        image
-            uint8 ``(H, W, 3)`` RGB of at most 32,767 pixels on a side.
-        confidence
-            Least score of the others, 0 to 1; None means the detector's own.
+        The image is uint8 ``(H, W, 3)`` RGB of at most 32,767 pixels on a side. `confidence` is the least
+        score of the others, by default the detector's own.
         """
         letterbox = Region.around(image)
         raw, logits = self._open("palm_detection_full", palm.SIZE, cv2.BORDER_CONSTANT)(image, letterbox)
         least = self.confidence if confidence is None else confidence
         palms = palm.suppress(*palm.decode(raw, logits[:, 0], least))
-        corner, side = (letterbox.x - letterbox.side / 2, letterbox.y - letterbox.side / 2), letterbox.side
-        return tuple(
-            Proposal(
-                score=one.score,
-                palm=(
-                    corner[0] + side * (one.box[0] + one.box[2]) / 2,
-                    corner[1] + side * (one.box[1] + one.box[3]) / 2,
-                ),
-                region=palm.hand_region(one, letterbox),
-            )
-            for one in palms
-        )
+        return tuple(palm.proposal(one, letterbox) for one in palms)
 
     def hands_at(self, image: Image, proposals: Iterable[Proposal]) -> tuple[Hand, ...]:
-        """Return the hands at the best `max_hands` proposals of a score that `confidence` allows.
-
-        Parameters
-        ----------
-        image
-            The image of the proposals.
-        proposals
-            As `propose` returns them.
-        """
+        """Return the hands at the best `max_hands` proposals of a score that `confidence` allows."""
         allowed = [place for place in proposals if place.score >= self.confidence][: self.max_hands]
         hands = [self._hand(image, place.region, place.score) for place in allowed]
         return without_duplicates(hand for hand in hands if hand.score >= self.least_presence)
 
     def look(self, image: Image, region: Region) -> Hand:
-        """Return the hand that the landmark network sees in a region, however little present.
-
-        Parameters
-        ----------
-        image
-            uint8 ``(H, W, 3)`` RGB of at most 32,767 pixels on a side.
-        region
-            Where the hand would lie, its fingers up.
-        """
+        """Return the hand that the landmark network sees in a region, however little present."""
         return self._hand(image, region, palm_score=0.0)
 
     @abstractmethod

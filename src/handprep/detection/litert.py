@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import models
-from handprep.detection.graph import UNIT, HandGraph
+from handprep.detection.graph import UNIT, MediaPipeHands
 from handprep.detection.region import Cutter, Region
 from handprep.opened import per_thread, without_line
 from handprep.sample import Image
@@ -25,7 +25,7 @@ def _content(path: Path) -> bytes:
 
 
 class _Network:
-    """A LiteRT network that looks at square regions of pictures; one serves one thread."""
+    """A LiteRT network that looks at square regions of images; one serves one thread."""
 
     def __init__(self, path: Path, cutter: Cutter, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - heavy
@@ -39,7 +39,7 @@ class _Network:
         self._outputs = [tensor["index"] for tensor in self._interpreter.get_output_details()]
 
     def __call__(self, image: Image, region: Region) -> list[NDArray[np.float32]]:
-        """Return the outputs, without their batch axis, for a region of a uint8 RGB picture."""
+        """Return the outputs, without their batch axis, for a region of a uint8 RGB image."""
         tensor = self._interpreter.tensor(self._input)()
         np.copyto(tensor[0], self._cut(image, region))
         np.multiply(tensor, UNIT, out=tensor)
@@ -49,10 +49,10 @@ class _Network:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiteRTDetector(HandGraph):
+class LiteRTDetector(MediaPipeHands):
     """MediaPipe Hands' palm and landmark networks on LiteRT, joined as MediaPipe's classic API joins them.
 
-    On 72 reference pictures the landmarks are those of ``mediapipe.solutions.hands`` (0.10.21) to a
+    On 72 reference images the landmarks are those of ``mediapipe.solutions.hands`` (0.10.21) to a
     median of 0.004 px. Unlike MediaPipe's own package it needs no graphics libraries and lives well in
     threads and forked workers.
 
@@ -65,7 +65,7 @@ class LiteRTDetector(HandGraph):
     max_hands
         At most so many palms are looked at.
     threads
-        Threads within a network. One is best for many pictures: use several callers instead.
+        Threads within a network. One is best for many images: use several callers instead.
 
     Raises
     ------

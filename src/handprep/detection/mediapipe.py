@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import weakref
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +13,11 @@ from handprep import geometry, models
 from handprep.configurable import Configurable, check_range, check_whole
 from handprep.errors import ModelError
 from handprep.images import check_rgb
-from handprep.missing import unusable
+from handprep.missing import missing_extra
 from handprep.opened import per_thread
 from handprep.sample import Hand, Image
+
+INSTEAD = 'detector="litert" finds hands with the same two networks.'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +77,7 @@ class MediaPipeDetector(Configurable):
         return frozenset({"hand_landmarker"})
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB picture, in mediapipe's order: the best palm's first.
+        """Return the hands in a uint8 ``(H, W, 3)`` RGB image, in mediapipe's order: the best palm's first.
 
         Raises
         ------
@@ -90,7 +89,7 @@ class MediaPipeDetector(Configurable):
             If the model file cannot be had or opened, or the program is ending.
         """
         check_rgb(image)
-        found = per_thread(self, lambda: _Landmarker(self)).detect(image)
+        found = per_thread(self, lambda: _opened(self))(image)
         hands = zip(found.hand_landmarks, found.hand_world_landmarks, found.handedness, strict=True)
         return tuple(_hand(*hand, image) for hand in hands)
 
@@ -109,70 +108,23 @@ def _hand(landmarks: Any, world: Any, categories: Any, image: Image) -> Hand:
     )
 
 
-class _Landmarker:
-    """An open landmarker of mediapipe's; one serves one thread of one process."""
-
-    def __init__(self, detector: MediaPipeDetector) -> None:
-        mediapipe, tasks = _imported()
-        self._image, self._format = mediapipe.Image, mediapipe.ImageFormat.SRGB
-        self._landmarker: Any = _opened(tasks, models.fetch("hand_landmarker"), detector)
-        self._process = os.getpid()
-        self._busy = threading.Lock()  # it is used in its own thread, but closed in the main one
-        _LANDMARKERS.add(self)
-        _close_before_exit()
-
-    def detect(self, image: Image) -> Any:
-        """Return mediapipe's ``HandLandmarkerResult``."""
-        picture = self._image(image_format=self._format, data=np.ascontiguousarray(image))
-        with self._busy:
-            if self._landmarker is None:
-                raise ModelError("mediapipe cannot be used in other threads once the main thread has ended")
-            return self._landmarker.detect(picture)
-
-    def close(self) -> None:
-        """Close the landmarker, unless this process has it only from the one that it was forked from."""
-        if self._process != os.getpid():
-            return
-        with self._busy:
-            if self._landmarker is not None:
-                self._landmarker.close()
-            self._landmarker = None
-
-
-_LANDMARKERS: weakref.WeakSet[_Landmarker] = weakref.WeakSet()
-
-
-@cache
-def _close_before_exit() -> None:
-    """Have all landmarkers closed when the main thread ends.
-
-    mediapipe calls its library in a `ThreadPoolExecutor` of each landmarker's own. These refuse work
-    from the end of the main thread on, which is before the functions of `atexit` are called, so that
-    closing by then, or in ``__del__``, prints a traceback. The hook by which executors themselves are
-    shut down comes in time: the last function registered there runs first, and the executors' own is
-    registered before a landmarker can exist.
-    """
-    threading._register_atexit(_close_all)  # type: ignore[attr-defined]
-
-
-def _close_all() -> None:
-    for landmarker in list(_LANDMARKERS):
-        landmarker.close()
-
-
-def _imported() -> tuple[Any, Any]:
+def _opened(detector: MediaPipeDetector) -> Callable[[Image], Any]:
+    """Return what gives mediapipe's ``HandLandmarkerResult`` for an image; one serves one thread."""
     try:
         import mediapipe  # noqa: PLC0415 - heavy, and optional
         from mediapipe.tasks import python as tasks  # noqa: PLC0415
     except (ImportError, OSError) as error:
-        raise unusable("mediapipe", error) from error
-    return mediapipe, tasks
+        raise missing_extra("mediapipe", "mediapipe", error, instead=INSTEAD) from error
 
+    class QuietAtExit(tasks.vision.HandLandmarker):  # type: ignore[misc]  # mypy does not follow mediapipe
+        def __del__(self) -> None:  # mediapipe's own prints a traceback where the program is ending
+            with suppress(RuntimeError, TypeError):
+                self.close()
 
-def _opened(tasks: Any, path: Path, detector: MediaPipeDetector) -> Any:
+    path = models.fetch("hand_landmarker")
     least_presence = detector.confidence if detector.presence is None else detector.presence
     try:
-        return tasks.vision.HandLandmarker.create_from_options(
+        landmarker = tasks.vision.HandLandmarker.create_from_options(
             tasks.vision.HandLandmarkerOptions(
                 base_options=tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
                 num_hands=detector.max_hands,
@@ -180,7 +132,17 @@ def _opened(tasks: Any, path: Path, detector: MediaPipeDetector) -> Any:
                 min_hand_presence_confidence=least_presence,
             )
         )
+        landmarker.__class__ = QuietAtExit  # which create_from_options knows nothing of
     except (FileNotFoundError, RuntimeError, ValueError) as error:
         raise ModelError(f"mediapipe could not open {path}: {error}") from error
     except OSError as error:  # its own library, which it loads only now
-        raise unusable("mediapipe", error) from error
+        raise missing_extra("mediapipe", "mediapipe", error, instead=INSTEAD) from error
+
+    def detect(image: Image) -> Any:
+        data = np.ascontiguousarray(image)
+        try:
+            return landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=data))
+        except RuntimeError as error:  # it works in a thread of its own, which ends with the main thread
+            raise ModelError(f"mediapipe failed: {error}") from error
+
+    return detect

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from handprep import models
 from handprep.configurable import check_choice
-from handprep.detection.graph import UNIT, HandGraph
+from handprep.detection.graph import UNIT, MediaPipeHands
 from handprep.detection.region import Cutter, Region
 from handprep.errors import ModelError
 from handprep.missing import missing_extra
@@ -25,7 +25,7 @@ DEVICE = "CPU"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenVINODetector(HandGraph):
+class OpenVINODetector(MediaPipeHands):
     """What `LiteRTDetector` is, on Intel's OpenVINO, for the extra ``handprep[openvino]``.
 
     In ``"f32"`` the landmarks are those of `LiteRTDetector` to a median of 0.002 px, for some 5 % less time.
@@ -42,7 +42,7 @@ class OpenVINODetector(HandGraph):
     max_hands
         At most so many palms are looked at.
     threads
-        Threads within a network. One is best for many pictures: use several callers instead.
+        Threads within a network. One is best for many images: use several callers instead.
     precision
         What the networks compute in: ``"f32"``, or ``"bf16"``, bfloat16, which needs a processor with
         instructions for it (AVX512-BF16 or AMX) and raises `ModelError` on others when it first looks.
@@ -62,7 +62,7 @@ class OpenVINODetector(HandGraph):
     precision: Literal["f32", "bf16"] = "f32"
 
     def __post_init__(self) -> None:
-        HandGraph.__post_init__(self)
+        MediaPipeHands.__post_init__(self)
         check_choice("precision", self.precision, ("f32", "bf16"))
 
     def _open(self, name: str, size: int, border: int) -> _Network:
@@ -73,7 +73,7 @@ class OpenVINODetector(HandGraph):
 
 
 class _Network:
-    """A network on OpenVINO that looks at square regions of pictures; one serves one thread."""
+    """A network on OpenVINO that looks at square regions of images; one serves one thread."""
 
     def __init__(self, name: str, cutter: Cutter, precision: str, threads: int) -> None:
         self._name, self._cut = name, cutter
@@ -84,7 +84,7 @@ class _Network:
             self._input: NDArray[np.float32] = self._request.get_input_tensor().data
 
     def __call__(self, image: Image, region: Region) -> list[NDArray[np.float32]]:
-        """Return the outputs, without their batch axis, for a region of a uint8 RGB picture."""
+        """Return the outputs, without their batch axis, for a region of a uint8 RGB image."""
         np.copyto(self._input[0], self._cut(image, region))
         np.multiply(self._input, UNIT, out=self._input)
         with _our_errors(self._name):
@@ -96,9 +96,7 @@ class _Network:
 def _compiled(name: str, precision: str, threads: int) -> bytes:
     """Return a network as OpenVINO keeps it when compiled.
 
-    To compile both takes 0.6 s of work, to open what was compiled 0.1 s: other threads do only that, and
-    so do processes that are forked from this one. Two threads that come at once both compile, which does
-    no harm.
+    Compiling takes 0.6 s, opening what was compiled 0.1 s, also in other threads and in forked processes.
     """
     path = models.fetch(name)
     with _our_errors(name):
@@ -123,9 +121,8 @@ def _options(precision: str, threads: int) -> dict[str, Any]:
 def _core(precision: str) -> Any:
     """Return a new ``openvino.Core`` that has the precision.
 
-    Each network has one of its own, which goes with it. A core that stays keeps the threads of networks
-    that are gone, for those to come; and in a forked child, where these threads are not, to compile then
-    waits for them forever.
+    Each network has one of its own, which goes with it. A core that stays keeps threads, and a forked
+    child, where these threads are not, then waits for them forever.
     """
     core = _imported().Core()
     check_native(precision, core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"))
@@ -133,17 +130,9 @@ def _core(precision: str) -> Any:
 
 
 def check_native(precision: str, capabilities: Iterable[str]) -> None:
-    """Raise ModelError if the processor would have to imitate a precision.
+    """Raise ModelError if the processor, of what OpenVINO says are its capabilities, would imitate bf16.
 
-    OpenVINO takes bf16 on processors with AVX-512 but no instructions for it, too, and then needs twice the
-    time of LiteRT; on others it quietly computes in f32.
-
-    Parameters
-    ----------
-    precision
-        ``"f32"`` or ``"bf16"``.
-    capabilities
-        What OpenVINO lists as such, for instance ``["FP32", "INT8"]``.
+    That takes twice the time of LiteRT; without AVX-512, OpenVINO quietly computes in f32.
     """
     if precision == "bf16" and "BF16" not in capabilities:
         raise ModelError(
@@ -162,19 +151,10 @@ def _our_errors(name: str) -> Iterator[None]:
 
 
 def _imported() -> Any:
-    """Import OpenVINO without its telemetry.
-
-    By default ``import openvino`` tells Google Analytics of it, in a process of its own, and leaves an
-    identifier in the home folder. It does neither where the package openvino_telemetry cannot be imported.
-    """
-    ours = "openvino_telemetry" not in sys.modules
-    if ours:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # its import fails
+    """Import OpenVINO without its telemetry, which tells Google Analytics and marks the home folder."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # then it cannot be imported
     try:
         import openvino  # noqa: PLC0415 - heavy, and optional
     except ImportError as error:
         raise missing_extra("openvino", "openvino", error) from error
-    finally:
-        if ours:
-            sys.modules.pop("openvino_telemetry", None)
     return openvino

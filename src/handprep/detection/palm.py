@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from handprep.detection.base import Proposal
 from handprep.detection.region import Region
 from handprep.geometry import Box
 
@@ -61,22 +62,10 @@ def decode(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the palms in the network's output, best first, before any suppression.
 
-    The best is among them, however low its score: it tells how hopeless it is to search on.
-
-    Parameters
-    ----------
-    raw
-        ``(2016, 18)``: centre, size and seven key points, in network pixels about each anchor.
-    logits
-        ``(2016,)``.
-    confidence
-        Least score, 0 to 1.
-
-    Returns
-    -------
-    tuple of ndarray
-        ``(N, 9, 2)``: top-left corner, bottom-right corner and key points as shares of the input's side;
-        ``(N,)`` scores.
+    The best is among them, however low its score: it tells how hopeless it is to search on. `raw` is
+    ``(2016, 18)``: centre, size and seven key points, in network pixels about each anchor; `logits` is
+    ``(2016,)``. The result is ``(N, 9, 2)``, both corners and the key points as shares of the input's side,
+    and ``(N,)`` scores.
     """
     kept = np.flatnonzero(logits >= min(_logit(confidence), float(logits.max())))
     negated = -logits[kept]
@@ -102,13 +91,7 @@ def overlaps(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np
 
 
 def suppress(points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Palm]:
-    """Merge overlapping palms into their mean, weighted by score; keep the best one's score.
-
-    Parameters
-    ----------
-    points, scores
-        As `decode` returns them.
-    """
+    """Merge overlapping palms of `decode` into their mean, weighted by score; keep the best one's score."""
     palms = []
     while len(scores):
         same = overlaps(points[0, :2], points[:, :2]) > OVERLAP
@@ -128,25 +111,14 @@ def suppress(points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[P
     return palms
 
 
-def hand_region(palm: Palm, letterbox: Region) -> Region:
-    """Return the square of the picture that the hand of a palm lies in.
-
-    Parameters
-    ----------
-    palm
-        As shares of the network's input.
-    letterbox
-        The unturned square of the picture that the network saw.
-    """
+def proposal(palm: Palm, letterbox: Region) -> Proposal:
+    """Return the place of a palm's hand in the image, of which the network saw that unturned square."""
     side, left, top = letterbox.side, letterbox.x - letterbox.side / 2, letterbox.y - letterbox.side / 2
     x0, y0, x1, y1 = palm.box
-    region = Region.upright(
-        palm.wrist,
-        palm.knuckle,
-        centre=(left + side * (x0 + x1) / 2, top + side * (y0 + y1) / 2),
-        side=side * max(x1 - x0, y1 - y0),
-    )
-    return region.shifted(0, HAND_SHIFT * side * (y1 - y0)).scaled(HAND_SCALE)
+    centre = left + side * (x0 + x1) / 2, top + side * (y0 + y1) / 2
+    around = Region.upright(palm.wrist, palm.knuckle, centre=centre, side=side * max(x1 - x0, y1 - y0))
+    region = around.shifted(0, HAND_SHIFT * side * (y1 - y0)).scaled(HAND_SCALE)
+    return Proposal(score=palm.score, palm=centre, region=region)
 
 
 HAND_SHIFT, HAND_SCALE = -0.5, 2.6  # RectTransformationCalculator, palm_detection_detection_to_roi.pbtxt

@@ -1,10 +1,10 @@
-"""Turned squares of a picture, and cutting them out as a network's input."""
+"""Turned squares of an image, and cutting them out as a network's input."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from handprep import geometry
 from handprep.geometry import Affine, Points
+from handprep.images.arrays import resized
 from handprep.landmarks import HandLandmark
 from handprep.sample import Image
 
@@ -20,14 +21,14 @@ Point: TypeAlias = tuple[float, float] | NDArray[np.floating]  # x, y
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A square of a picture, turned by an angle.
+    """A square of an image, turned by an angle.
 
     Attributes
     ----------
     x, y
-        Its centre, pixels of the picture.
+        Its centre, pixels of the image.
     side
-        Pixels of the picture.
+        Pixels of the image.
     angle
         Radians; positive turns it clockwise as seen on the screen.
     """
@@ -39,7 +40,7 @@ class Region:
 
     @classmethod
     def around(cls, image: Image) -> Self:
-        """Return the smallest square around a whole picture."""
+        """Return the smallest square around a whole image."""
         height, width = image.shape[:2]
         return cls(width / 2, height / 2, float(max(width, height)))
 
@@ -50,7 +51,7 @@ class Region:
         return cls(float(x), float(y), side, math.atan2(x1 - x0, y0 - y1))
 
     def shifted(self, right: float, down: float) -> Self:
-        """Return the square moved along its own axes, in pixels of the picture."""
+        """Return the square moved along its own axes, in pixels of the image."""
         c, s = math.cos(self.angle), math.sin(self.angle)
         return replace(self, x=self.x + c * right - s * down, y=self.y + s * right + c * down)
 
@@ -63,20 +64,20 @@ class Region:
         return replace(self, angle=self.angle + radians)
 
     def moved(self, forward: Affine) -> Self:
-        """Return the square as it lies after the picture was moved by a map that keeps angles."""
+        """Return the square as it lies after the image was moved by a map that keeps angles."""
         x, y = geometry.apply(forward, (self.x, self.y)).tolist()
         right, down = forward[:, :2] @ (math.sin(self.angle), -math.cos(self.angle))  # where its top points
         side = self.side * geometry.scale_of(forward)
         return replace(self, x=x, y=y, side=side, angle=math.atan2(right, -down))
 
-    def to_picture(self) -> Affine:
-        """Return the map from shares of the square, 0 to 1, to pixels of the picture."""
+    def to_image(self) -> Affine:
+        """Return the map from shares of the square, 0 to 1, to pixels of the image."""
         c, s = self.side * math.cos(self.angle), self.side * math.sin(self.angle)
         return np.array([[c, -s, self.x - (c - s) / 2], [s, c, self.y - (s + c) / 2]])
 
     def points(self, shares: ArrayLike) -> NDArray[np.float64]:
-        """Map points ``(..., 2)`` from shares of the square to pixels of the picture."""
-        return geometry.apply(self.to_picture(), shares)
+        """Map points ``(..., 2)`` from shares of the square to pixels of the image."""
+        return geometry.apply(self.to_image(), shares)
 
 
 EVERYWHERE = slice(None), slice(None)
@@ -84,7 +85,7 @@ MOST_COPIED = 8  # times the pixels of the result; beyond that, copying costs mo
 
 
 class Cutter:
-    """Cuts turned squares out of pictures as MediaPipe's graph does, into buffers of its own.
+    """Cuts turned squares out of images as MediaPipe's graph does, into buffers of its own.
 
     Pixel u of the result lies at u / size of the square with no half-pixel shift, which is what OpenCV's
     warpPerspective does with the corners' map. The fixed-point maps are made here because OpenCV 5's
@@ -99,7 +100,7 @@ class Cutter:
     size
         Pixels on a side of the result.
     border
-        What lies outside of the picture: ``cv2.BORDER_CONSTANT`` (black) or ``cv2.BORDER_REPLICATE``.
+        What lies outside of the image: ``cv2.BORDER_CONSTANT`` (black) or ``cv2.BORDER_REPLICATE``.
     """
 
     def __init__(self, size: int, border: int) -> None:
@@ -116,7 +117,7 @@ class Cutter:
         """Return the region of a uint8 ``(H, W, 3)`` picture of at most 32,767 pixels on a side."""
         if self._border == cv2.BORDER_REPLICATE:
             image, region = self._continued(image, region)
-        if self._made_for != (region, image.shape):  # pictures of one size share their letterbox
+        if self._made_for != (region, image.shape):  # images of one size share their letterbox
             self._make_maps(region)
             self._within = self._rows_and_columns(image, region)
             self._made_for = region, image.shape
@@ -151,12 +152,12 @@ class Cutter:
         return np.asarray(continued, np.uint8), replace(region, x=region.x - left, y=region.y - top)
 
     def _make_maps(self, region: Region) -> None:
-        for (right, down, start), axis in zip(region.to_picture().tolist(), self._maps, strict=True):
+        for (right, down, start), axis in zip(region.to_image().tolist(), self._maps, strict=True):
             np.add(right * self._steps, (down * self._steps + start)[:, None], out=axis)
         cv2.convertMaps(self._maps[0], self._maps[1], cv2.CV_16SC2, self._whole, self._part)
 
     def _rows_and_columns(self, image: Image, region: Region) -> tuple[slice, slice]:
-        """Return where in the result the picture shows; of a letterbox the rest is made black, for good."""
+        """Return where in the result the image shows; of a letterbox the rest is made black, for good."""
         if self._border != cv2.BORDER_CONSTANT or region.angle:
             return EVERYWHERE
         (height, width), (x, y) = image.shape[:2], (self._maps[0, 0], self._maps[1, :, 0])
@@ -173,16 +174,11 @@ def _from_first_to_last(true: NDArray[np.bool_]) -> slice:
 
 
 def region_of_landmarks(landmarks: Points) -> Region:
-    """Return the square in which the hand of known landmarks is looked at again.
+    """Return the square in which the hand of landmarks ``(21, 2)`` is looked at again.
 
     As MediaPipe's tracking does from frame to frame: turned so that the line from the wrist to the
     knuckles points up, twice as large as the landmarks' box along its axes, shifted towards the
     fingers by a tenth (``hand_landmark_landmarks_to_roi.pbtxt``).
-
-    Parameters
-    ----------
-    landmarks
-        ``(21, 2)`` pixels.
     """
     knuckles = (landmarks[HandLandmark.INDEX_FINGER_MCP] + landmarks[HandLandmark.RING_FINGER_MCP]) / 2
     knuckles = (knuckles + landmarks[HandLandmark.MIDDLE_FINGER_MCP]) / 2
@@ -199,22 +195,14 @@ TRACK_SHIFT, TRACK_SCALE = -0.1, 2.0
 
 
 def shrunk(image: Image, longest_side: int) -> tuple[Image, Affine]:
-    """Bring a picture down to a size that the networks can use, and return the map back to its pixels.
+    """Bring an image down to a size that the networks can use, and return the map back to its pixels.
 
-    Their bilinear sampling would see one pixel in hundreds of a very large picture, where averaging sees
-    them all; and OpenCV's fixed-point maps end at 32,767.
-
-    Parameters
-    ----------
-    image
-        uint8 ``(H, W, 3)``.
-    longest_side
-        Pixels; a picture that is no longer is returned as it is.
+    Their bilinear sampling would see one pixel in hundreds of a very large image, where averaging sees
+    them all; and OpenCV's fixed-point maps end at 32,767. An image that is no longer comes back as it is.
     """
     height, width = image.shape[:2]
     factor = max(1.0, max(height, width) / longest_side)
     if factor == 1:
         return image, geometry.identity()
     size = max(1, round(width / factor)), max(1, round(height / factor))
-    smaller: Any = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return smaller, geometry.scaling(width / size[0], height / size[1])
+    return resized(image, size), geometry.scaling(width / size[0], height / size[1])

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from handprep import geometry
-from handprep.configurable import Configurable
+from handprep.configurable import Configurable, check_flags
 from handprep.detection.base import HandDetector, LandmarkDetector, Proposal
 from handprep.detection.duplicates import without_duplicates
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.palm import SIZE
-from handprep.detection.refinement import confirmed
+from handprep.detection.refinement import confirmed, refined
 from handprep.detection.region import Region, shrunk
 from handprep.detection.views import CHANGED, FURTHER, VIEWS, View, recolour, tile_sides
 from handprep.errors import InputError
@@ -56,13 +56,16 @@ class SearchingDetector(Configurable):
     detector
         The detector to look with.
     views
-        The other views, in the order in which they are tried; those in a tuple share one look. ``()`` tries
-        none, and no tiles.
+        The other views, in the order in which they are tried; those in a tuple share one look, and a single
+        one becomes a tuple. ``()`` tries none, and no tiles.
     further
         More views, which are tried, as tiles are, only if the best palm score so far is promising.
     beside
         Whether tiles are searched for small hands beside those that are found. None: if the detector's
         ``max_hands`` is above 2.
+    refine
+        Whether the hands of the first look are looked at once more where their landmarks lie, which makes
+        these more exact (`refinement.refined`). All other hands are looked at again anyway.
 
     Raises
     ------
@@ -77,17 +80,19 @@ class SearchingDetector(Configurable):
     """
 
     detector: HandDetector
-    views: tuple[View | tuple[View, ...], ...] = field(default=VIEWS)
-    further: tuple[View | tuple[View, ...], ...] = field(default=FURTHER)
+    views: tuple[tuple[View, ...], ...] = VIEWS
+    further: tuple[tuple[View, ...], ...] = FURTHER
     beside: bool | None = None
+    refine: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.detector, HandDetector):
             raise InputError(f"detector must have a detect method, which {self.detector!r} lacks")
         if self.beside not in (None, True, False):
             raise InputError(f"beside must be True, False or None, not {self.beside!r}")
+        check_flags(self, "refine")
         for name in ("views", "further"):
-            entries = (v if isinstance(v, View) else tuple(v) for v in getattr(self, name))
+            entries = ((v,) if isinstance(v, View) else tuple(v) for v in getattr(self, name))
             object.__setattr__(self, name, tuple(entries))
         for view in self.each_view:
             if not isinstance(view, View):
@@ -96,7 +101,7 @@ class SearchingDetector(Configurable):
     @property
     def each_view(self) -> tuple[View, ...]:
         """The views one by one."""
-        return tuple(view for entry in (*self.views, *self.further) for view in _together(entry))
+        return tuple(view for together in (*self.views, *self.further) for view in together)
 
     @property
     def model_files(self) -> frozenset[str]:
@@ -113,7 +118,7 @@ class SearchingDetector(Configurable):
         """
         check_rgb(image)
         shown, to_given = shrunk(image, LARGEST)
-        search = _Search(self.detector, shown)
+        search = _Search(self.detector, shown, self.refine)
         hands = search.first_look()
         if not hands and self.views:
             hands = search.in_views(self.views)
@@ -129,8 +134,8 @@ class SearchingDetector(Configurable):
 class _Search:
     """A search in one image: the sizes and lights that looks share, and the best palm score they saw."""
 
-    def __init__(self, detector: HandDetector, image: Image) -> None:
-        self._detector, self._image = detector, image
+    def __init__(self, detector: HandDetector, image: Image, refine: bool) -> None:
+        self._detector, self._image, self._refine = detector, image, refine
         self._palms = detector if isinstance(detector, LandmarkDetector) else None
         self._looker: LandmarkDetector = self._palms or LiteRTDetector()
         self._sizes = {size: shrunk(image, size) for size in (THUMBNAIL, CONFIRMING)}
@@ -154,14 +159,14 @@ class _Search:
         return without_duplicates(hand for hand in sure if hand is not None)
 
     def _sure(self, hand: Hand) -> Hand | None:
-        if hand.landmarks is None or not _is_doubtful(hand):
-            return hand
-        return confirmed(self._looker, self._image, hand, FIRST_LOOK_PRESENCE)
+        if _is_doubtful(hand):
+            return confirmed(self._looker, self._image, hand, FIRST_LOOK_PRESENCE)
+        return refined(self._looker, self._image, hand, FIRST_LOOK_PRESENCE) if self._refine else hand
 
-    def in_views(self, views: tuple[View | tuple[View, ...], ...]) -> tuple[Hand, ...]:
+    def in_views(self, views: tuple[tuple[View, ...], ...]) -> tuple[Hand, ...]:
         """Return the hands of the first view that shows some."""
         for entry in views:
-            for view, candidates in self._candidates(_together(entry)):
+            for view, candidates in self._candidates(entry):
                 if candidates and (hands := self._confirmed_in(view, candidates)):
                     return hands
         return ()
@@ -273,10 +278,6 @@ class _Search:
         return self._lit[light, size]
 
 
-def _together(entry: View | tuple[View, ...]) -> tuple[View, ...]:
-    return (entry,) if isinstance(entry, View) else entry
-
-
 def _is_close(one: Region, other: Region) -> bool:
     apart = math.hypot(one.x - other.x, one.y - other.y)
     turned = math.remainder(one.angle - other.angle, math.tau)
@@ -284,4 +285,5 @@ def _is_close(one: Region, other: Region) -> bool:
 
 
 def _is_doubtful(hand: Hand) -> bool:
-    return hand.score < (SURE_OF_WEAK_PALM if hand.palm_score < WEAK_PALM else SURE)
+    sure = SURE_OF_WEAK_PALM if hand.palm_score < WEAK_PALM else SURE
+    return hand.landmarks is not None and hand.score < sure

@@ -14,12 +14,8 @@ from handprep import geometry
 from handprep.configurable import Configurable, check_choice, check_range
 from handprep.errors import InputError
 from handprep.geometry import Affine
+from handprep.images.arrays import resized
 from handprep.sample import Image
-
-
-def _brightened(image: Image) -> Image:
-    return np.asarray(cv2.LUT(image, BRIGHTER), np.uint8)
-
 
 BRIGHTER = np.rint(255 * (np.arange(256) / 255) ** 0.5).astype(np.uint8)  # gamma 0.5
 
@@ -47,10 +43,6 @@ def _smoothed(image: Image) -> Image:
 FINE = 400  # pixels of the long side, from which on twice as wide a kernel smooths as much
 
 
-def _swapped(image: Image) -> Image:
-    return np.ascontiguousarray(image[..., ::-1])
-
-
 def _skin_toned(image: Image) -> Image:
     """Colour the greys as skin: for grey images and such of a single strong colour."""
     grey: Any = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -61,25 +53,17 @@ SKIN_COLOUR = np.array([1.25, 0.97, 0.82], np.float32)
 
 LIGHTS: dict[str, Callable[[Image], Image]] = {
     "as-is": lambda image: image,
-    "brightened": _brightened,
+    "brightened": lambda image: np.asarray(cv2.LUT(image, BRIGHTER), np.uint8),
     "equalised": _equalised,
     "balanced": _balanced,
     "smoothed": _smoothed,
-    "swapped": _swapped,
+    "swapped": lambda image: np.ascontiguousarray(image[..., ::-1]),
     "skin-toned": _skin_toned,
 }
 
 
 def recolour(image: Image, light: str) -> Image:
-    """Return an image in another light.
-
-    Parameters
-    ----------
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    light
-        One or more of `LIGHTS`, the last one applied first: ``"balanced smoothed"`` smooths, then balances.
-    """
+    """Return an image in another light: one or more of `LIGHTS`, of which the last one is applied first."""
     for word in reversed(light.split()):
         image = LIGHTS[word](image)
     return image
@@ -136,14 +120,9 @@ class View(Configurable):
         return ", ".join(filter(None, words)) or "as-is"
 
     def show(self, image: Image, side: int) -> tuple[Image, Affine]:
-        """Return the image padded and turned in a square, and the map from the given image to it.
+        """Return an image, in this view's light already, padded and turned in a square, and the map to it.
 
-        Parameters
-        ----------
-        image
-            uint8 ``(H, W, 3)``, in this view's light already.
-        side
-            Pixels on a side of the square, which is black where the padding does not reach.
+        The square has `side` pixels on a side and is black where the padding does not reach.
         """
         height, width = image.shape[:2]
         quarters = -self.turn // 90 % 4 if self.turn % 90 == 0 else 0
@@ -153,17 +132,13 @@ class View(Configurable):
         high, wide = turned.shape[:2]
         factor = side / (max(wide * c + high * s, wide * s + high * c) + 2 * self.pad * max(wide, high))
         size = max(1, round(wide * factor)), max(1, round(high * factor))
-        # Averaged down, as a bilinear warp would see one pixel of several; then turned and padded.
-        small: Any = cv2.resize(
-            turned, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-        )
         placed = geometry.compose(
             geometry.translation(-size[0] / 2, -size[1] / 2),
             geometry.rotation(rest),
             geometry.translation(*((side + (length - side) % 2) / 2 for length in size)),  # whole pixels
         )
         shown: Any = cv2.warpAffine(
-            small,
+            resized(turned, size),
             geometry.in_pixel_centres(placed),
             (side, side),
             flags=cv2.INTER_LINEAR,

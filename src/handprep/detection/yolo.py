@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from handprep import models
-from handprep.configurable import Configurable, check_choice, check_range, check_whole
-from handprep.detection.boxed import landmarks_in_box
+from handprep.configurable import Configurable, check_choice, check_flags, check_range, check_whole, is_whole
 from handprep.detection.litert import LiteRTDetector
-from handprep.detection.yolo_heads import LAYOUTS, Candidates, suppress
-from handprep.detection.yolo_network import Reading, YoloNetwork
+from handprep.detection.refinement import landmarks_from_box
+from handprep.detection.yolo_heads import LAYOUTS, suppress
+from handprep.detection.yolo_network import YoloNetwork
 from handprep.errors import InputError, ModelError
 from handprep.images import check_rgb
 from handprep.opened import per_thread
@@ -27,7 +27,7 @@ LEAST_SIZE, MOST_SIZE = 32, 4096  # pixels on a side of a network's input
 class YoloDetector(Configurable):
     """Find hands with a YOLO network that you bring as an ONNX file.
 
-    Pictures are prepared, and boxes chosen, as Ultralytics does it with the same file. It reads exports of
+    Images are prepared, and boxes chosen, as Ultralytics does it with the same file. It reads exports of
     Ultralytics (v5, v8, 11 and those alike, with or without their own suppression of overlapping boxes)
     and of YOLOv5 and v7, and Darknet networks (v3, v4) as converters write them. A network gives boxes;
     with `refine`, MediaPipe's landmark network looks into each for landmarks.
@@ -63,18 +63,18 @@ class YoloDetector(Configurable):
     max_hands
         At most so many hands.
     threads
-        Threads within a network. One is best for many pictures: use several callers instead.
+        Threads within a network. One is best for many images: use several callers instead.
 
     Raises
     ------
     InputError
         If a parameter is out of its range.
     ModelError
-        If there is no such file. If it is none of the above, the first picture says so.
+        If there is no such file. If it is none of the above, the first image says so.
 
     Examples
     --------
-    >>> YoloDetector("hands.onnx", refine=True).detect(picture)  # doctest: +SKIP
+    >>> YoloDetector("hands.onnx", refine=True).detect(image)  # doctest: +SKIP
     (Hand(box=(61.0, 24.5, 188.9, 201.3), score=0.998, palm_score=0.87, ...),)
     """
 
@@ -99,13 +99,13 @@ class YoloDetector(Configurable):
         check_range("iou", self.iou, 0, 1)
         check_choice("fit", self.fit, ("letterbox", "stretch"))
         check_choice("layout", self.layout, (None, *LAYOUTS))
-        check_choice("refine", self.refine, (False, True))
+        check_flags(self, "refine")
         check_whole("max_hands", self.max_hands, 1, 1000)
         check_whole("threads", self.threads, 1, 1024)
         for name, check in (("classes", _classes), ("size", _size), ("anchors", _anchors)):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, check(getattr(self, name)))
-        models.fetch(self._file)  # so that a missing file is refused here, not at the first picture
+        models.fetch(self._file)  # so that a missing file is refused here, not at the first image
 
     @property
     def model_files(self) -> frozenset[str]:
@@ -115,14 +115,14 @@ class YoloDetector(Configurable):
         return frozenset(own) | (LiteRTDetector().model_files if self.refine else frozenset())
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB picture, the best box's first.
+        """Return the hands in a uint8 ``(H, W, 3)`` RGB image, the best box's first.
 
         Raises
         ------
         InputError
             If the image is no such array; the message says how to convert it.
         ModelError
-            If the file cannot be opened, is no network that gives boxes from one picture, or gives
+            If the file cannot be opened, is no network that gives boxes from one image, or gives
             numbers that are none; the message says what was seen and what helps.
         """
         check_rgb(image)
@@ -130,23 +130,29 @@ class YoloDetector(Configurable):
         found = network(image, self.fit, self.confidence)
         if self.classes is not None:
             found = found.where(np.isin(found.classes, self._numbers(network)))
-        hands = _hands(suppress(found, self.iou, len(found.scores)), image)[: self.max_hands]
-        return tuple(self._refined(image, hand) for hand in hands) if self.refine else hands
+        found = suppress(found, self.iou)
+        height, width = image.shape[:2]
+        hands: list[Hand] = []
+        for (x0, y0, x1, y1), score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True):
+            box = max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1)
+            if box[0] < box[2] and box[1] < box[3] and len(hands) < self.max_hands:
+                hands.append(Hand(box=box, score=score))
+        return tuple(self._refined(image, hand) if self.refine else hand for hand in hands)
 
     @property
     def _file(self) -> str:
         return models.own_file(self.model)
 
     def _network(self) -> YoloNetwork:
-        reading = Reading(
-            size=(self.size[1], self.size[0]) if isinstance(self.size, tuple) else None,
-            layout=self.layout,
-            anchors=self.anchors,  # type: ignore[arg-type]
-            threads=self.threads,
-        )
         content = models.fingerprint(self._file)  # a file that was replaced is opened anew
         path = models.fetch(self._file).absolute()
-        return per_thread(("yolo", path, content, reading), lambda: YoloNetwork(path, reading))
+        options: dict[str, Any] = {
+            "size": self.size[::-1] if isinstance(self.size, tuple) else None,
+            "layout": self.layout,
+            "anchors": self.anchors,
+            "threads": self.threads,
+        }
+        return per_thread(("yolo", path, content, *options.values()), lambda: YoloNetwork(path, **options))
 
     def _numbers(self, network: YoloNetwork) -> list[int]:
         """Return the numbers of the classes that were asked for."""
@@ -164,50 +170,35 @@ class YoloDetector(Configurable):
         return [numbers[c] if names else int(c) for c in self.classes]
 
     def _refined(self, image: Image, hand: Hand) -> Hand:
-        seen = landmarks_in_box(LiteRTDetector(threads=self.threads), image, hand.box)
+        seen = landmarks_from_box(LiteRTDetector(threads=self.threads), image, hand.box)
         return hand if seen is None else replace(seen, palm_score=hand.score)
 
 
-def _hands(found: Candidates, image: Image) -> tuple[Hand, ...]:
-    """Return the boxes, clipped to the picture, as hands; what lies outside of it is none."""
-    height, width = image.shape[:2]
-    hands = []
-    for (x0, y0, x1, y1), score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True):
-        box = max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1)
-        if box[0] < box[2] and box[1] < box[3]:
-            hands.append(Hand(box=box, score=score))
-    return tuple(hands)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _classes(value: Any) -> tuple[int | str, ...]:
-    if isinstance(value, list | tuple) and value and all(isinstance(c, str) or _is_whole(c) for c in value):
+    if isinstance(value, list | tuple) and value and all(isinstance(c, str) or is_whole(c) for c in value):
         return tuple(value)
     raise InputError(f"classes must be a tuple of numbers or names such as ('hand',), not {value!r}")
 
 
-def _size(value: Any) -> tuple[int, int]:
-    sides = (value, value) if _is_whole(value) else value
-    if isinstance(sides, list | tuple) and len(sides) == 2 and all(map(_is_whole, sides)):
-        for side in sides:
-            check_whole("size", side, LEAST_SIZE, MOST_SIZE)
-        return sides[0], sides[1]
-    raise InputError(f"size must be a number of pixels or (height, width), not {value!r}")
+def _size(value: Any) -> tuple[int, ...]:
+    sides = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(sides) != 2:
+        raise InputError(f"size must be a number of pixels or (height, width), not {value!r}")
+    for side in sides:
+        check_whole("size", side, LEAST_SIZE, MOST_SIZE)
+    return sides
 
 
 def _anchors(value: Any) -> tuple[tuple[float, ...], ...]:
-    maps = (
-        [m if isinstance(m, list | tuple) else () for m in value] if isinstance(value, list | tuple) else []
-    )
+    try:
+        maps = tuple(tuple(numbers) for numbers in value)
+    except TypeError:
+        maps = ()
     if not maps or not all(len(numbers) > 0 and len(numbers) % 2 == 0 for numbers in maps):
         raise InputError(
             "anchors must be a tuple for each map, of widths and heights in turn, "
             f"such as ((81, 82, 135, 169, 344, 319), (23, 27, 37, 58, 81, 82)), not {value!r}"
         )
-    for numbers in maps:
-        for number in numbers:
-            check_range("anchors", number, 1e-3, 1e5)
-    return tuple(tuple(numbers) for numbers in maps)
+    for number in (number for numbers in maps for number in numbers):
+        check_range("anchors", number, 1e-3, 1e5)
+    return maps

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -19,86 +19,47 @@ Array: TypeAlias = NDArray[np.float32]
 Shapes: TypeAlias = Sequence[tuple[int, ...]]
 Anchors: TypeAlias = tuple[tuple[float, ...], ...]  # one tuple a map: width, height, width, height, …
 
-# The strides of the maps that a network looks at: the usual three, a tiny one's two, and with a fourth
-# for small or for large objects.
-STRIDES = ((8, 16, 32), (16, 32), (4, 8, 16, 32), (8, 16, 32, 64))
 MOST = 30_000  # boxes that suppression looks at; Ultralytics' max_nms
+MOST_LEFT = 1000  # rows of a table of boxes left after suppression; cells are more, from 160 pixels a side on
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What is known of a network when its outputs are read.
+class Facts(NamedTuple):
+    """What is known of a network when its outputs are read."""
 
-    Attributes
-    ----------
-    size
-        Width and height of the input, in pixels.
-    classes
-        How many classes it tells apart, or None if its file does not say.
-    suppressed
-        Whether its file says that it leaves out overlapping boxes itself.
-    anchors
-        The anchors of its maps, or None.
-    """
-
-    size: tuple[int, int]
-    classes: int | None = None
-    suppressed: bool = False
+    size: tuple[int, int]  # width and height of the input, in pixels
+    classes: int | None = None  # how many it tells apart, if its file says
+    suppressed: bool = False  # whether its file says that it removes overlapping boxes itself
     anchors: Anchors | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Boxes that a network gave, in no order.
+    """Boxes that a network gave, in no order."""
 
-    Attributes
-    ----------
-    boxes
-        ``(N, 4)`` x0, y0, x1, y1 in pixels of the input.
-    scores
-        ``(N,)``, 0 to 1.
-    classes
-        ``(N,)`` int64.
-    suppressed
-        Whether overlapping boxes are gone already.
-    """
-
-    boxes: Array
-    scores: Array
-    classes: NDArray[np.int64]
-    suppressed: bool = False
+    boxes: Array  # (N, 4) x0, y0, x1, y1 in pixels of the input
+    scores: Array  # (N,), 0 to 1
+    classes: NDArray[np.int64]  # (N,)
+    suppressed: bool = False  # whether overlapping boxes are removed already
 
     def where(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> Candidates:
         """Return those of a mask or of indices."""
         return Candidates(self.boxes[kept], self.scores[kept], self.classes[kept], self.suppressed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """One way in which networks give out boxes.
+class Layout(NamedTuple):
+    """One way in which networks give out boxes."""
 
-    Attributes
-    ----------
-    shapes
-        The outputs' shapes, in words.
-    possible
-        Tells whether outputs of these shapes can be read so.
-    decode
-        Reads them.
-    """
-
-    shapes: str
-    possible: Callable[[Shapes], bool]
+    shapes: str  # of the outputs, in words
+    possible: Callable[[Shapes], bool]  # whether outputs of these shapes can be read so
     decode: Callable[[Sequence[Array], Facts], Candidates]
 
 
 def recognised(shapes: Shapes, facts: Facts) -> str | None:
     """Return the name of the layout that outputs of the given shapes have, or None.
 
-    Tables of boxes are ambiguous by their shape alone: ``(1, 300, 6)`` may be 300 boxes that are left of
-    many, or each cell's box with an objectness and one class; ``(1, 63, 85)`` may be 85 boxes of 59
-    classes, or 63 boxes of 80. So first counts what the file says of itself, then whether one side is
-    as long as the input has cells, and last that there are more boxes than numbers to a box.
+    Shapes alone are ambiguous: ``(1, 300, 6)`` may be 300 boxes that are left of many, or each cell's box
+    with an objectness and one class. What the file says of itself counts first; the user's layout= helps
+    where these rules are wrong.
     """
     for name in ("darknet-boxes", "darknet-maps"):
         if LAYOUTS[name].possible(shapes):
@@ -106,50 +67,28 @@ def recognised(shapes: Shapes, facts: Facts) -> str | None:
     tables = [shape for shape in shapes if len(shape) == 3]
     if not tables:
         return None
-    likely = _of_table(sum(shape[1] for shape in tables), tables[0][2], facts)
-    return likely if LAYOUTS[likely].possible(shapes) else None
+    rows, columns = sum(shape[1] for shape in tables), tables[0][2]
+    if facts.suppressed or (columns == 6 and (rows <= MOST_LEFT or facts.classes not in (None, 1))):
+        name = "nms"
+    elif facts.classes is not None and rows == 4 + facts.classes:
+        name = "v8"
+    elif facts.classes is not None and columns == 5 + facts.classes:
+        name = "v5"
+    else:
+        name = "v8" if rows < columns else "v5"
+    return name if LAYOUTS[name].possible(shapes) else None
 
 
-def _of_table(rows: int, columns: int, facts: Facts) -> str:
-    cells = _cells(facts.size)
-    if facts.suppressed or (columns == 6 and (rows not in cells or facts.classes not in (None, 1))):
-        return "nms"
-    if facts.classes is not None and rows == 4 + facts.classes:
-        return "v8"
-    if facts.classes is not None and columns == 5 + facts.classes:
-        return "v5"
-    if (columns in cells) != (rows in cells):
-        return "v8" if columns in cells else "v5"
-    return "v8" if rows < columns else "v5"
-
-
-def _cells(size: tuple[int, int]) -> frozenset[int]:
-    """Return how many boxes a network may give that looks at one or at three in each cell of its maps."""
-    width, height = size
-    of_one = {sum(-(-width // s) * -(-height // s) for s in strides) for strides in STRIDES}
-    return frozenset(of_one | {3 * cells for cells in of_one})
-
-
-def suppress(found: Candidates, overlap: float, most: int) -> Candidates:
-    """Return the best boxes, best first, without those that overlap a better one of their own class.
-
-    Parameters
-    ----------
-    found
-        Candidates with finite boxes.
-    overlap
-        IoU, 0 to 1, above which two boxes are one hand.
-    most
-        At most so many are kept.
-    """
+def suppress(found: Candidates, overlap: float) -> Candidates:
+    """Return the boxes, best first, without those that overlap a better one of their class by that IoU."""
     if found.suppressed:
-        return found.where(np.argsort(-found.scores, kind="stable")[:most])
+        return found.where(np.argsort(-found.scores, kind="stable"))
     corner, sizes = found.boxes[:, :2], np.maximum(found.boxes[:, 2:] - found.boxes[:, :2], 0)
     boxes: Any = np.concatenate([corner, sizes], axis=1, dtype=np.float64)
     scores: Any = found.scores
     classes: Any = found.classes.astype(np.int32)
     kept = cv2.dnn.NMSBoxesBatched(boxes, scores, classes, 0.0, overlap, top_k=MOST)
-    return found.where(np.asarray(kept, np.int64)[:most])
+    return found.where(np.asarray(kept, np.int64))
 
 
 def _around(centres: Array, sizes: Array) -> Array:
@@ -225,50 +164,32 @@ def _tables_of_objectness(shapes: Shapes) -> bool:
     return len(columns) == 1 and min(columns) >= 6
 
 
-def _two_of_shares(shapes: Shapes) -> bool:
+def _boxes_with_scores(shapes: Shapes) -> bool:
     if [len(shape) for shape in shapes] != [4, 3]:
         return False
     boxes, scores = shapes
     return boxes[2:] == (1, 4) and boxes[1] == scores[1]
 
 
-def _equally_deep_maps(shapes: Shapes) -> bool:
-    return all(len(shape) == 4 and shape[1] == shapes[0][1] >= 6 for shape in shapes)
-
-
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
     {
-        "v8": Layout(
-            shapes="(1, 4 + classes, boxes)", possible=_a_table(rows=5, columns=1), decode=_anchor_free
-        ),
-        "v5": Layout(
-            shapes="(1, boxes, 5 + classes)", possible=_tables_of_objectness, decode=_with_objectness
-        ),
-        "nms": Layout(shapes="(1, boxes, 6)", possible=_a_table(rows=0, columns=6), decode=_suppressed),
+        "v8": Layout("(1, 4 + classes, boxes)", _a_table(rows=5, columns=1), _anchor_free),
+        "v5": Layout("(1, boxes, 5 + classes)", _tables_of_objectness, _with_objectness),
+        "nms": Layout("(1, boxes, 6)", _a_table(rows=0, columns=6), _suppressed),
         "darknet-boxes": Layout(
-            shapes="(1, boxes, 1, 4) with (1, boxes, classes)",
-            possible=_two_of_shares,
-            decode=_boxes_and_scores,
+            "(1, boxes, 1, 4) with (1, boxes, classes)", _boxes_with_scores, _boxes_and_scores
         ),
         "darknet-maps": Layout(
-            shapes="(1, anchors × (5 + classes), rows, columns) a scale",
-            possible=_equally_deep_maps,
-            decode=_maps,
+            "(1, anchors × (5 + classes), rows, columns) a scale",
+            lambda shapes: all(len(s) == 4 and s[1] == shapes[0][1] >= 6 for s in shapes),
+            _maps,
         ),
     }
 )
 
 
 def anchors_problem(shapes: Shapes, anchors: Anchors | None) -> str | None:
-    """Return what is wrong with the anchors of raw maps, or None.
-
-    Parameters
-    ----------
-    shapes
-        Of the outputs, such as ``(1, 18, 13, 13)``.
-    anchors
-        As given by the user.
-    """
+    """Return what is wrong with the anchors for raw maps of shapes such as ``(1, 18, 13, 13)``, or None."""
     if anchors is None:
         return (
             "its raw maps say nothing without their anchors: give anchors=, for each [yolo] section of the "

@@ -1,10 +1,9 @@
-"""A YOLO network in an ONNX file: opened, checked, and run on pictures."""
+"""A YOLO network in an ONNX file: opened, checked, and run on images."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry
-from handprep.detection.letterbox import letterboxed, stretched
+from handprep.detection.letterbox import letterbox
 from handprep.detection.yolo_heads import (
     LAYOUTS,
     Anchors,
@@ -36,90 +35,67 @@ HOW_TO_CONVERT = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How the user wants a network to be read where its file leaves it open.
-
-    Attributes
-    ----------
-    size
-        Width and height of the input, for dynamic shapes; None for what the file says.
-    layout
-        A key of `LAYOUTS`; None for what the outputs' shapes say.
-    anchors
-        For raw maps of Darknet's.
-    threads
-        Threads within the network.
-    """
-
-    size: tuple[int, int] | None = None
-    layout: str | None = None
-    anchors: Anchors | None = None
-    threads: int = 1
-
-
 class YoloNetwork:
-    """An opened network; one serves one thread.
+    """An opened network, for one thread; a file that is no network of boxes from one image is a ModelError.
 
-    Parameters
-    ----------
-    path
-        The ONNX file.
-    reading
-        What its file leaves open.
-
-    Raises
-    ------
-    ModelError
-        If the file cannot be opened, or is no network that gives boxes from one picture.
+    The parameters are those of `YoloDetector`, but that `size` is width and height.
     """
 
-    def __init__(self, path: Path, reading: Reading) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        size: tuple[int, int] | None = None,
+        layout: str | None = None,
+        anchors: Anchors | None = None,
+        threads: int = 1,
+    ) -> None:
         self._path = path
-        self._session = _opened(path, reading.threads)
+        try:
+            self._session = opened(path, threads)
+        except failures() as error:
+            hint = HOW_TO_CONVERT.get(path.suffix.lower(), "it may be damaged, or not an ONNX file at all")
+            raise ModelError(
+                f"ONNX Runtime cannot open the YOLO model {path}: {hint.format(file=path)} "
+                f"({first_line(error)})"
+            ) from error
+        says = self._metadata()
+        self.names = _names(says["names"])
+        self._input, self._dtype, fixed = self._only_input()
+        self._stride = None  # that of an input whose sides are free
+        if fixed == (None, None):
+            self._stride = says["stride"] if _is_size(says["stride"]) else USUAL_STRIDE
+        options = says["args"] if isinstance(says["args"], dict) else {}
+        self._facts = Facts(
+            size=self._size_of_input(fixed, size, says["imgsz"]),
+            classes=len(self.names) if self.names else None,
+            suppressed=options.get("nms") is True or says["end2end"] is True,
+            anchors=anchors,
+        )
+        self._layout = self._layout_of(layout)
+
+    def __call__(self, image: Image, fit: str, confidence: float) -> Candidates:
+        """Return the boxes from a confidence on, in pixels of the image, not yet suppressed."""
+        filled, to_image = letterbox(image, self._facts.size, stretch=fit == "stretch", stride=self._stride)
+        height, width = filled.shape[:2]
+        answers = self._run(filled)
+        with np.errstate(over="ignore", invalid="ignore"):  # by boxes that score nothing
+            found = self._layout.decode(answers, self._facts._replace(size=(width, height)))
+        found = found.where(found.scores >= confidence)
+        if not np.isfinite(found.boxes).all():
+            raise self._error("a box that it gave is not finite; export it in full precision")
+        corners = geometry.apply(to_image, found.boxes.reshape(-1, 2, 2))
+        return replace(found, boxes=corners.reshape(-1, 4).astype(np.float32))
+
+    def _metadata(self) -> dict[str, Any]:
+        """Return what Ultralytics wrote as Python's text into the file; None for what is not there."""
         try:
             says = self._session.get_modelmeta().custom_metadata_map
         except failures() as error:
             raise self._error(f"what it says of itself cannot be read: {first_line(error)}") from error
         if (task := says.get("task")) not in TASKS:
             raise self._error(f"it is a network for {task!r}, which gives no boxes of hands")
-        self.names = _names(_literal(says, "names"))
-        self._input, self._dtype, fixed = self._only_input()
-        self._stride = _stride(_literal(says, "stride")) if fixed == (None, None) else None
-        self._size = self._size_of_input(fixed, reading.size, _size(_literal(says, "imgsz")))
-        self._facts = Facts(
-            size=self._size,
-            classes=len(self.names) if self.names else None,
-            suppressed=_suppresses(says),
-            anchors=reading.anchors,
-        )
-        self._layout = self._layout_of(reading.layout)
-
-    def __call__(self, image: Image, fit: str, confidence: float) -> Candidates:
-        """Return the boxes from a confidence on, in pixels of the picture, not yet suppressed.
-
-        Parameters
-        ----------
-        image
-            uint8 ``(H, W, 3)`` RGB.
-        fit
-            ``"letterbox"`` or ``"stretch"``.
-        confidence
-            Least score.
-        """
-        picture = image.shape[1], image.shape[0]
-        if fit == "stretch":
-            placement = stretched(picture, self._size)
-        else:
-            placement = letterboxed(picture, self._size, self._stride)
-        answers = self._run(placement.fill(image))
-        with np.errstate(over="ignore", invalid="ignore"):  # by boxes that score nothing
-            found = self._layout.decode(answers, replace(self._facts, size=placement.whole))
-        found = found.where(found.scores >= confidence)
-        if not np.isfinite(found.boxes).all():
-            raise self._error("a box that it gave is not finite; export it in full precision")
-        corners = geometry.apply(placement.to_picture, found.boxes.reshape(-1, 2, 2))
-        return replace(found, boxes=corners.reshape(-1, 4).astype(np.float32))
+        return {key: _literal(says.get(key, "")) for key in ("names", "stride", "imgsz", "args", "end2end")}
 
     def _error(self, problem: str) -> ModelError:
         return ModelError(f"the YOLO model {self._path} cannot be used: {problem}")
@@ -136,19 +112,21 @@ class YoloNetwork:
         )
         if batch not in (None, 1) or channels not in (None, 3):
             raise self._error(
-                f"it must have {wanted}; it has {seen}: export it for one picture, channels first"
+                f"it must have {wanted}; it has {seen}: export it for one image, channels first"
             )
         return inputs[0].name, INPUT_TYPES[inputs[0].type], (width, height)
 
     def _size_of_input(
-        self,
-        fixed: tuple[int | None, int | None],
-        wanted: tuple[int, int] | None,
-        usual: tuple[int, int] | None,
+        self, fixed: tuple[int | None, int | None], wanted: tuple[int, int] | None, says: Any
     ) -> tuple[int, int]:
-        free = wanted or usual or (USUAL_SIZE, USUAL_SIZE)
+        """Return width and height: those of the file, the wanted ones, or those it was exported with."""
+        usual = [says, says] if isinstance(says, int) else says  # one side, or height and width
+        if not isinstance(usual, list | tuple) or len(usual) != 2 or not all(map(_is_size, usual)):
+            usual = USUAL_SIZE, USUAL_SIZE
         stride = self._stride or 1
-        width, height = (f or -(-u // stride) * stride for f, u in zip(fixed, free, strict=True))
+        width, height = (
+            f or -(-u // stride) * stride for f, u in zip(fixed, wanted or usual[::-1], strict=True)
+        )
         if wanted is not None and self._stride is None and wanted != (width, height):
             raise self._error(
                 f"its input is fixed at {height} rows and {width} columns, so that size cannot be "
@@ -159,8 +137,8 @@ class YoloNetwork:
         return width, height
 
     def _layout_of(self, wanted: str | None) -> Layout:
-        """Return the layout of what the network says to a grey picture."""
-        answers = self._run(np.full((self._size[1], self._size[0], 3), 114, np.uint8))
+        """Return the layout of what the network says to a grey image."""
+        answers = self._run(np.full((*self._facts.size[::-1], 3), 114, np.uint8))
         shapes = [answer.shape for answer in answers]
         name = wanted or recognised(shapes, self._facts)
         batched = all(len(shape) > 1 and shape[0] == 1 for shape in shapes)
@@ -174,8 +152,8 @@ class YoloNetwork:
             raise self._error(f"its outputs have the shapes {', '.join(map(str, shapes))}, but {problem}")
         return LAYOUTS[name]
 
-    def _run(self, picture: Image) -> list[NDArray[np.float32]]:
-        tensor = picture.transpose(2, 0, 1)[None].astype(self._dtype, order="C")
+    def _run(self, image: Image) -> list[NDArray[np.float32]]:
+        tensor = image.transpose(2, 0, 1)[None].astype(self._dtype, order="C")
         if self._dtype is not np.uint8:  # networks that take bytes scale them on their own
             tensor /= 255
         try:
@@ -197,23 +175,10 @@ class YoloNetwork:
         return [output.astype(np.float32, copy=False) for output in arrays]
 
 
-def _opened(path: Path, threads: int) -> Any:
+def _literal(text: str) -> Any:
+    """Return the value that a Python literal stands for, or None if the text is none."""
     try:
-        return opened(path, threads)
-    except failures() as error:
-        hint = HOW_TO_CONVERT.get(path.suffix.lower(), "it may be damaged, or not an ONNX file at all")
-        raise ModelError(
-            f"ONNX Runtime cannot open the YOLO model {path}: {hint.format(file=path)} ({first_line(error)})"
-        ) from error
-
-
-def _literal(says: Mapping[str, str], key: str) -> Any:
-    """Return a value that Ultralytics wrote as Python's text into the file, or None if there is none."""
-    text = says.get(key, "")
-    if not 0 < len(text) <= 100_000:
-        return None
-    try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(text) if len(text) <= 100_000 else None
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None  # another program's entry of the same name
 
@@ -226,20 +191,5 @@ def _names(value: Any) -> dict[int, str]:
     return {number: str(name) for number, name in value.items()}
 
 
-def _size(value: Any) -> tuple[int, int] | None:
-    """Return width and height from ``imgsz``, which is one side, or height and width."""
-    sides = [value, value] if isinstance(value, int) else value
-    if not isinstance(sides, list | tuple) or len(sides) != 2:
-        return None
-    height, width = (side if isinstance(side, int) and side > 0 else None for side in sides)
-    return None if width is None or height is None else (width, height)
-
-
-def _stride(value: Any) -> int:
-    return value if isinstance(value, int) and 0 < value <= 1024 else USUAL_STRIDE
-
-
-def _suppresses(says: Mapping[str, str]) -> bool:
-    options = _literal(says, "args")
-    nms = isinstance(options, dict) and options.get("nms") is True
-    return nms or _literal(says, "end2end") is True
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and value > 0

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from handprep.html_report.contents import contents, outline
 from handprep.html_report.page import page
-from handprep.html_report.selection import select
-from handprep.html_report.thumbnails import MOST_BYTES_EACH, Thumbnail, thumbnails
+from handprep.html_report.selection import Picture, select
+from handprep.html_report.thumbnails import MOST_BYTES_EACH, Thumbnail, thumbnail
 from handprep.pipeline import Pipeline
 from handprep.prepared.manifest import Row
+from handprep.progress import reporting
+from handprep.threads import ordered_map
 
 MAX_BYTES = 30_000_000  # of the whole page, as long as its text alone is shorter
 OUTLINE_BYTES = 260  # of text: 42 numbers, each below ten thousand and with its comma, and some room
@@ -62,23 +65,25 @@ def render(
     """
     made_with: Any = {"pipeline": pipeline, "fingerprint": fingerprint}
     ordered = sorted(rows, key=lambda row: row.source)
-    text = page(contents(ordered, select(ordered, most=0), (), {}, **made_with))
-    room = max(0, MAX_BYTES - len(text))
-    selection = select(ordered, most=room // LEAST_BYTES_EACH)
-    made: tuple[Thumbnail, ...] = ()
+    sheets, _ = select(ordered, most=0)
+    room = max(0, MAX_BYTES - len(page(contents(ordered, sheets, {}, {}, **made_with))))
+    sheets, pictures = select(ordered, most=room // LEAST_BYTES_EACH)
     outlines = {
-        picture.row: outline(ordered[picture.row], outputs / ordered[picture.row].output)
-        for picture in selection.pictures
-        if not picture.prepared and ordered[picture.row].found
+        index: outline(ordered[index], outputs / ordered[index].output)
+        for index, prepared in pictures
+        if not prepared and ordered[index].found
     }
     room = max(0, room - OUTLINE_BYTES * len(outlines))
-    if selection.pictures:
-        files = [
-            outputs / ordered[picture.row].output
-            if picture.prepared
-            else photos / ordered[picture.row].source
-            for picture in selection.pictures
-        ]
-        each = min(MOST_BYTES_EACH, room // len(files))
-        made = thumbnails(files, each, workers=workers, progress=progress)
-    return page(contents(ordered, selection, made, outlines, **made_with))
+    each = min(MOST_BYTES_EACH, room // max(1, len(pictures)))
+
+    def made(picture: Picture) -> Thumbnail:
+        row = ordered[picture.row]
+        return thumbnail(outputs / row.output if picture.prepared else photos / row.source, each=each)
+
+    shown: dict[Picture, Thumbnail] = {}
+    making = ordered_map(made, pictures, workers=workers)
+    with reporting(progress, 0, len(pictures), unit="thumbnail") as report, closing(making) as results:
+        for picture, result in zip(pictures, results, strict=True):
+            shown[picture] = result
+            report(len(shown), len(pictures))
+    return page(contents(ordered, sheets, shown, outlines, **made_with))

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ import numpy as np
 
 import handprep
 from handprep import geometry
-from handprep.html_report.selection import Picture, Selection
+from handprep.html_report.selection import Picture, Sheet
 from handprep.html_report.thumbnails import Thumbnail
 from handprep.landmarks import CONNECTIONS
 from handprep.names import printable
@@ -26,7 +27,7 @@ from handprep.prepared.record import Record, read_file
 from handprep.prepared.table import NO_CLASS, NOT_LOOKED, detection_table
 
 COLUMNS = (
-    *("name", "status", "origin", "label", "score", "view", "handedness", "milliseconds", "message"),
+    *("name", "status", "origin", "label", "score", "mask", "view", "handedness", "milliseconds", "message"),
     *("output", "before", "after", "height", "points"),
 )
 DOUBTFUL = 0.75  # scores below it are worth a look, as the search doubts them
@@ -41,30 +42,16 @@ PACKAGES = {
 
 def contents(
     rows: Sequence[Row],
-    selection: Selection,
-    thumbnails: Sequence[Thumbnail],
+    sheets: Sequence[Sheet],
+    thumbnails: Mapping[Picture, Thumbnail],
     outlines: Mapping[int, tuple[int, list[int]]],
     *,
     pipeline: Pipeline,
     fingerprint: str,
 ) -> dict[str, Any]:
-    """Return all that the page shows.
-
-    Parameters
-    ----------
-    rows
-        In the order of the report.
-    selection
-        What is shown of them.
-    thumbnails
-        One for each of the selection's pictures.
-    outlines
-        The `outline` of rows whose photos are shown, by the rows' indices.
-    pipeline, fingerprint
-        What the photos were prepared with.
-    """
+    """Return all that the page shows, with the `outline` of some rows by their indices."""
     origins, labels = _numbered([row.origin for row in rows]), _numbered([row.label for row in rows])
-    number_of = {picture: number for number, picture in enumerate(selection.pictures)}
+    number_of = {picture: number for number, picture in enumerate(thumbnails)}
     counts = Counter(row.status for row in rows)
     return {
         "statuses": [[status, counts[status]] for status in STATUSES],
@@ -79,23 +66,16 @@ def contents(
         "rows": [
             [
                 *_values(row, origins, labels),
-                number_of.get(Picture(row=index, prepared=False)),
-                number_of.get(Picture(row=index, prepared=True)),
+                number_of.get(Picture(index, False)),
+                number_of.get(Picture(index, True)),
                 *outlines.get(index, (0, [])),
             ]
             for index, row in enumerate(rows)
         ],
         "bones": CONNECTIONS,
         "doubtful": DOUBTFUL,
-        "sheets": [
-            {
-                "label": _shown(sheet.label),
-                "total": sheet.total,
-                "rows": sheet.rows,
-            }
-            for sheet in selection.sheets
-        ],
-        "pictures": [made.data or {"problem": made.problem} for made in thumbnails],
+        "sheets": [{**sheet._asdict(), "label": _shown(sheet.label)} for sheet in sheets],
+        "pictures": [made.data or {"problem": made.problem} for made in thumbnails.values()],
         "pipeline": {"text": repr(pipeline), "json": pipeline.to_json(), "fingerprint": fingerprint},
         "versions": versions(),
     }
@@ -136,14 +116,10 @@ def outline(row: Row, output: Path) -> tuple[int, list[int]]:
     if row.photo is None or row.box is None:
         return 0, []
     points: Any = np.reshape(row.box, (2, 2))
-    try:
+    with suppress(DamagedError):
         record = Record.read(read_file(str(output)) or b"")
-    except DamagedError:
-        hands = None
-    else:
-        hands = record.hands()
-    if hands and hands[0].landmarks is not None:
-        points = geometry.apply(record.to_source(), hands[0].landmarks)
+        if (hands := record.hands) and hands[0].landmarks is not None:
+            points = geometry.apply(record.to_source, hands[0].landmarks)
     thousandths = np.rint(points * 1000 / row.photo[0]).astype(int).ravel().tolist()
     return round(1000 * row.photo[1] / row.photo[0]), thousandths
 
@@ -156,6 +132,7 @@ def _values(row: Row, origins: dict[str, int], labels: dict[str, int]) -> list[A
         origins[row.origin],
         labels[row.label],
         row.score,
+        row.mask_confidence,
         printable(row.view),
         row.handedness,
         row.milliseconds,

@@ -6,6 +6,7 @@
     name: (a, b) => a.index - b.index,
     "lowest-score": (a, b) => scored(b) - scored(a) || a.score - b.score || a.index - b.index,
     "highest-score": (a, b) => scored(b) - scored(a) || b.score - a.score || a.index - b.index,
+    "lowest-mask": (a, b) => (a.mask ?? 2) - (b.mask ?? 2) || a.index - b.index,
     slowest: (a, b) => b.milliseconds - a.milliseconds || a.index - b.index,
   };
 
@@ -333,7 +334,8 @@
 
   function facts(row) {
     const told = [
-      ["status", WORDS[row.status]], ["score", score(row)], ["found in view", row.view], ["hand", row.handedness],
+      ["status", WORDS[row.status]], ["score", score(row)],
+      ["mask confidence", row.mask === null ? "" : row.mask.toFixed(2)], ["found in view", row.view], ["hand", row.handedness],
       ["origin", data.origins[row.origin]], ["class", data.labels[row.label]],
       ["time", `${Math.round(row.milliseconds).toLocaleString("en")} ms`],
     ];

@@ -1,4 +1,4 @@
-"""Reading and giving back every kind of picture: files, bytes, PIL images, arrays and tensors."""
+"""Reading and giving back every kind of image: files, bytes, PIL images, arrays and tensors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Sequence
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from handprep.annotations import moved_mask
-from handprep.configurable import check_choice, check_colour, is_whole
+from handprep.configurable import check_choice, check_colour, check_whole
 from handprep.errors import ImageError, InputError
 from handprep.images import arrays, decoding, tensors
 from handprep.images.arrays import Colour, check_rgb
@@ -33,8 +32,8 @@ KINDS = (
     "or a Sample"
 )
 NOT_ONE_PICTURE = {
-    list: "; for many pictures, use Pipeline.map",
-    tuple: "; for many pictures, use Pipeline.map",
+    list: "; for many images, use Pipeline.map",
+    tuple: "; for many images, use Pipeline.map",
     type(None): ", which is what cv2.imread returns for a file that it cannot read: check the path",
 }
 
@@ -49,7 +48,7 @@ def read(
     max_pixels: int | None = MAX_PIXELS,
     name: str | None = None,
 ) -> Sample:
-    """Read a picture of any kind.
+    """Read an image of any kind.
 
     Parameters
     ----------
@@ -71,7 +70,7 @@ def read(
         size, whichever is the smallest that is still large enough. `Sample.to_source` holds the factor.
         None: always at full size.
     background
-        What shows through where the picture is transparent: one grey or ``(red, green, blue)``, 0 to 255, or
+        What shows through where the image is transparent: one grey or ``(red, green, blue)``, 0 to 255, or
         a name such as ``"white"``.
     alpha
         ``"flatten"`` lays a transparent picture over `background`. ``"keep"`` keeps its colours as they
@@ -95,7 +94,7 @@ def read(
     Raises
     ------
     ImageError
-        If a file is missing, no picture, too large, truncated or damaged. (A program that sets Pillow's
+        If a file is missing, no image, too large, truncated or damaged. (A program that sets Pillow's
         ``ImageFile.LOAD_TRUNCATED_IMAGES`` gets what Pillow makes of truncated files instead.)
     InputError
         If `picture` is of another kind, or an array or tensor of another shape, dtype or range.
@@ -103,7 +102,7 @@ def read(
     Notes
     -----
     Cameras store 10, 12 or 14 bits in 16: white is the largest number of the fewest bits (8, 10, 12, 14
-    or 16) that hold the picture's largest, or what a TIFF says, and a `Step` named ``read`` says so where
+    or 16) that hold the image's largest, or what a TIFF says, and a `Step` named ``read`` says so where
     these are not 16. Floats may lie a tenth outside of 0 to 1, as resampling leaves them, and are
     clipped. Floats in a file may also go to 255.
 
@@ -113,7 +112,11 @@ def read(
     >>> read(np.zeros((2, 4, 3), np.float32)).image.dtype
     dtype('uint8')
     """
-    _check_options(at_least, alpha, order, max_pixels)
+    for option, value in (("at_least", at_least), ("max_pixels", max_pixels)):
+        if value is not None:
+            check_whole(option, value, 1, 10**12)
+    check_choice("alpha", alpha, ("flatten", "keep"))
+    check_choice("order", order, ("rgb", "bgr"))
     colour = check_colour("background", background)
     if isinstance(picture, Sample):
         return picture
@@ -135,7 +138,7 @@ def read(
         return _sample(decoded.image, decoded.alpha, decoded.depth, source=path)
     picture, name = as_file(picture, name)
     called = printable(name) if name else GIVEN_BYTES
-    with _opened(picture) if isinstance(picture, str) else io.BytesIO(picture) as stream:
+    with open_file(picture) if isinstance(picture, str) else io.BytesIO(picture) as stream:
         decoded = decoding.decode(stream, called, at_least=at_least, background=behind, max_pixels=max_pixels)
     return _sample(decoded.image, decoded.alpha, decoded.depth, source=name, to_source=decoded.to_full)
 
@@ -153,21 +156,14 @@ def is_file(picture: Any) -> bool:
 
 
 def as_file(picture: Any, name: str | None = None) -> tuple[str | bytes, str | None]:
-    """Return an encoded picture as a path or bytes, which can be read again, and what it is called.
-
-    Parameters
-    ----------
-    picture
-        A path, bytes, a binary file or Hugging Face's dict of ``bytes`` and ``path``.
-    name
-        What to call it; None for its path, if it has one.
+    """Return an encoded image as a path or bytes, which can be read again, and what it is called.
 
     Raises
     ------
     ImageError
         If an open file cannot be read.
     InputError
-        If it is nothing of these.
+        If it is no path, bytes, binary file or Hugging Face's dict of ``bytes`` and ``path``.
     """
     if isinstance(picture, dict) and is_file(picture):
         content, path = picture["bytes"], picture["path"]
@@ -261,7 +257,7 @@ def _moved_exactly(sample: Sample, planes: NDArray[Any]) -> NDArray[Any] | None:
     return moved if is_same and not sample.transparent else None
 
 
-def lent(picture: Any) -> Any:
+def as_view(picture: Any) -> Any:
     """Return a uint8 RGB array as a sample that shares its memory; anything else as it is.
 
     For a call whose result is copied before it returns: `read` would copy the array first, which for
@@ -273,63 +269,20 @@ def lent(picture: Any) -> Any:
     return Sample(image=picture) if is_rgb else picture
 
 
-def is_batch(picture: Any) -> bool:
-    """Tell whether something is a batch of pictures: a ``(..., C, H, W)`` tensor."""
-    return tensors.is_batch(picture)
-
-
-def split(batch: Any) -> list[Any]:
-    """Return the pictures of a batch, each as `read` takes it."""
-    return tensors.split(batch)
-
-
-def like_batch(samples: Sequence[Sample], batch: Any) -> Any:
-    """Give samples' pictures back as one tensor of a batch's class, dtype and device.
-
-    Parameters
-    ----------
-    samples
-        The samples, all of one size and number of channels.
-    batch
-        What they were read from.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(..., C, H, W)``.
-
-    Raises
-    ------
-    InputError
-        If the samples' pictures are not of one shape.
-    """
-    return tensors.batch_like([arrays.channels_of(sample) for sample in samples], batch)
-
-
-def _check_options(at_least: int | None, alpha: str, order: str, max_pixels: int | None) -> None:
-    for name, value in (("at_least", at_least), ("max_pixels", max_pixels)):
-        if value is not None and not (is_whole(value) and value >= 1):
-            raise InputError(f"{name} must be a number of pixels, 1 or more, or None, not {value!r}")
-    check_choice("alpha", alpha, ("flatten", "keep"))
-    check_choice("order", order, ("rgb", "bgr"))
-
-
-def _opened(path: str) -> BinaryIO:
+def open_file(path: str) -> BinaryIO:
+    """Open a file to read, or raise ImageError: of a folder, a pipe, a URL, and where there is none."""
     name = printable(path) or "the empty path"
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - before opening: a pipe without a writer blocks
-        if not stat.S_ISREG(mode):
-            raise ImageError(f"{name} cannot be read: {_kind_of_file(mode)}")
-        return open(path, "rb")  # noqa: PTH123 - closed by read; Path("") would be the current folder
+        if stat.S_ISREG(mode):
+            return open(path, "rb")  # noqa: PTH123 - closed by read; Path("") would be the current folder
+        problem = "neither a file nor a folder. Open it yourself and give the open file"
+        if stat.S_ISDIR(mode):
+            problem = "a folder. Give the path of an image in it, or the folder to `handprep run`"
+        raise ImageError(f"{name} cannot be read: {problem}")
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         problem = "a URL. Download it first, and give its bytes" if "://" in path else _read_problem(error)
         raise ImageError(f"{name} cannot be read: {problem}") from error
-
-
-def _kind_of_file(mode: int) -> str:
-    if stat.S_ISDIR(mode):
-        return "a folder. Give the path of a picture in it, or the folder to `handprep run`"
-    return "neither a file nor a folder. Open it yourself and give the open file"
 
 
 def _read_problem(error: OSError | ValueError) -> str:

@@ -19,27 +19,10 @@ DEPTHS = (8, 10, 12, 14, 16)  # bits, of what cameras and scanners store in 16
 
 
 def from_array(array: NDArray[Any], background: Colour | None) -> tuple[Image, Alpha | None]:
-    """Turn an array of pixels into a picture of its own memory.
+    """Turn an array of pixels into an image of its own memory, and its alpha where no background is given.
 
-    Parameters
-    ----------
-    array
-        ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, of a dtype that `eight_bits`
-        takes.
-    background
-        What shows through where RGBA is transparent; None to return the alpha instead.
-
-    Returns
-    -------
-    image : Image
-        uint8 ``(H, W, 3)`` RGB, or ``(H, W)`` for grey; a copy.
-    alpha : Alpha or None
-        uint8 ``(H, W)``.
-
-    Raises
-    ------
-    InputError
-        If the shape, dtype or range is another.
+    The array is ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, of numbers that
+    `eight_bits` takes; anything else is an InputError.
     """
     _check_shape(array.shape)
     pixels = eight_bits(array)
@@ -77,15 +60,15 @@ convert it with handprep.images.read(array).rgb
 
 def _check_shape(shape: tuple[int, ...]) -> None:
     if 0 in shape:
-        raise InputError(f"a picture needs at least one pixel, but this array has shape {shape}")
+        raise InputError(f"an image needs at least one pixel, but this array has shape {shape}")
     if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)):
         return
     hint = ""
     if len(shape) == 3 and shape[0] in (1, 3, 4):
         hint = ". Channels first? Transpose it with array.transpose(1, 2, 0), or give a torch tensor"
     elif len(shape) == 4:
-        hint = ". A batch? Give one picture at a time"
-    raise InputError(f"a picture array must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {shape}{hint}")
+        hint = ". A batch? Give one image at a time"
+    raise InputError(f"an image array must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {shape}{hint}")
 
 
 def depth_of(array: NDArray[Any]) -> int:
@@ -94,19 +77,9 @@ def depth_of(array: NDArray[Any]) -> int:
 
 
 def eight_bits(array: NDArray[Any], depth: int | None = None) -> NDArray[np.uint8]:
-    """Return numbers of an accepted kind as uint8 of the same shape; uint8 comes back as it is.
+    """Return numbers of `ACCEPTED_DTYPES` as uint8 of the same shape, or raise InputError.
 
-    Parameters
-    ----------
-    array
-        uint8, uint16, other whole numbers from 0 to 255, or floats from 0 to 1.
-    depth
-        Bits of uint16 that are used; None for `depth_of`. The upper 8 are kept. Floats are rounded.
-
-    Raises
-    ------
-    InputError
-        If the dtype is another, or a number is NaN or out of its range.
+    Of uint16, the upper 8 of `depth` bits are kept, by default of `depth_of`. Floats are rounded.
     """
     kind, size = array.dtype.kind, array.dtype.itemsize
     if (kind, size) == ("u", 1):
@@ -115,13 +88,13 @@ def eight_bits(array: NDArray[Any], depth: int | None = None) -> NDArray[np.uint
     if (kind, size) == ("u", 2):
         return (array >> (depth or depth_of(array)) - 8).astype(np.uint8)
     if kind not in "iu" and (kind, size) not in {("f", 2), ("f", 4), ("f", 8)}:
-        hint = "; a mask becomes a picture with mask.astype('uint8') * 255" if kind == "b" else ""
-        raise InputError(f"a picture's numbers must be {ACCEPTED_DTYPES}, not {array.dtype}{hint}")
+        hint = "; a mask becomes an image with mask.astype('uint8') * 255" if kind == "b" else ""
+        raise InputError(f"an image's numbers must be {ACCEPTED_DTYPES}, not {array.dtype}{hint}")
     low, high = float(array.min()), float(array.max())
     if kind in "iu":
         if low < 0 or high > 255:
             raise InputError(
-                f"a picture of {array.dtype} must hold numbers from 0 to 255, not {low:g} to {high:g}"
+                f"an image of {array.dtype} must hold numbers from 0 to 255, not {low:g} to {high:g}"
             )
         return array.astype(np.uint8)
     if not (low >= -FLOAT_SLACK and high <= 1 + FLOAT_SLACK):  # not (…), so that NaN is refused
@@ -131,7 +104,7 @@ def eight_bits(array: NDArray[Any], depth: int | None = None) -> NDArray[np.uint
         elif 2 < high <= 255:
             hint = "; divide by 255, or give uint8"
         raise InputError(
-            f"a picture of {array.dtype} must hold numbers from 0 to 1, not {low:g} to {high:g}{hint}"
+            f"an image of {array.dtype} must hold numbers from 0 to 1, not {low:g} to {high:g}{hint}"
         )
     rounded: NDArray[np.uint8] = np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
     return rounded
@@ -148,14 +121,7 @@ def over(rgba: NDArray[np.uint8], background: Colour) -> Image:
 
 
 def channels_of(sample: Sample) -> NDArray[np.uint8]:
-    """Return a sample's picture with its alpha as a last channel if it is transparent, as a copy.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 ``(H, W)`` or ``(H, W, 3)``; ``(H, W, 2)`` or ``(H, W, 4)`` if transparent. Where nothing
-        has set an alpha, everything is opaque.
-    """
+    """Return a copy of a sample's image with its alpha as a last channel if it is transparent."""
     image = np.array(sample.image, order="C")
     if not sample.transparent:
         return image
@@ -164,13 +130,7 @@ def channels_of(sample: Sample) -> NDArray[np.uint8]:
 
 
 def in_dtype(pixels: NDArray[np.uint8], dtype: DTypeLike) -> NDArray[Any]:
-    """Return uint8 numbers as another kind: uint16 over its full range, whole numbers, floats from 0 to 1.
-
-    Raises
-    ------
-    InputError
-        If the dtype is not one of those accepted.
-    """
+    """Return uint8 numbers as another accepted kind: uint16 over its full range, floats from 0 to 1."""
     dtype = np.dtype(dtype)
     kind = dtype.kind, dtype.itemsize
     if kind == ("u", 1):
@@ -181,16 +141,23 @@ def in_dtype(pixels: NDArray[np.uint8], dtype: DTypeLike) -> NDArray[Any]:
         return (pixels.astype(dtype) / 255).astype(dtype)
     if dtype.kind in "iu":
         return pixels.astype(dtype)
-    raise InputError(f"a picture's numbers must be {ACCEPTED_DTYPES}, not {dtype}")
+    raise InputError(f"an image's numbers must be {ACCEPTED_DTYPES}, not {dtype}")
+
+
+def resized(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Scale to width and height: averaged where it shrinks, as bilinear sampling would skip pixels there."""
+    shrinks = size[0] * size[1] < array.shape[0] * array.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(array, size, interpolation=how))
 
 
 def upright(image: Image, orientation: int) -> Image:
-    """Turn a picture by its EXIF orientation, 1 to 8; 1 leaves it as it is."""
+    """Turn an image by its EXIF orientation, 1 to 8; 1 leaves it as it is."""
     transposed, flip_x, flip_y = ORIENTATIONS[orientation]
     turned = cv2.transpose(image) if transposed else image
     if flip_x or flip_y:
         turned = cv2.flip(turned, -1 if flip_x and flip_y else int(flip_x))
-    return np.asarray(turned, dtype=np.uint8)
+    return np.asarray(turned, np.uint8)
 
 
 # EXIF 2.32, tag 0x0112: what to do, in this order: transpose, mirror left to right, mirror top to bottom.

@@ -8,13 +8,12 @@ for the PIL image opened from it.
 from __future__ import annotations
 
 import importlib
+import io
+import itertools
 import re
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -48,53 +47,24 @@ _HEAD = 64  # bytes; the brands of AVIF and HEIC lie within them
 _REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can leave out, the largest first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decoded:
-    """The pixels of a picture, upright.
+class Decoded(NamedTuple):
+    """The pixels of an image, upright."""
 
-    Attributes
-    ----------
-    image
-        uint8 ``(H, W, 3)`` RGB.
-    alpha
-        uint8 ``(H, W)`` where the picture is transparent and that was asked for, else None.
-    to_full
-        ``(2, 3)`` map from the image's pixels to those of the full-size upright picture.
-    depth
-        Bits a channel that were used, where it is not 8; else None.
-    """
-
-    image: Image
-    alpha: Alpha | None
-    to_full: Affine
-    depth: int | None
+    image: Image  # uint8 (H, W, 3) RGB
+    alpha: Alpha | None  # where the image is transparent and that was asked for
+    to_full: Affine  # from pixels of `image` to those of the full-size upright one
+    depth: int | None  # bits a channel that were used, where not 8
 
 
 def decode(
     stream: BinaryIO, name: str, *, at_least: int | None, background: Colour | None, max_pixels: int | None
 ) -> Decoded:
-    """Decode the first picture of an encoded file.
+    """Decode the first image of an encoded, seekable file; raise ImageError if that cannot be done.
 
-    Parameters
-    ----------
-    stream
-        The file, seekable.
-    name
-        What to call it in messages.
-    at_least
-        A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its longer side keeps this many
-        pixels. None: at full size.
-    background
-        What shows through where the picture is transparent; None to keep its alpha.
-    max_pixels
-        The largest width times height that is decoded; None for no limit.
-
-    Raises
-    ------
-    ImageError
-        If it is no picture, of an unknown format, too large, truncated or damaged.
+    With `at_least`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its longer side keeps
+    so many pixels. Without a `background` the alpha is kept.
     """
-    with _damage_as_image_error(name, odd=ImageError), _quiet():
+    with _damage_as_image_error(name, odd=ImageError):
         picture = _open(stream, name)
         check_size(picture, name, max_pixels)
         full = picture.size
@@ -119,15 +89,45 @@ def decode(
         )
 
 
+def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Decoded, float | None]]:
+    """Yield the images of an animation or a file of several pages, with their times, None for pages.
+
+    Transparent pixels show white. All together may take as many pixels as `max_pixels`, and once more that
+    for each megabyte of the file: a few bytes can make a frame of any size. Errors are those of `decode`.
+    """
+    left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 1e6)
+    stream.seek(0)
+    with _damage_as_image_error(name, odd=ImageError):
+        picture = _open(stream, name)
+    seconds = 0.0
+    for number in itertools.count():
+        with _damage_as_image_error(f"{name}#{number:06d}", odd=ImageError):
+            try:
+                picture.seek(number)
+            except EOFError:
+                return
+            left -= check_size(picture, name, max_pixels)
+            if left < 0:
+                raise ImageError(f"{name} has too many pixels in its frames for the size of its file")
+            picture.load()
+            orientation = _orientation(picture)
+            image, _, depth = pixels_of(picture, (255, 255, 255))
+            duration = picture.info.get("duration")
+        decoded = Decoded(
+            image=arrays.upright(image, orientation), alpha=None, to_full=geometry.identity(), depth=depth
+        )
+        yield decoded, None if duration is None else seconds
+        seconds += (duration or 0) / 1000
+
+
 def flatten(
     picture: PIL.Image.Image, name: str, *, background: Colour | None, max_pixels: int | None
 ) -> Decoded:
-    """Return the pixels of a PIL image of any mode, upright; the image itself stays as it is.
+    """Return the pixels of a PIL image of any mode, upright and grey if it is; the image stays as it is.
 
-    Grey modes give a grey image, ``(H, W)``. The parameters and errors are those of `decode`; an image of
-    another mode or range than can be understood is an `InputError`.
+    It raises ImageError as `decode` does, and InputError for a mode or range that is not understood.
     """
-    with _damage_as_image_error(name, odd=InputError), _quiet():
+    with _damage_as_image_error(name, odd=InputError):
         check_size(picture, name, max_pixels)
         picture.load()
         orientation = _orientation(picture)
@@ -143,15 +143,15 @@ def flatten(
 
 
 def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
-    """Return what belongs to a picture's ``info`` after a transform: EXIF and the like, but no orientation.
+    """Return what belongs to an image's ``info`` after a transform: EXIF and the like, but no orientation.
 
     A colour profile is kept where `flatten` has not converted by it.
     """
     given = picture.info
     info: dict[str, Any] = {key: given[key] for key in ("dpi", "comment", "xmp") if key in given}
-    with _quiet(), suppress(Exception):  # as for the orientation: odd EXIF is no EXIF
+    with suppress(Exception):  # as for the orientation: odd EXIF is no EXIF
         exif = PIL.Image.Exif()
-        exif.load(picture.getexif().tobytes())  # a copy: the other is the picture's own
+        exif.load(picture.getexif().tobytes())  # a copy: the other is the image's own
         exif.pop(ExifTags.Base.Orientation, None)
         if exif:
             info["exif"] = exif.tobytes()
@@ -162,7 +162,7 @@ def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
 
 @contextmanager
 def _damage_as_image_error(name: str, *, odd: type[ImageError | InputError]) -> Iterator[None]:
-    """Turn what goes wrong into errors that name the picture; one of odd mode or range into `odd`."""
+    """Turn what goes wrong into errors that name the image; one of odd mode or range into `odd`."""
     try:
         yield
     except ImageError:
@@ -192,10 +192,9 @@ def _open(stream: BinaryIO, name: str) -> Any:
     head = stream.read(_HEAD)
     stream.seek(0)
     kind = _format_of(head, name)
-    if kind not in PIL.Image.OPEN:
-        PIL.Image.preinit()
-    if kind not in PIL.Image.OPEN:
-        PIL.Image.init()
+    for load_plugins in (PIL.Image.preinit, PIL.Image.init):  # the common formats first
+        if kind not in PIL.Image.OPEN:
+            load_plugins()
     if kind == "HEIF" and kind not in PIL.Image.OPEN and not _register_heif():
         raise ImageError(
             f'{name} cannot be read: an HEIC photo. pip install "handprep[heic]", or export it as JPEG'
@@ -230,11 +229,11 @@ def _format_of(head: bytes, name: str) -> str:
     if not head:
         raise ImageError(f"{name} cannot be read: empty, 0 bytes. Copy or export it again")
     if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3") or head[8:12] == b"AVI ":
-        raise ImageError(f"{name} cannot be read: a video. Give its frames one by one")
+        raise ImageError(f"{name} cannot be read: a video. Use handprep.video.frames")
     if re.match(rb"P[123]\s", head):
         raise ImageError(f"{name} cannot be read: a PPM in text, which is slow. Save it as binary PPM or PNG")
     raise ImageError(
-        f"{name} cannot be read: no known kind of picture, it begins with {head[:12]!r}. "
+        f"{name} cannot be read: no known kind of image, it begins with {head[:12]!r}. "
         f"Known formats are {FORMATS}; the ending of the name does not count"
     )
 
@@ -253,7 +252,7 @@ def _reduce(picture: PIL.Image.Image, at_least: int | None) -> int:
 
 
 def _to_full_size(image: Image, full: tuple[int, int], factor: int, orientation: int) -> Affine:
-    """Return the map from a picture that was decoded reduced, then turned, to the full size, turned.
+    """Return the map from an image that was decoded reduced, then turned, to the full size, turned.
 
     A pixel stands for exactly factor x factor pixels, the last of a row or column for what is left of
     them. Where a side is mirrored, that last one comes first and sticks out at the front.
@@ -274,35 +273,3 @@ def _orientation(picture: PIL.Image.Image) -> int:
     except Exception:  # noqa: BLE001 - hostile bytes again, but a photo is whole without its EXIF
         return 1
     return value if isinstance(value, int) and value in arrays.ORIENTATIONS else 1
-
-
-class _WhileDecoding(threading.local):
-    """A pattern for the warning filter that matches, in a thread that decodes, every message."""
-
-    depth = 0
-
-    def match(self, message: str) -> bool:
-        return self.depth > 0
-
-
-_decoding = _WhileDecoding()
-_FILTER = ("ignore", _decoding, Warning, None, 0)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Pillow's warnings about odd files from being printed or, under ``-W error``, raised.
-
-    `warnings.catch_warnings` swaps the filters of the whole process, which goes wrong when threads do it
-    at the same time. This filter stays, and holds only for a thread inside this block.
-    """
-    filters: list[Any] = warnings.filters  # type: ignore[assignment]
-    if not filters or filters[0] is not _FILTER:
-        with suppress(ValueError):  # not in the list, or another thread was faster
-            filters.remove(_FILTER)
-        filters.insert(0, _FILTER)
-    _decoding.depth += 1
-    try:
-        yield
-    finally:
-        _decoding.depth -= 1

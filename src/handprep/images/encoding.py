@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from handprep.configurable import check_whole
 from handprep.errors import InputError
 from handprep.files import atomic_write
 from handprep.images import arrays
@@ -48,13 +49,12 @@ def encode(sample: Sample, format: str, *, quality: int = 95) -> bytes:
     known = FORMATS.get(format.lower())
     if known is None:
         raise InputError(f"unknown format {format!r}; known: png, jpeg, webp")
-    if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
-        raise InputError(f"quality must be a whole number from 1 to 100, not {quality!r}")
+    check_whole("quality", quality, 1, 100)
     if known == "JPEG" and sample.transparent:
         raise InputError(
             "JPEG cannot be transparent: use PNG or WebP, or a background that is not transparent"
         )
-    options: dict[str, Any] = {"quality": quality}
+    options: dict[str, Any] = {"quality": int(quality)}
     if known == "WEBP":
         options["exact"] = True  # keep the colours under transparent pixels, as PNG does
     pixels, buffer = arrays.channels_of(sample), io.BytesIO()
@@ -79,11 +79,7 @@ def _by_opencv(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def write(
-    sample: Sample,
-    path: str | os.PathLike[str],
-    format: str | None = None,
-    *,
-    quality: int = 95,
+    sample: Sample, path: str | os.PathLike[str], format: str | None = None, *, quality: int = 95
 ) -> None:
     """Write a sample's picture to a file: either all of it, or nothing.
 
@@ -108,13 +104,7 @@ def write(
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
-    """Return the format that a path's ending names.
-
-    Raises
-    ------
-    InputError
-        If it names none.
-    """
+    """Return the format that a path's ending names, or raise InputError if it names none."""
     format = FORMATS.get(Path(path).suffix.lower().removeprefix("."))
     if format is None:
         known = ", ".join(f".{ending}" for ending in FORMATS)

@@ -30,23 +30,22 @@ def _limit() -> int:
 MAX_PIXELS = _limit()
 
 
-def check_size(picture: PIL.Image.Image, name: str, max_pixels: int | None) -> None:
-    """Raise ImageError if a picture has no pixels, or more than the limit by what its format takes."""
+def check_size(picture: PIL.Image.Image, name: str, max_pixels: int | None) -> float:
+    """Return how many pixels of a plain RGB image cost as much; raise ImageError if these are too many."""
     width, height = picture.size
     if width <= 0 or height <= 0:
-        raise ImageError(
-            f"{name} cannot be read: {width} x {height} pixels, and a picture needs at least one"
-        )
+        raise ImageError(f"{name} cannot be read: {width} x {height} pixels, and an image needs at least one")
     if max_pixels is None:
-        return
+        return width * height
     weight, why = _weight(picture)
     if width * height * weight > max_pixels:
         counted = f", each of which counts {weight:.1f} times as {why}," if weight > 1 else ""
         raise ImageError(
             f"{name} cannot be read: {width} x {height} pixels{counted} are more than the limit of "
             f"{max_pixels}, which keeps hostile files from filling the memory. If you trust it, raise "
-            f"max_pixels, or for all pictures the environment variable {LIMIT_VARIABLE}"
+            f"max_pixels, or for all images the environment variable {LIMIT_VARIABLE}"
         )
+    return width * height * weight
 
 
 def _weight(picture: PIL.Image.Image) -> tuple[float, str]:

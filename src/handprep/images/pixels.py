@@ -85,7 +85,8 @@ def _converter(
     if mode == "LAB":
         raise InputError("pictures of mode LAB are not understood: convert to RGB first, with PIL.ImageCms")
     if mode == "F":
-        white = _white(picture)
+        _, high = picture.getextrema()
+        white = 255.0 if 2 < float(high) <= 255 else 1.0  # type: ignore[arg-type]  # of floats up to 255, or 1
         return lambda stripe: arrays.eight_bits(np.asarray(stripe) / white), None
     if mode == "I" or mode.startswith("I;16"):
         depth = _depth(picture)
@@ -104,18 +105,12 @@ def _converter(
     return converted, None
 
 
-def _white(picture: PIL.Image.Image) -> float:
-    """Return the number that stands for white among floats: 1, or 255 where they go up to that."""
-    _, high = picture.getextrema()
-    return 255.0 if 2 < float(high) <= 255 else 1.0  # type: ignore[arg-type]
-
-
 def _depth(picture: PIL.Image.Image) -> int:
     """Return how many of 16 bits are used: what the file says, else the fewest that hold the largest."""
     levels = np.asarray(picture)
     low, high = int(levels.min()), int(levels.max())
     if low < 0 or high > 65535:  # of mode I: how older Pillows give 16-bit grey
-        raise InputError(f"a picture of mode I must hold numbers from 0 to 65535, not {low} to {high}")
+        raise InputError(f"an image of mode I must hold numbers from 0 to 65535, not {low} to {high}")
     largest = getattr(picture, "tag_v2", {}).get(_MAX_SAMPLE_VALUE, (0,))
     said = int(max(largest) if isinstance(largest, tuple) else largest).bit_length()
     fewest = arrays.depth_of(levels)
@@ -123,7 +118,7 @@ def _depth(picture: PIL.Image.Image) -> int:
 
 
 def to_srgb(picture: PIL.Image.Image, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return what converts by the picture's colour profile, if it has one that is whole and not sRGB."""
+    """Return what converts by the image's colour profile, if it has one that is whole and not sRGB."""
     content = picture.info.get("icc_profile")
     if not content or picture.mode not in ("RGB", "RGBA", "P", "CMYK"):
         return None

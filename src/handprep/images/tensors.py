@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from handprep.errors import InputError
 from handprep.images import arrays
-from handprep.sample import Image
+from handprep.sample import Image, Sample
 
 
 def is_tensor(value: Any) -> bool:
@@ -26,28 +26,22 @@ def is_batch(value: Any) -> bool:
     return is_tensor(value) and value.ndim >= 4 and (_is_tv_image(value) or not _is_tv_tensor(value))
 
 
-def split(batch: Any) -> list[Any]:
-    """Return the pictures of a batch on any device as ``(C, H, W)`` tensors of the CPU's memory."""
+def unbatch(batch: Any) -> list[Any]:
+    """Return the images of a batch on any device as ``(C, H, W)`` tensors of the CPU's memory."""
     plain = batch.detach().as_subclass(sys.modules["torch"].Tensor).cpu()  # all at once: one copy
     return list(plain.flatten(0, -4).unbind())
 
 
 def from_tensor(tensor: Any) -> Image:
-    """Turn a ``(1, H, W)`` or ``(3, H, W)`` tensor into a uint8 ``(H, W)`` or ``(H, W, 3)`` copy.
-
-    Raises
-    ------
-    InputError
-        If the shape or dtype is another, or a number is out of its range.
-    """
+    """Turn a ``(1, H, W)`` or ``(3, H, W)`` tensor into a uint8 ``(H, W)`` or ``(H, W, 3)`` copy."""
     torch = sys.modules["torch"]
     shape = tuple(tensor.shape)
     if _is_tv_tensor(tensor) and not _is_tv_image(tensor):
-        raise InputError(f"a picture is a tv_tensors.Image or a plain tensor, not {type(tensor).__name__}")
+        raise InputError(f"an image is a tv_tensors.Image or a plain tensor, not {type(tensor).__name__}")
     if len(shape) != 3 or shape[0] not in (1, 3) or 0 in shape:
-        raise InputError(f"a picture tensor must be (1, H, W) or (3, H, W), not {shape}{_hint(shape)}")
+        raise InputError(f"an image tensor must be (1, H, W) or (3, H, W), not {shape}{_hint(shape)}")
     if tensor.dtype == torch.bool or tensor.is_complex():
-        raise InputError(f"a picture tensor's numbers must be {arrays.ACCEPTED_DTYPES}, not {tensor.dtype}")
+        raise InputError(f"an image tensor's numbers must be {arrays.ACCEPTED_DTYPES}, not {tensor.dtype}")
     pixels = arrays.eight_bits(planes_of(tensor))
     if shape[0] == 1:
         return np.array(pixels[0], order="C")
@@ -74,23 +68,24 @@ def wrap(planes: NDArray[Any], given: Any) -> Any:
     return type(given)(tensor) if _is_tv_image(given) else tensor
 
 
-def batch_like(pixels: Sequence[NDArray[np.uint8]], given: Any) -> Any:
-    """Return pictures of one size as a ``(..., C, H, W)`` tensor of the given one's class, dtype and device.
+def like_batch(samples: Sequence[Sample], batch: Any) -> Any:
+    """Give samples' images back as one ``(..., C, H, W)`` tensor of a batch's class, dtype and device.
 
     Raises
     ------
     InputError
-        If they have not one size, or there are none.
+        If the images have not one shape, or there are none.
     """
-    shapes = sorted({picture.shape for picture in pixels})
+    pixels = [arrays.channels_of(sample) for sample in samples]
+    shapes = sorted({image.shape for image in pixels})
     if len(shapes) != 1:
         seen = f"{shapes[0]} and {shapes[-1]}" if shapes else "none at all"
         raise InputError(
             f"a batch needs results of one shape, and these are {seen}: let the pipeline end in ResizePad, "
-            "or give one picture at a time"
+            "or give one image at a time"
         )
-    stack = np.stack([_channels_first(picture) for picture in pixels])
-    return _like(stack.reshape(*given.shape[:-3], *stack.shape[1:]), given)
+    stack = np.stack([_channels_first(image) for image in pixels])
+    return _like(stack.reshape(*batch.shape[:-3], *stack.shape[1:]), batch)
 
 
 def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -112,13 +107,12 @@ def _like(pixels: NDArray[np.uint8], given: Any) -> Any:
 
 
 def _hint(shape: tuple[int, ...]) -> str:
-    if len(shape) == 4:
-        return ". Of a batch, give one picture at a time, or call the transform itself"
     if len(shape) == 3 and shape[2] in (1, 3, 4):
         return ". Channels last? Give a numpy array, or permute it with tensor.permute(2, 0, 1)"
-    if len(shape) == 2:
-        return ". Give a grey picture as tensor[None]"
-    return ""
+    return {
+        2: ". Give a grey image as tensor[None]",
+        4: ". Of a batch, give one image at a time, or call the transform itself",
+    }.get(len(shape), "")
 
 
 def _is_tv_tensor(tensor: Any) -> bool:

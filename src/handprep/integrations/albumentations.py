@@ -1,4 +1,4 @@
-"""handprep's transforms as albumentations': a picture, its boxes, key points and masks move together."""
+"""handprep's transforms as albumentations': an image, its boxes, key points and masks move together."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
     Raises
     ------
     InputError
-        If `transform` is neither. When called: if there is no picture, or one or a mask has another size.
+        If `transform` is neither. When called: if there is no image, or one or a mask has another size.
         Errors of the transform itself go through as they are.
 
     Notes
     -----
-    The picture is ``(H, W, 3)`` RGB or ``(H, W)`` or ``(H, W, 1)`` grey, uint8 or float32 from 0 to 1. It
+    The image is ``(H, W, 3)`` RGB or ``(H, W)`` or ``(H, W, 1)`` grey, uint8 or float32 from 0 to 1. It
     comes back of the same dtype, and as exact where it was only cropped or mirrored; else of 256 levels.
 
     Masks ``(H, W)`` or ``(H, W, C)`` are sampled at the nearest pixel. A replay of ``ReplayCompose`` holds
-    the hands that were found, as JSON values, and does the same to another picture of that size.
+    the hands that were found, as JSON values, and does the same to another image of that size.
     albumentations is no longer developed; this is tested with 2.0.8, its last version under the MIT licence.
 
     A box becomes the smallest one around itself. Key points count pixel centres, as in albumentations: for
@@ -82,7 +82,7 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
         if not isinstance(self.transform, Transform):
             raise InputError(f"transform must be a handprep transform or Pipeline, not {transform!r:.200}")
         self.fill_mask = fill_mask
-        # The first picture of the last call and what became of it, by the parameters for that.
+        # The first image of the last call and what became of it, by the parameters for that.
         self._done: tuple[dict[str, Any], NDArray[Any], Sample] | None = None
 
     def to_dict_private(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
         return {**super().to_dict_private(), **own}
 
     def update_transform_params(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        """Refuse calls without a picture to look at."""
+        """Refuse calls without an image to look at."""
         if _first_picture(data) is None:
             raise InputError(
                 "handprep looks for hands in image=, images= or volume=, and this call gives none of them"
@@ -99,7 +99,7 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
         return dict(super().update_transform_params(params, data))
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        """Look for hands in the first picture."""
+        """Look for hands in the first image."""
         picture = _first_picture(data)
         assert picture is not None  # see update_transform_params
         sample = self.transform.run(picture)
@@ -112,17 +112,15 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
         return found
 
     def apply(self, img: NDArray[Any], hands: Any, shape: Sequence[int], **params: Any) -> NDArray[Any]:
-        """Return what became of a picture."""
-        check_size(img.shape[:2], shape[:2], "a picture")
-        done = self._done
-        if done is None or done[0] != {"hands": hands, "shape": list(shape)}:
-            done = None
-        if done is not None and (img is done[1] or np.array_equal(img, done[1])):
-            return np.asarray(images.like(done[2], img))
+        """Return what became of an image."""
+        check_size(img.shape[:2], shape[:2], "an image")
+        found, first, sample = self._done or (None, None, None)
+        if found == {"hands": hands, "shape": list(shape)} and np.array_equal(img, first):  # type: ignore[arg-type]
+            return np.asarray(images.like(sample, img))  # type: ignore[arg-type]
         return np.asarray(images.like(apply_with(self.transform, img, _from_plain(hands)), img))
 
     def _sample(self, hands: Any, shape: Sequence[int]) -> Sample:
-        """Return what became of the first picture; in a replay, of a black one of its size."""
+        """Return what became of the first image; in a replay, of a black one of its size."""
         found = {"hands": hands, "shape": list(shape)}
         if self._done is None or self._done[0] != found:
             black = np.zeros(shape, np.uint8)
@@ -169,11 +167,11 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
         return moved
 
 
-STACKS = ("images", "volume", "volumes")  # which hold several pictures
+STACKS = ("images", "volume", "volumes")  # which hold several images
 
 
 def _first_picture(data: dict[str, Any]) -> NDArray[Any] | None:
-    """Return the picture to look at, by the order in which albumentations takes the shape."""
+    """Return the image to look at, by the order in which albumentations takes the shape."""
     for key, levels in (("volume", 1), ("volumes", 2), ("image", 0), ("images", 1)):
         if (value := data.get(key)) is not None:
             for _ in range(levels):

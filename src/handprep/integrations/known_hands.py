@@ -1,4 +1,4 @@
-"""Doing to other pictures what was done to a first, by the hands that were found there."""
+"""Doing to other images what was done to a first, by the hands that were found there."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def hands_in_photo(sample: Sample) -> tuple[Hand, ...] | None:
 
 
 def apply_with(transform: Transform, picture: Any, hands: tuple[Hand, ...] | None) -> Sample:
-    """Run a transform on a picture whose hands are known."""
+    """Run a transform on an image whose hands are known."""
     return transform.apply(replace(images.read(picture), hands=hands))

@@ -1,4 +1,4 @@
-"""handprep's transforms as torchvision.transforms.v2: a picture and its annotations move together.
+"""handprep's transforms as torchvision.transforms.v2: an image and its annotations move together.
 
 For pictures alone none of this is needed: every transform and `Pipeline` can stand in a
 ``torchvision.transforms.Compose`` as it is.
@@ -6,6 +6,7 @@ For pictures alone none of this is needed: every transform and `Pipeline` can st
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -15,11 +16,14 @@ from numpy.typing import NDArray
 from handprep import geometry, images
 from handprep.annotations import check_size, moved_boxes, moved_mask, moved_points
 from handprep.configurable import check_choice
-from handprep.errors import InputError
+from handprep.errors import InputError, SampleSkipped
+from handprep.images import tensors
 from handprep.integrations.known_hands import apply_with, hands_in_photo
 from handprep.missing import missing_extra
+from handprep.pipeline import Pipeline
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
+from handprep.transforms.crop import HandCropper
 
 try:
     import torch
@@ -39,9 +43,9 @@ def _is_plain(value: Any) -> bool:
 class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow torchvision
     """A transform or `Pipeline` as a transform of torchvision's second version.
 
-    It is run on the picture of a sample, and what it did to that (crop, turn, mirror, resize) is done to
+    It is run on the image of a sample, and what it did to that (crop, turn, mirror, resize) is done to
     the annotations beside it. As in all of ``transforms.v2``, a sample may be nested in any way, a plain
-    tensor counts as the picture only where there is no other, and everything else passes through.
+    tensor counts as the image only where there is no other, and everything else passes through.
 
     Parameters
     ----------
@@ -55,23 +59,27 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
         (0, 0) is the outer corner of the first pixel. ``"centers"``: (0, 0) is its centre, as in
         ``v2.functional.horizontal_flip``, which puts x at width - 1 - x.
 
+    video
+        How a ``tv_tensors.Video`` moves, whose hands are followed (`Pipeline.stream`). ``"each"``: each frame
+        has a crop of its own. ``"one"``: all frames are cropped alike, by the first frame that shows a hand.
+
     Raises
     ------
     InputError
-        If `transform` is no `Transform`. When called: if there are annotations but no picture; pictures
+        If `transform` is no `Transform`. When called: if there are annotations but no image; images
         or annotations are not of one size; there are annotations beside a PIL image that its EXIF
         orientation would turn.
 
     Notes
     -----
-    Pictures are PIL images, ``tv_tensors.Image`` or plain tensors, ``(3, H, W)`` or ``(1, H, W)``, or of more
-    dimensions before these; of all numbers that `images.read` takes. They come back as the same kind, of the
-    same dtype, on the same device, without gradients. Of a batch, each picture is looked at by itself. Where
-    it has annotations or a sample has several pictures, the first is looked at, and all move alike. A
-    sample without pictures and annotations passes through.
+    Images are PIL images, ``tv_tensors.Image`` or plain tensors, ``(3, H, W)`` or ``(1, H, W)``, or of more
+    dimensions before these, or ``tv_tensors.Video`` ``(T, C, H, W)``; of all numbers that `images.read`
+    takes. They come back as the same kind, of the same dtype, on the same device, without gradients. Of a
+    batch, each image is looked at by itself. Where it has annotations or a sample has several images,
+    the first is looked at, and all move alike. A sample without images and annotations passes through.
 
     ``BoundingBoxes`` of all formats become the smallest boxes of their format around what they were, and
-    are then clamped to the picture as their ``clamping_mode`` says. Inverted ones stay inverted. They and
+    are then clamped to the image as their ``clamping_mode`` says. Inverted ones stay inverted. They and
     ``KeyPoints`` are rounded if they are of a whole number's dtype. A ``Mask`` ``(..., H, W)`` is sampled at
     the nearest pixel.
 
@@ -89,6 +97,7 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
     _transformed_types = (
         PIL.Image.Image,
         tv_tensors.Image,
+        tv_tensors.Video,
         _is_plain,
         tv_tensors.BoundingBoxes,
         tv_tensors.KeyPoints,
@@ -101,6 +110,7 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
         *,
         mask_fill: float = 0,
         keypoints: Literal["corners", "centers"] = "corners",
+        video: Literal["each", "one"] = "each",
     ) -> None:
         super().__init__()
         if not isinstance(transform, Transform):
@@ -108,7 +118,8 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
                 f"transform must be one of handprep's transforms or a Pipeline, not {transform!r}"
             )
         check_choice("keypoints", keypoints, ("corners", "centers"))
-        self.wrapped, self.mask_fill, self.keypoints = transform, mask_fill, keypoints
+        check_choice("video", video, ("each", "one"))
+        self.wrapped, self.mask_fill, self.keypoints, self.video = transform, mask_fill, keypoints, video
 
     forward = torch.compiler.disable(v2.Transform.forward)  # a break in the graph, as for any other library
 
@@ -116,33 +127,50 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
         """Return the wrapped transform as text."""
         return repr(self.wrapped)
 
-    def check_inputs(self, flat_inputs: list[Any]) -> None:
-        """Refuse videos, whose frames would each need a crop of their own."""
-        if any(isinstance(value, tv_tensors.Video) for value in flat_inputs):
-            raise InputError("handprep takes pictures, not videos: give the frames one by one")
-
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Run the transform on the first picture, and do the same to all of them."""
+        """Run the transform on the first image, and do the same to all of them."""
         annotations = [value for value in flat_inputs if isinstance(value, ANNOTATIONS)]
         pictures = [value for value in flat_inputs if not isinstance(value, ANNOTATIONS)]
         if not pictures:
             if annotations:
-                raise InputError("annotations need the picture that they are for: handprep looks at that")
+                raise InputError("annotations need the image that they are for: handprep looks at that")
             return {}
         first = pictures[0]
-        if len(pictures) == 1 and not annotations:
+        if self.video == "each" and any(isinstance(picture, tv_tensors.Video) for picture in pictures):
+            if len(pictures) > 1 or annotations:
+                raise InputError(
+                    "what is beside a video moves with it only where its frames have one crop: video='one'"
+                )
+            return {"results": {id(first): _as_given(self._frame_by_frame(first), first)}}
+        if len(pictures) == 1 and not annotations and not isinstance(first, tv_tensors.Video):
             return {"results": {id(first): self.wrapped(first)}}
         for value in (*annotations, *pictures[1:]):
             _check_fits(value, first)
-        ones = {id(p): images.split(p) if images.is_batch(p) else [p] for p in pictures}
-        sample = self.wrapped.run(ones[id(first)][0])
-        if len(ones) == len(ones[id(first)]) == 1:
+        ones = {id(p): tensors.unbatch(p) if _is_several(p) else [p] for p in pictures}
+        if isinstance(first, tv_tensors.Video):
+            each = self._streamed(first)
+            sample = next((s for s in each if s.hands), None) or self.wrapped.run(ones[id(first)][0])
+        else:
+            sample = self.wrapped.run(ones[id(first)][0])
+        if len(ones) == 1 and not _is_several(first):
             return {"sample": sample, "results": {id(first): images.like(sample, first)}}
         # All of them by the hands of the first, so that no rounding tells them apart.
         hands = hands_in_photo(sample)
         moved = {key: [apply_with(self.wrapped, one, hands) for one in each] for key, each in ones.items()}
         results = {id(p): _as_given(moved[id(p)], p) for p in pictures}
         return {"sample": moved[id(first)][0], "results": results}
+
+    def _streamed(self, video: Any) -> Iterator[Sample]:
+        """Yield the frames of a video, their hands followed where the transform looks for hands."""
+        pipeline, frames = Pipeline([self.wrapped]), tensors.unbatch(video)
+        follows = any(isinstance(part, HandCropper) for part in pipeline.parts)
+        return pipeline.stream(frames) if follows else pipeline.map(frames)
+
+    def _frame_by_frame(self, video: Any) -> list[Sample]:
+        samples = list(self._streamed(video))
+        if len(samples) != len(tensors.unbatch(video)):
+            raise SampleSkipped("a frame of the video shows no hand, and is skipped (on_missing='skip')")
+        return samples
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return one of the inputs as it lies in the result."""
@@ -167,16 +195,22 @@ def _check_fits(value: Any, picture: Any) -> None:
                 f"this picture has the EXIF orientation {orientation}: handprep would turn it upright, but "
                 "cannot know whether its annotations are for that. Call PIL.ImageOps.exif_transpose first"
             )
-    what = "an annotation" if isinstance(value, ANNOTATIONS) else "another picture"
+    what = "an annotation" if isinstance(value, ANNOTATIONS) else "another image"
     check_size(_size(value), _size(picture), f"{what} ({type(value).__name__})")
 
 
+def _is_several(picture: Any) -> bool:
+    return tensors.is_batch(picture) or isinstance(picture, tv_tensors.Video)
+
+
 def _as_given(samples: list[Sample], given: Any) -> Any:
-    return images.like_batch(samples, given) if images.is_batch(given) else images.like(samples[0], given)
+    if isinstance(given, tv_tensors.Video):
+        return tv_tensors.wrap(tensors.like_batch(samples, given.as_subclass(torch.Tensor)), like=given)
+    return tensors.like_batch(samples, given) if tensors.is_batch(given) else images.like(samples[0], given)
 
 
 def _size(value: Any) -> tuple[int, int]:
-    """Return height and width of a picture, or of the picture that an annotation is for."""
+    """Return height and width of an image, or of the image that an annotation is for."""
     if isinstance(value, PIL.Image.Image):
         return value.height, value.width
     return tuple(getattr(value, "canvas_size", value.shape[-2:]))
@@ -193,15 +227,12 @@ def _moved_boxes(boxes: Any, sample: Sample) -> Any:
             moved = moved[:, CORNERS_OF_MIRRORED]
         moved = moved.reshape(-1, 8)
     else:
-        moved = moved_boxes(sample, given, clip=_clamps(boxes))
+        clamps = getattr(boxes, "clamping_mode", "soft") is not None  # a setting since torchvision 0.24
+        moved = moved_boxes(sample, given, clip=clamps)
     back = v2.functional.convert_bounding_box_format(torch.from_numpy(moved), by_corners, boxes.format)
     wrapped = tv_tensors.wrap(back, like=boxes, canvas_size=sample.size[::-1])
     clamped = v2.functional.clamp_bounding_boxes(wrapped)
     return tv_tensors.wrap(_as(_numpy(clamped), boxes), like=clamped)
-
-
-def _clamps(boxes: Any) -> bool:
-    return getattr(boxes, "clamping_mode", "soft") is not None  # a setting since torchvision 0.24
 
 
 def _moved_points(points: Any, sample: Sample, centre: float) -> Any:

@@ -6,10 +6,17 @@ import os
 from pathlib import Path
 
 from handprep.errors import InputError, ModelError
-from handprep.models import own, table
-from handprep.models.cached import HOME_VARIABLE, ModelStatus, cache_folder, place_of, problem_of, status
-from handprep.models.own import own_file
-from handprep.models.table import MODELS, ModelFile
+from handprep.models import registry
+from handprep.models.cache import (
+    HOME_VARIABLE,
+    ModelStatus,
+    cache_folder,
+    problem_of,
+    sha256_of,
+    status,
+)
+from handprep.models.registry import MODELS, ModelFile
+from handprep.names import printable
 
 __all__ = [
     "HOME_VARIABLE",
@@ -22,6 +29,27 @@ __all__ = [
     "own_file",
     "status",
 ]
+
+_OWN = "file:"  # before the path of a model file of the user's own
+
+
+def own_file(path: str | os.PathLike[str]) -> str:
+    """Return the name under which handprep's functions know a model file of the user's own.
+
+    `fetch` gives the path back. `fingerprint` hashes the content, so a `Configurable` that lists the name
+    among its `model_files` has another fingerprint once the file is replaced.
+
+    Parameters
+    ----------
+    path
+        The file. It need not be there yet.
+
+    Examples
+    --------
+    >>> own_file("hands.onnx")
+    'file:hands.onnx'
+    """
+    return _OWN + os.fspath(path)
 
 
 def fingerprint(name: str) -> str:
@@ -37,9 +65,15 @@ def fingerprint(name: str) -> str:
     InputError
         If there is no model of that name.
     ModelError
-        If a file of one's own is not there or cannot be read.
+        If a file of the user's own is not there or cannot be read.
     """
-    return own.sha256_of(name) if own.is_own(name) else _named(name).sha256
+    if not name.startswith(_OWN):
+        return _known(name).sha256
+    path = fetch(name)
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise ModelError(f"the model file {path} cannot be read: {error}") from error
 
 
 def fetch(name: str, *, path: str | os.PathLike[str] | None = None, progress: bool = False) -> Path:
@@ -70,36 +104,42 @@ def fetch(name: str, *, path: str | os.PathLike[str] | None = None, progress: bo
     InputError
         If there is no model of that name.
     ModelError
-        If `path` is not the right file, a file of one's own is not there, the cache folder cannot be
+        If `path` is not the right file, a file of the user's own is not there, the cache folder cannot be
         written, or no source gave the file. The message says what each source answered and how to put
         the file in place by hand.
 
     Notes
     -----
-    Where Google's storage is out of reach, ``hand_landmarker.task`` is rebuilt from its two networks.
-    Such a bundle cannot have the official sha256. It is right if it holds these two members and
-    nothing else, stored uncompressed, and each has its own network's size and sha256.
+    Where Google's storage is out of reach, ``hand_landmarker.task`` is rebuilt from its two networks. Such
+    a bundle cannot have the official sha256; it always has the same one of its own.
 
     Examples
     --------
     >>> fetch("palm_detection_full").name  # doctest: +SKIP
     'palm_detection_full.tflite'
     """
-    if own.is_own(name) and path is None:
-        return own.path_of(name)
-    model = _named(name)
-    if path is not None:
-        if problem := problem_of(Path(path), model):
-            raise ModelError(f"{path} is not the model file {model.file}: {problem}")
-        return Path(path)
-    if problem_of(place := place_of(model), model) is None:
+    if name.startswith(_OWN) and path is None:
+        own = Path(name.removeprefix(_OWN))
+        if os.path.isfile(own):  # noqa: PTH113 - False, too, for what is no path on this machine
+            return own
+        raise ModelError(
+            f"the model file {printable(str(own))} {'is a folder' if os.path.isdir(own) else 'is not there'} "  # noqa: PTH112
+            f"(looked for at {printable(str(own.absolute()))}); "
+            "put it there, or give the path at which it lies on this machine"
+        )
+    model = _known(name)
+    place = cache_folder() / model.file if path is None else Path(path)
+    problem = problem_of(place, model)
+    if problem is None:
         return place
-    from handprep.models.sources import obtain  # noqa: PLC0415 - with pooch, 0.1 s of every import handprep
+    if path is not None:
+        raise ModelError(f"{path} is not the model file {model.file}: {problem}")
+    from handprep.models.fetching import fetch_into_cache  # noqa: PLC0415 - with pooch, 0.1 s of every import
 
-    return obtain(model, progress=progress)
+    return fetch_into_cache(model, progress=progress)
 
 
-def _named(name: str) -> ModelFile:
-    if name not in table.MODELS:
-        raise InputError(f"unknown model {name!r:.100}; known: {', '.join(sorted(table.MODELS))}")
-    return table.MODELS[name]
+def _known(name: str) -> ModelFile:
+    if name not in registry.MODELS:
+        raise InputError(f"unknown model {name!r:.100}; known: {', '.join(sorted(registry.MODELS))}")
+    return registry.MODELS[name]

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-MOST_SECONDS = 60.0  # for one picture; the largest YOLO networks take about 2 on one core
+MOST_SECONDS = 60.0  # for one image; the largest YOLO networks take about 2 on one core
 LONGEST_INPUT = 4096  # pixels a side, which no network for pictures has
 FATAL_ONLY = 4
 ERRORS_ONLY = 3  # of what it prints; its warnings are about graphs that handprep did not make
@@ -26,15 +26,7 @@ def imported() -> Any:
 
 
 def opened(path: Path, threads: int) -> Any:
-    """Return an ``onnxruntime.InferenceSession`` on the processor; it raises one of `failures`.
-
-    Parameters
-    ----------
-    path
-        The ONNX file.
-    threads
-        Threads within the network.
-    """
+    """Return an ``onnxruntime.InferenceSession`` on the processor; it raises one of `failures`."""
     onnxruntime = imported()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

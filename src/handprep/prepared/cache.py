@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from handprep import models
 from handprep.configurable import check_choice
 from handprep.errors import HandprepError, InputError, OutputError
-from handprep.files import TEMPORARY, atomic_write, make_folder
+from handprep.files import atomic_write, locked, make_folder, sweep
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared.container import DamagedError
@@ -27,6 +26,8 @@ from handprep.prepared.storage import Storage
 from handprep.progress import Progress, reporting
 from handprep.sample import Sample
 from handprep.threads import ordered_map
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -136,61 +137,43 @@ class PreparedCache:
         ModelError, MissingExtraError
             If a model file or a package that the pipeline needs cannot be had.
         """
-        return self._obtained(os.fspath(photo))[0]
+        return self._load(os.fspath(photo), Record.sample)[0]
 
-    def _obtained(self, photo: str) -> tuple[Sample, Record, bool]:
-        """Return a photo's prepared image, its record, and whether it was prepared now."""
-        if found := self._known(photo):
-            return *found, False
-        self._index.refresh()  # another process may have read the photo since
-        if found := self._known(photo):
-            return *found, False
+    def _load(self, photo: str, use: Callable[[Record, bytes], Result]) -> tuple[Result, bool]:
+        """Return what `use` makes of a photo's record and prepared image, and whether these were there."""
+        for refresh in (False, True):
+            if refresh:
+                self._index.refresh()  # another process may have read the photo since
+            known = self._index.now(photo)
+            if known is not None:
+                if (held := self._held(known.digest, use)) is not None:
+                    return held, True
+                known.raise_fault(self._work.fingerprint)
         task = self._work.read(Task(source=photo, output="", name=self._name_of(photo)))
         if task.fault is not None:
             raise task.fault
-        found = self._held(task.digest)  # of another photo with this content, or the same one elsewhere
-        if found is None:
+        task.output = _place(task.digest)
+        # the image of another photo with this content, or one that another process made meanwhile
+        if (held := self._held(task.digest, use)) is None:
             with self._alone(task.digest):
-                found = self._held(task.digest)  # if another process was at it
-                if found is None:
-                    return *self._prepared(task), True
+                if (held := self._held(task.digest, use)) is None:
+                    self._work.write(self._work.compute(task))
+                    if task.fault is not None:
+                        raise task.fault
+                    return use(*task.images[0]), False
         self._work.remember(task)
-        return *found, False
+        return held, True
 
-    def _known(self, photo: str) -> tuple[Sample, Record] | None:
-        """Return the image of a photo whose content is known, without reading the photo."""
-        known = self._index.now(photo)
-        if known is None:
-            return None
-        found = self._held(known.digest)
-        if found is None:
-            known.raise_fault(self._work.fingerprint)
-        return found
-
-    def _held(self, digest: str) -> tuple[Sample, Record] | None:
-        """Return an image that is there, unless anything about it is wrong."""
+    def _held(self, digest: str, use: Callable[[Record, bytes], Result]) -> Result | None:
+        """Return what `use` makes of an image that is there, unless anything about it is wrong."""
         held = self._work.held(_place(digest))
         if held is None or held[0].origin.digest != digest:
             return None
         try:
-            return held[0].sample(held[1]), held[0]
+            return use(*held)
         except DamagedError as error:
             _log.info("%s cannot be used: %s", _place(digest), error)
             return None
-
-    def _prepared(self, task: Task) -> tuple[Sample, Record]:
-        task.output = _place(task.digest)
-        self._work.compute(task)
-        try:
-            if task.fault is None:
-                self._work.outputs.write(task.output, task.images[0][1])
-        except OutputError as error:
-            raise self._as_cache(error) from error.__cause__
-        self._work.remember(task)
-        if task.fault is not None:
-            raise task.fault
-        record, image = task.images[0]
-        return record.sample(image), record
 
     def holds(self, photo: str | os.PathLike[str]) -> bool:
         """Tell whether a photo's prepared image is known to be there, without reading either of them."""
@@ -242,7 +225,8 @@ class PreparedCache:
         self._index.refresh()
         paths = [os.fspath(photo) for photo in photos]
         if not all(map(self.holds, paths)):
-            self._sweep()
+            for shard in (self.folder / self._name).glob("*/"):
+                sweep(shard, age=ABANDONED)
             for name in sorted(self.pipeline.model_files):  # so that what is missing is one error, at once
                 models.fetch(name, progress=progress is True)
         rows: list[Row] = []
@@ -255,18 +239,16 @@ class PreparedCache:
                 rows.append(row)
                 resumed += was_there
                 report(len(rows), total)
-        return RunResult(folder=str(self.folder), rows=tuple(rows), resumed=resumed)
+        return RunResult(folder=self.folder, rows=tuple(rows), resumed=resumed)
 
     def _outcome(self, photo: str) -> tuple[Row, bool, HandprepError | None]:
-        """Return a photo's row, whether it was in the cache, and what is wrong with it and with no other."""
-        told = {"source": photo, **self._work.told(self._name_of(photo))}
+        """Return a photo's row, whether it was in the cache, and an error that concerns no other photo."""
+        given = {"source": photo, **self._work.described(self._name_of(photo))}
         try:
-            known = self._index.now(photo)
-            held = self._work.held(_place(known.digest)) if known is not None else None
-            record, made = (held[0], False) if held is not None else self._obtained(photo)[1:]
+            record, was_there = self._load(photo, lambda record, _: record)
         except HandprepError as error:
-            return Row.of_fault(error, **told), False, error
-        return Row.of_record(record, **told), not made, None
+            return Row.of_fault(error, **given), False, error
+        return Row.of_record(record, **given), was_there, None
 
     def _name_of(self, photo: str) -> str:
         """Return a photo's path from the folder of photos, and from elsewhere nothing but its name."""
@@ -275,52 +257,31 @@ class PreparedCache:
 
     @contextmanager
     def _alone(self, digest: str) -> Iterator[None]:
-        """Keep other threads and processes from preparing the same photo at the same time.
+        """Keep other threads and processes from preparing the same photo, and name the cache in errors.
 
-        This only spares work: two that did would write the same file. So where a disk has no locks, or
-        another process holds one for too long, things go on without.
+        The lock only spares work: two that prepared one photo would write the same file. So where a disk
+        has no locks, or another process holds one for too long, things go on without.
         """
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - not needed to read
-
-        self._make_ready(digest)
-        lock = FileLock(self._work.outputs.path(f"{digest[:2]}/.lock"), timeout=WAIT, thread_local=False)
-        try:
-            if self._locks:
-                lock.acquire(poll_interval=0.005)
-        except Timeout:
-            self._locks = False
-            _log.warning("another process has held %s for %.0f s: not waited for", lock.lock_file, WAIT)
-        except (OSError, NotImplementedError) as error:
-            self._locks = False
-            _log.info("%s cannot be locked (%s): done without", lock.lock_file, error)
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def _make_ready(self, digest: str) -> None:
-        """Make the folder of an image, and have the folder of the pipeline describe itself."""
-        try:
-            make_folder(self.folder, f"{self._name}/{digest[:2]}")
-            for name, content in (TAG, (PIPELINE, self.pipeline.to_json().encode())):
-                if not (self.folder / self._name / name).exists():
-                    atomic_write(self.folder / self._name / name, content)
-        except OutputError as error:
-            raise self._as_cache(error) from error.__cause__
-
-    def _as_cache(self, error: OutputError) -> OutputError:
-        """Say what the folder that cannot be written is for; without it, no photo can be prepared."""
-        cache = printable(str(self.folder))
-        raised = OutputError(f"{error}. It belongs to the cache of prepared images, {cache}")
-        raised.concerns_all = True
-        return raised
-
-    def _sweep(self) -> None:
-        """Remove what writers left behind that were killed."""
-        for path in (self.folder / self._name).glob(f"*/{TEMPORARY}"):
-            with suppress(OSError):  # another process may be sweeping, too; litter does no harm
-                if time.time() - path.stat().st_mtime > ABANDONED:
-                    path.unlink()
+        home, lock = self.folder / self._name, self._work.outputs.path(f"{digest[:2]}/.lock")
+        with ExitStack() as stack:
+            try:
+                make_folder(self.folder, f"{self._name}/{digest[:2]}")
+                for name, content in (TAG, (PIPELINE, self.pipeline.to_json().encode())):
+                    if not (home / name).exists():
+                        atomic_write(home / name, content)
+                try:
+                    if self._locks:
+                        busy = f"another process has held {lock} for {WAIT:.0f} s: not waited for"
+                        stack.enter_context(locked(Path(lock), busy=busy, wait=WAIT))
+                except OutputError as error:
+                    self._locks = False
+                    _log.warning("%s", error)
+                yield
+            except OutputError as error:  # without the folder, no photo can be prepared
+                cache = printable(str(self.folder))
+                raised = OutputError(f"{error}. It belongs to the cache of prepared images, {cache}")
+                raised.concerns_all = True
+                raise raised from error.__cause__
 
 
 def _place(digest: str) -> str:

@@ -7,10 +7,9 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-import PIL.Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from handprep import geometry
@@ -18,10 +17,12 @@ from handprep.errors import HandNotFoundError, HandprepError, InputError, Sample
 from handprep.images.encoding import FORMATS, encode
 from handprep.names import printable
 from handprep.pipeline import Pipeline
+from handprep.prepared import clips
+from handprep.prepared.clips import WRITING, Choice
 from handprep.prepared.container import DamagedError
 from handprep.prepared.index import FAULTS as VERDICTS
 from handprep.prepared.index import Index, Known
-from handprep.prepared.listing import origin_and_label
+from handprep.prepared.listing import has_more_images, origin_and_label
 from handprep.prepared.manifest import FAULTS, Row
 from handprep.prepared.record import Origin, Record, digest_of
 from handprep.prepared.storage import Stamp, Storage
@@ -29,7 +30,6 @@ from handprep.sample import Sample
 from handprep.threads import ordered_map
 from handprep.transforms.background import BackgroundRemover
 
-WRITING = 4  # threads that wait until the disk has what they wrote
 FIRST_FRAME = "an animation, or a file of several images: the first one was taken"
 
 
@@ -62,6 +62,8 @@ class Preparation:
     whole: str = ""  # the name of the folder of photos, as `origin_and_label` wants it
     class_level: int = -1
     each_hand: bool = False  # whether each hand of a photo has an image of its own
+    clips: frozenset[str] = frozenset()  # which sources are clips
+    choice: Choice = field(default_factory=Choice)  # of their frames
     ending: str = field(init=False, default="")
     fingerprint: str = field(init=False, default="")  # of the pipeline and the ending
 
@@ -80,8 +82,11 @@ class Preparation:
         how = f"-each{ending}" if self.each_hand else ending
         object.__setattr__(self, "fingerprint", self.pipeline.fingerprint() + how)
 
-    def held(self, output: str) -> tuple[Record, bytes] | None:
-        """Return record and content of an image that this very pipeline made, if there is one."""
+    def held(self, output: str, suffix: str = "") -> tuple[Record, bytes] | None:
+        """Return record and content of an image that this very pipeline made, if there is one.
+
+        `suffix` is what the fingerprint of a clip's frames ends in.
+        """
         content = self.outputs.read(output)
         if content is None:
             return None
@@ -89,12 +94,7 @@ class Preparation:
             record = Record.read(content)
         except DamagedError:
             return None
-        return (record, content) if record.origin.fingerprint == self.fingerprint else None
-
-    def with_index(self, index: Index | None, **changes: Any) -> Preparation:
-        """Return the same with another index, or with other parameters, too."""
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-        return Preparation(**{**given, "index": index, **changes})
+        return (record, content) if record.origin.fingerprint == self.fingerprint + suffix else None
 
     def found(self, source: str, output: str) -> Task | None:
         """Return the finished task of a photo that was prepared before, and has not changed; else None.
@@ -105,26 +105,27 @@ class Preparation:
         known = self._known(source, is_wanted=bool(held))
         if known is None:
             return None
-        told = {**self.told(source), "milliseconds": known.milliseconds}
+        task = Task(source=source, output=output, images=held, seconds=known.milliseconds / 1000)
         try:
-            known.raise_fault(self.fingerprint)
+            known.raise_fault(self._fingerprint_of(source))
         except HandNotFoundError as error:
-            return Task(source=source, output="", rows=[Row.of_fault(error, source=source, **told)])
+            task.images, task.fault = [], error
+            return self._with_rows(task)
         if not held or any(record.origin.digest != known.digest for record, _ in held):
             return None
-        rows = [Row.of_record(record, **told) for record, _ in held]
-        return Task(source=source, output=output, images=held, rows=rows)
+        return self._with_rows(task)
 
     def _all_held(self, source: str, output: str) -> list[tuple[Record, bytes]]:
-        """Return all images of a photo if none is missing; else none."""
-        names = [_numbered(output, 1), _numbered(output, 0)] if self.each_hand else [output]
+        """Return all images of a photo or clip if none is missing; else none."""
+        if source in self.clips:
+            return clips.found(self, source, output)
+        names = dict.fromkeys((self.output_of(output, 1), self.output_of(output, 0)))
         first = next((held for held in map(self.held, names) if held is not None), None)
         if first is None:
             return []
-        others = [self.held(_numbered(output, number)) for number in range(2, first[0].origin.hands + 1)]
-        held = [image for image in (first, *others) if image is not None]
-        right = all(record.origin.source == source for record, _ in held)
-        return held if right and len(held) == len(others) + 1 else []
+        others = [self.held(self.output_of(output, number)) for number in range(2, first[0].origin.hands + 1)]
+        held = [image for image in (first, *others) if image and image[0].origin.source == source]
+        return held if len(held) == len(others) + 1 else []
 
     def _known(self, source: str, *, is_wanted: bool) -> Known | None:
         """Return what is known of a photo as it is now, if need be by reading it."""
@@ -133,10 +134,10 @@ class Preparation:
         if known is not None or not (is_wanted or (last is not None and last.fault)):
             return known
         try:
-            content, stamp = self.photos.read_photo(source)
+            _, digest, stamp = self._identified(source)
         except FAULTS:
             return None  # it fails again, with its reason, when it is to be prepared
-        known = Known(*stamp, digest_of(content))
+        known = Known(*stamp, digest)
         if last is not None and last.digest == known.digest:
             known = last._replace(size=stamp[0], modified=stamp[1], inode=stamp[2])
         if self.index is not None:
@@ -158,83 +159,104 @@ class Preparation:
             return task
 
         with ExitStack() as stack:
-            flow: Iterable[Task] = tasks
-            if reading:
-                flow = stack.enter_context(closing(ordered_map(self.read, flow, workers=reading)))
-            if workers == 0:
-                flow = map(self.compute, flow)
-            else:
-                flow = stack.enter_context(closing(ordered_map(self.compute, flow, workers=workers)))
-            yield from stack.enter_context(closing(ordered_map(write, flow, workers=WRITING)))
+
+            def each(
+                function: Callable[[Task], Task], tasks: Iterable[Task], count: int | None
+            ) -> Iterable[Task]:
+                return stack.enter_context(closing(ordered_map(function, tasks, workers=count)))
+
+            flow = each(self.read, tasks, reading) if reading else tasks
+            flow = map(self.compute, flow) if workers == 0 else each(self.compute, flow, workers)
+            yield from each(write, flow, WRITING)
 
     def read(self, task: Task) -> Task:
         """Read the photo."""
-        with _Timed(task):
-            task.content, task.stamp = self.photos.read_photo(task.source)
-            task.digest = digest_of(task.content)
-        return task
+        return _attempted(task, self._read)
 
     def compute(self, task: Task) -> Task:
         """Make the image, unless it is known that there is none."""
-        if not task.digest and task.fault is None:
-            self.read(task)
+        return _attempted(task if task.digest else self.read(task), self._compute)
+
+    def write(self, task: Task) -> Task:
+        """Write the images, remember what is known of the photo, and return the task with its rows."""
+        _attempted(task, self._write)
+        self.remember(task)
+        return self._with_rows(task)
+
+    def _with_rows(self, task: Task) -> Task:
+        milliseconds, given = round(1000 * task.seconds, 1), self.described(task.source)
+        is_clip = task.source in self.clips
+        if is_clip:  # each frame has its share
+            milliseconds /= max(1, len(task.images))
+        given["milliseconds"] = round(milliseconds, 1)
+        if task.fault is None or is_clip:  # a damaged clip has good frames as well
+            task.rows = [Row.of_record(record, **given) for record, _ in task.images]
         if task.fault is not None:
-            return task
-        with _Timed(task):
-            path = self.photos.path(task.source)
-            last = self.index.last(path) if self.index else None
-            if last is not None and last.digest == task.digest:
-                last.raise_fault(self.fingerprint)
-            samples = self._samples(task.content, path)
-            for number, sample in enumerate(samples, start=1):
-                record = Record.of(sample, self._origin(task, sample, number, len(samples)))
-                image = encode(sample, self.format)
-                task.images.append((record, record.sealed_into(image) if self.keeps_record else image))
-        task.content = b""  # others wait in memory for their turn to be written
+            task.rows.append(Row.of_fault(task.fault, source=task.source, **given))
         return task
 
-    def _samples(self, content: bytes, path: str) -> list[Sample]:
+    def _identified(self, source: str) -> tuple[bytes, str, Stamp]:
+        """Return content, digest and stamp of a photo; of a clip, which may be large, not the content."""
+        if source in self.clips:
+            return b"", *self.photos.digest(source)
+        content, stamp = self.photos.read_photo(source)
+        return content, digest_of(content), stamp
+
+    def _fingerprint_of(self, source: str) -> str:
+        return self.fingerprint + (self.choice.suffix if source in self.clips else "")
+
+    def _read(self, task: Task) -> None:
+        task.content, task.digest, task.stamp = self._identified(task.source)
+
+    def _compute(self, task: Task) -> None:
+        path = self.photos.path(task.source)
+        last = self.index.last(path) if self.index else None
+        if last is not None and last.digest == task.digest:
+            last.raise_fault(self._fingerprint_of(task.source))
         try:
-            if not self.each_hand:
-                return [self.pipeline.run(content, name=path)]
-            samples = list(self.pipeline.each(content, name=path))
+            if task.source in self.clips:
+                task.images.extend((record, b"") for record in clips.write_frames(self, task))
+                return
+            if self.each_hand:
+                samples = list(self.pipeline.each(task.content, name=path))
+            else:
+                samples = [self.pipeline.run(task.content, name=path)]
         except Exception as error:
             if not isinstance(error, HandprepError):  # as of a part that is not handprep's
                 error.add_note(f"This was while preparing {printable(path)}.")
             raise
         if not samples:
             raise SampleSkipped(f"no hand found in {printable(path)}")
-        return samples
+        for number, sample in enumerate(samples, start=1):
+            record = Record.of(sample, self._origin(task, sample, number, len(samples)))
+            image = encode(sample, self.format)
+            task.images.append((record, record.sealed_into(image) if self.keeps_record else image))
+        task.content = b""  # others wait in memory for their turn to be written
 
-    def write(self, task: Task) -> Task:
-        """Write the images, remember what is known of the photo, and return the task with its rows."""
-        if task.fault is None:
-            with _Timed(task):
-                for record, image in task.images:
-                    self.outputs.write(record.origin.output, image)
-        told = {**self.told(task.source), "milliseconds": round(1000 * task.seconds, 1)}
-        if task.fault is None:
-            task.rows = [Row.of_record(record, **told) for record, _ in task.images]
-        else:
-            task.rows = [Row.of_fault(task.fault, source=task.source, **told)]
-        self.remember(task)
-        return task
+    def _write(self, task: Task) -> None:
+        for record, image in task.images:
+            if task.source not in self.clips:  # whose frames are written one by one
+                self.outputs.write(record.origin.output, image)
 
     def remember(self, task: Task) -> None:
         """Keep what is known of a photo that was read, if it has an image, or can have none."""
         kind = "" if task.fault is None else type(task.fault).__name__
-        if self.index is None or kind not in ("", *VERDICTS):
-            return
+        if self.index is None or kind not in ("", *VERDICTS) or (kind and task.images):
+            return  # or a clip that failed after some good frames
         path = self.photos.path(task.source)
         milliseconds, message = round(1000 * task.seconds, 1), str(task.fault or "")
-        last = self.index.last(path)
-        if last is not None and (last.digest, last.fingerprint) == (task.digest, self.fingerprint):
-            milliseconds, kind, message = last[5:]
-        known = Known(*task.stamp, task.digest, self.fingerprint, milliseconds, kind, message)
-        self.index.add(path, known)
+        last, fingerprint = self.index.last(path), self._fingerprint_of(task.source)
+        if last is not None and (last.digest, last.fingerprint) == (task.digest, fingerprint):
+            _, milliseconds, kind, message = last[4:]
+        self.index.add(path, Known(*task.stamp, task.digest, fingerprint, milliseconds, kind, message))
 
-    def told(self, source: str) -> dict[str, Any]:
-        """Return what a row says of a photo by its name alone."""
+    def output_of(self, output: str, hand: int) -> str:
+        """Return the name of the image of one of a photo's hands, counted from 1; 0 where none was found."""
+        stem, dot, ending = output.rpartition(".")
+        return f"{stem}-{hand}{dot}{ending}" if self.each_hand else output
+
+    def described(self, source: str) -> dict[str, Any]:
+        """Return what a photo's name alone says: its origin and class."""
         origin, label = origin_and_label(source, self.whole, self.class_level)
         return {"origin": sys.intern(origin), "label": sys.intern(label)}  # one string for many rows
 
@@ -243,7 +265,7 @@ class Preparation:
         return Origin(
             source=task.name or task.source,
             folder=self.whole,
-            output=_numbered(task.output, number) if self.each_hand else task.output,
+            output=self.output_of(task.output, number),
             hand=number,
             hands=hands,
             each_hand=self.each_hand,
@@ -251,34 +273,22 @@ class Preparation:
             digest=task.digest,
             photo=_photo_size(sample, task.content),
             fingerprint=self.fingerprint,
-            message=FIRST_FRAME if _has_more_images(task.content) else "",
+            message=FIRST_FRAME if has_more_images(task.content) else "",
         )
 
 
-def _numbered(output: str, hand: int) -> str:
-    """Return the name of the image of one of a photo's hands; 0 where none was found.
-
-    >>> _numbered("rock/a.png", 2)
-    'rock/a-2.png'
-    """
-    stem, dot, ending = output.rpartition(".")
-    return f"{stem}-{hand}{dot}{ending}"
-
-
-class _Timed:
-    """Adds the time to a task's, and keeps what is wrong with its photo alone."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        self._task.seconds += time.perf_counter() - self._start
-        if isinstance(error, FAULTS) and not getattr(error, "concerns_all", False):
-            self._task.fault = error
-        return self._task.fault is error is not None
+def _attempted(task: Task, function: Callable[[Task], None]) -> Task:
+    """Do a part of a task, unless it failed; add its time, and keep an error of this photo alone."""
+    start = time.perf_counter()
+    try:
+        if task.fault is None:
+            function(task)
+    except FAULTS as error:
+        if getattr(error, "concerns_all", False):
+            raise
+        task.fault = error
+    task.seconds += time.perf_counter() - start
+    return task
 
 
 def _photo_size(sample: Sample, content: bytes) -> tuple[int, int]:
@@ -293,18 +303,6 @@ def _photo_size(sample: Sample, content: bytes) -> tuple[int, int]:
         width, height = file.size
     reduced = -(-width // factor), -(-height // factor)
     return (width, height) if reduced == size else (height, width)
-
-
-def _has_more_images(content: bytes) -> bool:
-    if content.startswith(b"\x89PNG"):
-        return b"acTL" in content[: content.find(b"IDAT")]  # an animated PNG tells before its pixels
-    if not content.startswith((b"GIF8", b"RIFF", b"II", b"MM")) and content[4:8] != b"ftyp":
-        return False
-    try:
-        with PIL.Image.open(io.BytesIO(content)) as file:
-            return int(getattr(file, "n_frames", 1)) > 1
-    except Exception:  # noqa: BLE001 - hostile bytes, of which the first image was good enough
-        return False
 
 
 def _is_transparent(transform: Any) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from handprep import geometry
 from handprep.errors import InputError
+from handprep.features import FEATURES, names_of
 from handprep.files import atomic_write, make_folder
 from handprep.geometry import Affine
 from handprep.images.encoding import FORMATS, encode
@@ -55,14 +57,14 @@ class Image:
     @property
     def known(self) -> tuple[Hand, ...]:
         """The hands in pixels of the prepared image, but for those that have an image of their own."""
-        hands = self.record.hands() or ()
+        hands = self.record.hands or ()
         return hands[:1] if self.record.origin.each_hand else hands
 
     def hands(self, space: str) -> tuple[Hand, ...]:
         """Return the hands in pixels of the photo, or of the prepared image."""
         hands = self.known
         if space == "photo":
-            return tuple(hand.moved(self.record.to_source()) for hand in hands)
+            return tuple(hand.moved(self.record.to_source) for hand in hands)
         width, height = self.size
         return tuple(hand for hand in hands if geometry.iou(hand.box, (0, 0, width, height)) > 0)
 
@@ -88,6 +90,7 @@ def export(
     *,
     space: str = "photo",
     class_level: int = -1,
+    features: str | Iterable[str] = (),
 ) -> int:
     """Write what prepared images carry of their hands in a format that other programs read.
 
@@ -110,6 +113,9 @@ def export(
         ``"prepared"``, for the prepared images themselves.
     class_level
         As for `handprep.prepare`.
+    features
+        Names in `handprep.features.FEATURES`, whose columns are added to a table. They are empty for a hand
+        that lacks what they are made of.
 
     Returns
     -------
@@ -133,10 +139,11 @@ def export(
     if space not in SPACES:
         raise InputError(f"space must be one of {', '.join(SPACES)}, not {space!r:.100}")
     check_class_level(class_level)
+    chosen = tuple(names_of(features))
     given, path = os.fspath(to), Path(to)
     if not given:
         raise InputError("say what to write, such as landmarks.csv, coco.json, yolo/ or masks/")
-    writer = _writer_for(given, path)
+    writer = _writer_for(given, path, chosen)
     if not Path(prepared).is_dir():
         raise InputError(f"{printable(os.fspath(prepared))} is no folder: give one of prepared images")
     images = sorted(_images(Path(prepared), class_level), key=lambda image: image.name)
@@ -154,8 +161,14 @@ def export(
     return len(images)
 
 
-def _writer_for(given: str, path: Path) -> Writer:
-    by_ending: dict[str, Writer] = {".csv": _csv, ".parquet": _parquet, ".json": _coco}
+def _writer_for(given: str, path: Path, features: tuple[str, ...]) -> Writer:
+    tables: dict[str, Writer] = {
+        ".csv": partial(_csv, features=features),
+        ".parquet": partial(_parquet, features=features),
+    }
+    if features and path.suffix not in tables:
+        raise InputError(f"features are columns of a table, .csv or .parquet, and not of {printable(given)}")
+    by_ending = {**tables, ".json": _coco}
     if path.suffix in by_ending and not given.endswith(("/", os.sep)):
         return by_ending[path.suffix]
     if path.suffix and not given.endswith(("/", os.sep)):
@@ -190,10 +203,10 @@ def _leads_below(source: str) -> bool:
     return all(part not in ("", ".", "..") and Path(part).name == part and "\0" not in part for part in parts)
 
 
-def _rows(images: Sequence[Image]) -> Iterator[dict[str, Any]]:
+def _rows(images: Sequence[Image], features: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     for image in images:
         for number, inside in enumerate(image.known, start=image.record.origin.hand or 1):
-            hand = inside.moved(image.record.to_source())
+            hand = inside.moved(image.record.to_source)
             row = {
                 "source": image.record.origin.source,
                 "output": image.name,
@@ -208,7 +221,17 @@ def _rows(images: Sequence[Image]) -> Iterator[dict[str, Any]]:
                 "view": hand.view,
             }
             row |= dict(zip(("x0", "y0", "x1", "y1"), map(float, hand.box), strict=True))
-            yield row | _all_points(hand, inside)
+            yield row | _all_points(hand, inside) | _features(inside, features)
+
+
+def _features(hand: Hand, features: tuple[str, ...]) -> dict[str, float | None]:
+    told: dict[str, float | None] = {}
+    for name, columns in names_of(features).items():
+        try:
+            told |= zip(columns, FEATURES[name](hand).ravel().astype(float), strict=True)
+        except InputError:  # it lacks landmarks or their depth
+            told |= dict.fromkeys(columns)
+    return told
 
 
 def _all_points(hand: Hand, inside: Hand) -> dict[str, float | None]:
@@ -232,19 +255,20 @@ def _points(prefix: str, points: NDArray[np.float32] | None) -> dict[str, float 
     }
 
 
-def _columns() -> list[str]:
+def _columns(features: tuple[str, ...]) -> list[str]:
     hand = Hand(box=(0, 0, 1, 1), score=0)
     return [
         *("source", "output", "class", "origin", "photo_width", "photo_height", "hand", "handedness"),
         *("handedness_score", "score", "view", "x0", "y0", "x1", "y1", *_all_points(hand, hand)),
+        *_features(hand, features),
     ]
 
 
-def _csv(images: Sequence[Image], path: Path, space: str) -> None:
-    atomic_write(path, csv_of(_columns(), (row.values() for row in _rows(images))))
+def _csv(images: Sequence[Image], path: Path, space: str, features: tuple[str, ...]) -> None:
+    atomic_write(path, csv_of(_columns(features), (row.values() for row in _rows(images, features))))
 
 
-def _parquet(images: Sequence[Image], path: Path, space: str) -> None:
+def _parquet(images: Sequence[Image], path: Path, space: str, features: tuple[str, ...]) -> None:
     try:
         import pyarrow as pa  # noqa: PLC0415 - optional
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -253,8 +277,11 @@ def _parquet(images: Sequence[Image], path: Path, space: str) -> None:
     texts = ("source", "output", "class", "origin", "handedness", "view")
     whole = ("photo_width", "photo_height", "hand")
     kinds = dict.fromkeys(texts, pa.string()) | dict.fromkeys(whole, pa.int64())
-    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in _columns()])
-    rows = [{k: _as_utf8(v) if isinstance(v, str) else v for k, v in row.items()} for row in _rows(images)]
+    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in _columns(features)])
+    rows = [
+        {k: _as_utf8(v) if isinstance(v, str) else v for k, v in row.items()}
+        for row in _rows(images, features)
+    ]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
     atomic_write(path, sink.getvalue().to_pybytes())

@@ -1,4 +1,4 @@
-"""Which content each photo had when it was last read, so that it need not be read to be known again."""
+"""Which content each photo had when it was last read, so that it need not be read again to be recognised."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ TICK = 2_000_000_000  # nanoseconds: the coarsest clock of a file system, FAT's
 SLACK = 64  # outdated lines that are not worth a clean-up
 FAULTS = {error.__name__: error for error in (HandNotFoundError, SampleSkipped)}
 _DIGEST = re.compile(f"[0-9a-f]{{{2 * DIGEST}}}")  # it becomes a file's name, and the index may be damaged
+_DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 class Known(NamedTuple):  # a tuple, as 100,000 of them pickle in 0.05 s instead of 0.6
-    """What is known of a photo: size, time and inode of its file, the digest of its content, and its end.
+    """Size, time and inode of a photo's file, the digest of its content, and what a pipeline made of it.
 
     `fault` and `message` are of a photo in which the pipeline of that fingerprint finds no hand, and which
     then has no image; there is no other place to keep that.
@@ -42,7 +43,7 @@ class Known(NamedTuple):  # a tuple, as 100,000 of them pickle in 0.05 s instead
     message: str = ""
 
     def raise_fault(self, fingerprint: str) -> None:
-        """Raise what the pipeline of that fingerprint would, if it is known to find no hand."""
+        """Raise the error of the pipeline of that fingerprint, if it is known to find no hand."""
         if self.fault and self.fingerprint == fingerprint:
             raise FAULTS[self.fault](self.message)
 
@@ -56,36 +57,36 @@ class Index:
     """What is known of photos by their paths, in memory and in a file that may be deleted at any time.
 
     Any number of processes append to the file, each line in one write. There is no lock: a line that is
-    torn, mixed up or lost only means that its photo is read once more. The file is cleaned up when it is
-    opened and most of its lines are outdated.
+    torn, mixed up or lost only means that its photo is read once more. The file is rewritten when it is
+    opened and most of its lines are outdated. With ``keep=False``, additions go to the file alone.
     """
 
-    def __init__(
-        self, file: Path, root: str, *, keep: bool = True, known: dict[str, Known] | None = None
-    ) -> None:
+    def __init__(self, file: Path, root: str, *, keep: bool = True) -> None:
         self._path, self._prefix, self._keep = file, os.path.join(root, ""), keep  # noqa: PTH118 - strings
-        self._known: dict[str, Known] = known or {}
+        self._known: dict[str, Known] = {}
         self._end, self._inode = 0, -1  # how far which file was read
         self._warned = False
         check_regular(file)
-        if known is None and self.refresh() > 2 * len(self._known) + SLACK:
-            self._clean_up()
+        if self.refresh() > 2 * len(self._known) + SLACK:
+            try:
+                atomic_write(file, b"".join(self._line(*item) for item in self._known.items()))
+            except OutputError as error:
+                self._warn_once(f"{printable(str(file))} keeps its outdated lines", error)
 
     def last(self, photo: str) -> Known | None:
         """Return what is known of a photo, which may have changed since."""
         return self._known.get(photo)
 
     def now(self, photo: str) -> Known | None:
-        """Return what is known of a photo, or None where it has to be read to be known."""
+        """Return what is known of a photo, or None where it must be read first."""
         known = self._known.get(photo)
         if known is None:
             return None
         try:
             found = os.stat(photo)  # noqa: PTH116 - at every reading of every image
         except OSError:
-            return None  # who reads the photo next says why
-        same = stamp_of(found) == known[:3] and stat.S_ISREG(found.st_mode)
-        return known if same else None
+            return None  # reading the photo says why
+        return known if stamp_of(found) == known[:3] and stat.S_ISREG(found.st_mode) else None
 
     def add(self, photo: str, known: Known) -> None:
         """Remember what is known of a photo, here and in the file.
@@ -102,13 +103,15 @@ class Index:
         if self._keep:
             self._known[photo] = known
         try:
-            self._append(self._line(photo, known))
+            make_folder(self._path.parent, "")
+            with self._path.open("ab", buffering=0) as file:
+                file.write(b"\n" + self._line(photo, known))  # what was torn before ends here
         except (OSError, OutputError) as error:  # as on a read-only disk, where all may be prepared
             where = printable(self._prefix.rstrip(os.sep))
             self._warn_once(f"what is known of the photos of {where} is not kept", error)
 
     def refresh(self) -> int:
-        """Read what was appended since the last time, by any process; return the number of lines."""
+        """Read what any process appended since the last time; return the number of lines."""
         try:
             with self._path.open("rb") as file:
                 found = os.fstat(file.fileno())
@@ -124,35 +127,22 @@ class Index:
         *lines, torn = content.split(b"\n")
         self._end += len(content) - len(torn)
         for line in lines:
-            self._remember(line)
+            try:
+                values = json.loads(line)
+                photo, known = os.path.join(self._prefix, values.pop("photo")), Known(**values)  # noqa: PTH118
+                if _is_valid(known):
+                    self._known[photo] = known
+            except _DAMAGE:
+                continue  # empty or damaged: at worst a photo is read again
         return sum(map(bool, lines))
-
-    def _remember(self, line: bytes) -> None:
-        try:
-            told = json.loads(line)
-            photo = os.path.join(self._prefix, told.pop("photo"))  # noqa: PTH118
-            known = Known(**told)
-            if _is_whole(known):
-                self._known[photo] = known
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
-            return  # empty or damaged: at worst a photo is read again
 
     def _line(self, photo: str, known: Known) -> bytes:
         below = photo.removeprefix(self._prefix)
         name = below if below != photo else os.path.abspath(photo)  # noqa: PTH100
-        told = {name: value for name, value in known._asdict().items() if value or name in Known._fields[:4]}
-        return json.dumps({"photo": name, **told}).encode() + b"\n"
-
-    def _append(self, line: bytes) -> None:
-        make_folder(self._path.parent, "")
-        with self._path.open("ab", buffering=0) as file:
-            file.write(b"\n" + line)  # what was torn before ends here
-
-    def _clean_up(self) -> None:
-        try:
-            atomic_write(self._path, b"".join(self._line(*item) for item in list(self._known.items())))
-        except OutputError as error:
-            self._warn_once(f"{printable(str(self._path))} keeps its outdated lines", error)
+        values = {
+            name: value for name, value in known._asdict().items() if value or name in Known._fields[:4]
+        }
+        return json.dumps({"photo": name, **values}).encode() + b"\n"
 
     def _warn_once(self, consequence: str, error: Exception) -> None:
         if not self._warned:
@@ -160,8 +150,8 @@ class Index:
         self._warned = True
 
 
-def _is_whole(known: Known) -> bool:
-    """Tell whether values of a file that may be damaged are of the right kinds."""
+def _is_valid(known: Known) -> bool:
+    """Tell whether the values of a file that may be damaged are of the right kinds."""
     texts = known.digest, known.fingerprint, known.fault, known.message
     return (
         all(isinstance(text, str) for text in texts)

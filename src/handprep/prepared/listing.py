@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
+
+from handprep import images
 from handprep.errors import InputError
 from handprep.names import printable
 
 ENDINGS = (
     *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif"),
     *("avif", "heic", "heif", "hif", "pbm", "pgm", "ppm", "pnm"),
+)
+CLIPS = (
+    *("mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "mts", "m2ts"),
 )
 NOT_PHOTOS = frozenset({"__MACOSX"})  # what macOS adds to zip files: copies that are no pictures
 INDEX = ".handprep.jsonl"  # marks a folder of prepared images; no folder, which ImageFolder takes for a class
@@ -28,13 +35,20 @@ class Listing:
     ignored: int
     unread: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
+    clips: frozenset[str] = frozenset()  # which of the sources are clips
 
 
 def listing(
-    folder: Path, *, without: Path | None = None, is_photo: Callable[[str], bool] | None = None
+    folder: Path,
+    *,
+    without: Path | None = None,
+    is_photo: Callable[[str], bool] | None = None,
+    clips: bool = False,
+    animations: bool = False,
 ) -> Listing:
     """Find the photos in a folder and its sub-folders, by the endings of their names or by `is_photo(path)`.
 
+    With `clips`, also video files; with `animations`, files of several images are clips, too.
     Links to folders are followed, except back into a folder that is being read. Names that begin with
     a dot are hidden and left out.
 
@@ -46,19 +60,22 @@ def listing(
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise InputError(f"{printable(str(folder))} {problem}: give the folder that holds the photos")
-    walker = _Walker(folder, without)
-    walker.walk()
-    if walker.unread and not walker.files:
-        raise InputError(walker.unread[0])
-    sources = photos_among(walker.files)
+    files, unread, nested = _walk(folder, without)
+    if unread and not files:
+        raise InputError(unread[0])
+    sources = photos_among(files)
     if is_photo is not None:
-        sources = tuple(sorted(file for file in walker.files if is_photo(os.path.join(folder, file))))  # noqa: PTH118
+        sources = tuple(sorted(file for file in files if is_photo(os.path.join(folder, file))))  # noqa: PTH118
+    moving = {file for file in files if clips and _ending(file) in CLIPS}
+    moving |= {file for file in sources if animations and has_more_images(folder / file)}
+    sources = tuple(sorted({*sources, *moving}))
     return Listing(
         sources=sources,
         whole=Path(os.path.realpath(folder)).name or str(folder),
-        ignored=len(walker.files) - len(sources),
-        unread=tuple(walker.unread),
-        nested=tuple(sorted(walker.nested)),
+        ignored=len(files) - len(sources),
+        unread=tuple(unread),
+        nested=tuple(sorted(nested)),
+        clips=frozenset(moving),
     )
 
 
@@ -122,48 +139,40 @@ def _ending(source: str) -> str:
     return ending.lower() if dot else ""
 
 
-class _Walker:
-    """Goes through folders once, and remembers what it found and which it could not read."""
-
-    def __init__(self, whole: Path, without: Path | None) -> None:
-        self._whole = whole
-        self._without = None if without is None else os.path.realpath(without)
-        self._excluded = None if without is None or not without.exists() else _identity(without)
-        self.files: list[str] = []
-        self.unread: list[str] = []
-        self.nested: list[str] = []
-
-    def walk(self) -> None:
-        pending: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
-        while pending:
-            relative, above = pending.pop()
-            folder = self._whole / relative
-            try:
-                identity = _identity(folder)
-                if identity in above or identity == self._excluded:
-                    continue
-                with os.scandir(folder) as scan:
-                    entries = list(scan)
-            except OSError as error:  # also of a path that is too long
-                self.unread.append(
-                    f"the folder {printable(str(folder))} cannot be read: {error.strerror or error}"
-                )
+def _walk(whole: Path, without: Path | None) -> tuple[list[str], list[str], list[str]]:
+    """Return all files, messages about folders that cannot be read, and folders of prepared images."""
+    files: list[str] = []
+    unread: list[str] = []
+    nested: list[str] = []
+    excluded = without if without is not None and without.exists() else None
+    pending = [("", () if excluded is None else (_identity(excluded),))]
+    while pending:
+        relative, above = pending.pop()
+        folder = whole / relative
+        try:
+            identity = _identity(folder)
+            if identity in above:
                 continue
-            if relative and any(entry.name == INDEX for entry in entries):
-                self.nested.append(relative.rstrip("/"))
+            with os.scandir(folder) as scan:
+                entries = list(scan)
+        except OSError as error:  # also of a path that is too long
+            unread.append(f"the folder {printable(str(folder))} cannot be read: {error.strerror or error}")
+            continue
+        if relative and any(entry.name == INDEX for entry in entries):
+            nested.append(relative.rstrip("/"))
+            continue
+        for entry in entries:
+            if is_hidden(entry.name):
                 continue
-            for entry in entries:
-                if is_hidden(entry.name):
-                    continue
-                if not _leads_to_folder(entry):
-                    self.files.append(relative + entry.name)
-                elif not self._leads_into_excluded(entry):
-                    pending.append((f"{relative}{entry.name}/", (*above, identity)))
+            if not _leads_to_folder(entry):
+                files.append(relative + entry.name)
+            elif excluded is None or not (entry.is_symlink() and _lies_in(entry.path, excluded)):
+                pending.append((f"{relative}{entry.name}/", (*above, identity)))
+    return files, unread, nested
 
-    def _leads_into_excluded(self, entry: os.DirEntry[str]) -> bool:
-        if self._without is None or not entry.is_symlink():
-            return False
-        return Path(os.path.realpath(entry.path)).is_relative_to(self._without)
+
+def _lies_in(path: str, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -176,3 +185,22 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads nowhere: by its name it may be a photo, and reading it says why not
         return False
+
+
+def has_more_images(file: bytes | Path) -> bool:
+    """Tell whether a file, by its content or path, is an animation or holds several images."""
+    try:
+        content = file if isinstance(file, bytes) else _head(file)
+        if content.startswith(b"\x89PNG"):
+            return b"acTL" in content[: content.find(b"IDAT")]  # an animated PNG tells before its pixels
+        if not content.startswith((b"GIF8", b"RIFF", b"II", b"MM")) and content[4:8] != b"ftyp":
+            return False
+        with PIL.Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+            return int(getattr(image, "n_frames", 1)) > 1
+    except Exception:  # noqa: BLE001 - hostile bytes, of which the first image is good enough
+        return False
+
+
+def _head(path: Path) -> bytes:
+    with images.open_file(str(path)) as file:  # no pipe, which would block
+        return file.read(1 << 16)

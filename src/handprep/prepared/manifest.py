@@ -13,21 +13,15 @@ from handprep.geometry import Box
 from handprep.prepared.record import Record
 
 STATUSES = ("done", "no-hand", "skipped", "failed")
+BOX, PHOTO = ("x0", "y0", "x1", "y1"), ("photo_width", "photo_height")
 COLUMNS = (
-    *("source", "output", "status", "x0", "y0", "x1", "y1", "score", "view", "handedness"),
-    *(
-        "handedness_score",
-        "hand",
-        "photo_width",
-        "photo_height",
-        "milliseconds",
-        "message",
-        "origin",
-        "class",
-    ),
+    *("source", "output", "status", *BOX, "score", "view", "handedness", "handedness_score", "hand"),
+    *(*PHOTO, "milliseconds", "message", "origin", "class", "mask_confidence"),
+    *("clip", "frame", "time", "track"),
 )
-NUMBERS = ("x0", "y0", "x1", "y1", "score", "handedness_score", "milliseconds")
-WHOLE_NUMBERS = ("hand", "photo_width", "photo_height")
+DIGITS = dict.fromkeys(BOX, 2) | {"score": 4, "handedness_score": 4, "milliseconds": 1}  # after the point
+DIGITS |= {"mask_confidence": 3, "time": 3}
+WHOLE_NUMBERS = ("hand", *PHOTO, "frame", "track")
 FAULTS = (HandprepError, OSError, MemoryError)  # what may be wrong with one photo alone
 
 
@@ -65,6 +59,13 @@ class Row:
         What went wrong, or is to be known; empty otherwise.
     origin, label
         The photo's origin and class (`handprep.prepared.listing.origin_and_label`).
+    mask_confidence
+        How sure `handprep.BackgroundRemover` is of its mask, 0 to 1; None where it does not say.
+    clip, frame, time
+        The clip that the image is a frame of, the frame's number and its time in seconds; empty and None for
+        photos.
+    track
+        The number that the hand keeps from frame to frame of its clip; None for photos.
 
     Raises
     ------
@@ -86,6 +87,11 @@ class Row:
     message: str = ""
     origin: str = ""
     label: str = ""
+    mask_confidence: float | None = None
+    clip: str = ""
+    frame: int | None = None
+    time: float | None = None
+    track: int | None = None
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES or (self.box is not None and len(self.box) != 4):
@@ -102,12 +108,21 @@ class Row:
     @classmethod
     def of_record(cls, record: Record, **told: Any) -> Self:
         """Return the row of a prepared image."""
-        origin, hands = record.origin, record.hands()
-        told = {"source": origin.source, "output": origin.output, "message": origin.message, **told}
-        told["photo"] = origin.photo
+        origin, hands = record.origin, record.hands
+        told = {
+            "source": origin.source,
+            "output": origin.output,
+            "message": origin.message,
+            "photo": origin.photo,
+            "mask_confidence": record.decided("mask_confidence"),
+            "clip": origin.clip,
+            "frame": origin.frame,
+            "time": record.plain.get("time"),
+            **told,
+        }
         if not hands:
             return cls(status="done" if hands is None else "no-hand", **told)
-        hand = hands[0].moved(record.to_source())
+        hand = hands[0].moved(record.to_source)
         x0, y0, x1, y1 = hand.box
         sure = hand.handedness_score
         return cls(
@@ -118,6 +133,7 @@ class Row:
             handedness=record.side or hand.handedness or "",
             handedness_score=None if sure is None else round(float(sure), 4),
             hand=origin.hand or 1,
+            track=getattr(hand, "track", None),
             **told,
         )
 
@@ -132,17 +148,15 @@ class Row:
     def cells(self) -> dict[str, Any]:
         """Return what a table has in `COLUMNS`; None in cells that are empty."""
         cells = {name: getattr(self, name) for name in COLUMNS if hasattr(self, name)}
-        cells |= dict(zip(("x0", "y0", "x1", "y1"), self.box or (None,) * 4, strict=True))
-        cells |= dict(zip(("photo_width", "photo_height"), self.photo or (None, None), strict=True))
+        cells |= dict(zip(BOX, self.box or (None,) * 4, strict=True))
+        cells |= dict(zip(PHOTO, self.photo or (None, None), strict=True))
         return {**cells, "hand": self.hand or None, "class": self.label}
 
     @classmethod
     def from_cells(cls, cells: dict[str, Any]) -> Self:
         """Build the row that `cells` described."""
         told = dict(cells)
-        box, photo = (
-            tuple(told.pop(f"{name}") for name in names) for names in (COLUMNS[3:7], COLUMNS[12:14])
-        )
+        box, photo = (tuple(told.pop(name) for name in names) for names in (BOX, PHOTO))
         told |= {"label": told.pop("class"), "hand": told["hand"] or 0}
         told |= {"box": None if None in box else box, "photo": None if None in photo else photo}
         return cls(**told)
@@ -154,7 +168,7 @@ def to_csv(rows: Iterable[Row]) -> bytes:
     It is UTF-8. Bytes of file names that are not UTF-8 are written as escapes such as ``\udcff``.
     Names are written as they are, also those that a spreadsheet would take for a formula.
     """
-    ordered = sorted(rows, key=lambda row: (row.source, row.hand))
+    ordered = sorted(rows, key=lambda row: (row.clip or row.source, row.frame or 0, row.source, row.hand))
     return csv_of(COLUMNS, map(_formatted, ordered))
 
 
@@ -173,8 +187,7 @@ def csv_of(header: Iterable[str], lines: Iterable[Iterable[Any]]) -> bytes:
 
 
 def _formatted(row: Row) -> Iterator[Any]:
-    digits = {name: 2 if name in COLUMNS[3:7] else 4 for name in NUMBERS} | {"milliseconds": 1}
     cells = row.cells()
     for name in COLUMNS:
         value = cells[name]
-        yield f"{value:.{digits[name]}f}" if name in digits and value is not None else value
+        yield f"{value:.{DIGITS[name]}f}" if name in DIGITS and value is not None else value

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable
+from itertools import accumulate, chain
 from pathlib import Path
 
 from handprep.errors import InputError
 from handprep.names import printable
+
+FIRST = "/000000"  # ends the name that stands for a clip's outputs; each frame has its number in this place
 
 
 def output_names(sources: Iterable[str], ending: str) -> dict[str, str]:
@@ -25,12 +28,33 @@ def output_names(sources: Iterable[str], ending: str) -> dict[str, str]:
     >>> output_names(["rock/a.jpg", "rock/b.jpg", "rock/b.png"], ".png")
     {'rock/a.jpg': 'rock/a.png', 'rock/b.jpg': 'rock/b.jpg.png', 'rock/b.png': 'rock/b.png.png'}
     """
-    ordered = sorted(sources)
-    folders = {same_name(folder) for source in ordered for folder in _folders_above(source)}
-    names = {source: _without_ending(source) + ending for source in ordered}
-    while clashing := _clashing(names, folders, ending):
-        names |= {source: source + ending for source in clashing}
-    return _numbered(names, folders, ending)
+    names = {source: _without_ending(source) + ending for source in sorted(sources)}
+    above = (accumulate(source.split("/")[:-1], "{}/{}".format) for source in names)
+    folders = set(map(same_name, chain.from_iterable(above)))
+
+    def clashing() -> list[str]:
+        uses = Counter(map(same_name, names.values()))
+        uses.update(folders)
+        return [source for source, name in names.items() if uses[same_name(name)] > 1]
+
+    while renamed := [source for source in clashing() if names[source] != source + ending]:
+        names |= {source: source + ending for source in renamed}
+    left = clashing()
+    taken = folders | {same_name(names[source]) for source in names.keys() - left}
+    for source in left:
+        stem, number = names[source].removesuffix(ending), 1
+        while same_name(names[source]) in taken:
+            number += 1
+            names[source] = f"{stem}-{number}{ending}"
+        taken.add(same_name(names[source]))
+    return names
+
+
+def names_of_outputs(sources: Iterable[str], clips: Container[str], ending: str) -> dict[str, str]:
+    """Return each source's output; of a clip, the name that stands for those of its frames."""
+    keys = {source: source + FIRST if source in clips else source for source in sources}
+    names = output_names(keys.values(), ending)
+    return {source: names[key] for source, key in keys.items()}
 
 
 def folders_of(names: Iterable[str]) -> set[str]:
@@ -51,30 +75,6 @@ def check_apart(src: Path, dst: Path, outputs: Iterable[str]) -> None:
             )
 
 
-def _clashing(names: Mapping[str, str], folders: set[str], ending: str) -> list[str]:
-    """Return the photos that share their output's name and have not kept their own ending yet."""
-    uses = Counter(same_name(name) for name in names.values())
-    return [
-        source
-        for source, name in names.items()
-        if (uses[same_name(name)] > 1 or same_name(name) in folders) and name != source + ending
-    ]
-
-
-def _numbered(names: Mapping[str, str], folders: set[str], ending: str) -> dict[str, str]:
-    taken, uses, numbered = set(folders), Counter(map(same_name, names.values())), {}
-    taken |= {name for name, count in uses.items() if count == 1}
-    for source, name in names.items():
-        unique, number = name, 1
-        if uses[same_name(name)] > 1 or same_name(name) in folders:
-            while same_name(unique) in taken:
-                number += 1
-                unique = f"{name.removesuffix(ending)}-{number}{ending}"
-            taken.add(same_name(unique))
-        numbered[source] = unique
-    return numbered
-
-
 def same_name(name: str) -> str:
     """Return what two names share that are one and the same to some file systems."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
@@ -83,8 +83,3 @@ def same_name(name: str) -> str:
 def _without_ending(source: str) -> str:
     folder, slash, name = source.rpartition("/")
     return folder + slash + (name.rpartition(".")[0] or name)
-
-
-def _folders_above(source: str) -> list[str]:
-    parts = source.split("/")[:-1]
-    return ["/".join(parts[: count + 1]) for count in range(len(parts))]

@@ -11,9 +11,11 @@ import os
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
@@ -31,47 +33,27 @@ _log = logging.getLogger(__name__)
 VERSION = 1  # of what is written here: files with another one are prepared again
 DIGEST = 16  # bytes of BLAKE2b
 MOST_TEXT = 1 << 24  # bytes of JSON: hundreds of hands take less
-MODES = ("L", "RGB", "LA", "RGBA")
+_COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}  # of PNG; grey with alpha OpenCV would widen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a prepared image is from.
+    """Where a prepared image is from, with nothing of the machine or its user."""
 
-    Attributes
-    ----------
-    source
-        The photo's path from the folder of photos, joined with ``/``.
-    folder
-        The folder's own name, without where it lies: the origin of photos that lie in no other folder.
-    output
-        The prepared image's path from the folder of prepared images, likewise.
-    size, digest
-        Bytes of the photo's file, and their `digest_of`.
-    photo
-        Width and height of the photo in pixels, turned upright by its EXIF orientation.
-    fingerprint
-        Of the pipeline and of how the file is written: what has the same one need not be prepared again.
-    hand, hands
-        Which of the photo's hands the image is of, counted from 1, and 0 where none was found; and how many
-        images the photo has.
-    each_hand
-        Whether each hand of a photo has an image of its own.
-    message
-        What is to be known of the photo, such as that only its first frame was taken.
-    """
-
-    source: str = ""
-    folder: str = ""
-    output: str = ""
-    size: int = 0
-    digest: str = ""
-    photo: tuple[int, int] = (0, 0)
-    fingerprint: str = ""
-    hand: int = 0
-    hands: int = 1
-    each_hand: bool = False
-    message: str = ""
+    source: str = ""  # the photo's path from the folder of photos, joined with /; of a clip, the frame's name
+    folder: str = ""  # that folder's own name: the origin of photos that lie in no other folder
+    output: str = ""  # the prepared image's path from the folder of prepared images
+    size: int = 0  # bytes of the photo's or clip's file
+    digest: str = ""  # of these bytes
+    photo: tuple[int, int] = (0, 0)  # width and height in pixels, turned upright by the EXIF orientation
+    fingerprint: str = ""  # of the pipeline and of how the file is written: with the same one it is finished
+    hand: int = 0  # which of the photo's hands it shows, counted from 1; 0 where none was found
+    hands: int = 1  # how many images the photo has
+    each_hand: bool = False  # whether each hand of a photo has an image of its own
+    message: str = ""  # what is to be known of the photo, such as that only its first frame was taken
+    clip: str = ""  # the clip that the image is a frame of, named as a photo is; empty for a photo
+    frame: int | None = None  # the frame's number
+    images: int = 0  # how many images the clip has, in the last one of them; 0 in the others
 
 
 def digest_of(content: bytes) -> str:
@@ -79,36 +61,28 @@ def digest_of(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=DIGEST).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
-    """What a prepared image file says of itself, checked against the file.
-
-    Attributes
-    ----------
-    origin
-        Where the image is from.
-    plain
-        The rest, as JSON values.
-    alpha
-        A PNG of the hand's alpha, where that is known and the image has no alpha channel; else empty.
-    """
+    """What a prepared image file says of itself, checked against the file."""
 
     origin: Origin
-    plain: Mapping[str, Any]
-    alpha: bytes = b""
+    plain: Mapping[str, Any]  # the rest, as JSON values
+    alpha: bytes = b""  # a PNG of the hand's alpha, if that is known and the image has no alpha channel
 
     @classmethod
     def of(cls, sample: Sample, origin: Origin | None = None) -> Record:
         """Return the record of a sample."""
-        plain = {
-            "hands": None if sample.hands is None else [_plain_hand(hand) for hand in sample.hands],
-            "to_source": _plain_map(sample.to_source),
-            "frames": [[*frame.size, _plain_map(frame.to_source)] for frame in sample.frames],
+        plain: dict[str, Any] = {
+            "hands": None if sample.hands is None else list(map(_fields, sample.hands)),
+            "to_source": sample.to_source.ravel().tolist(),
+            "frames": [[*frame.size, frame.to_source.ravel().tolist()] for frame in sample.frames],
             "steps": [[step.name, dict(step.decided)] for step in sample.steps],
             "transparent": sample.transparent,
             "opaque": sample.alpha is None,
             "grey": sample.image.ndim == 2,
         }
+        if sample.time is not None:
+            plain["time"] = sample.time
         apart = sample.alpha is not None and not sample.transparent
         alpha = encode(Sample(image=sample.alpha), "png") if apart and sample.alpha is not None else b""
         if origin is None:
@@ -124,7 +98,7 @@ class Record:
         The same sample always becomes the same bytes.
         """
         told = {"version": VERSION, "origin": asdict(self.origin), **self.plain}
-        text = json.dumps(told, separators=(",", ":"), default=_plain_number).encode()
+        text = json.dumps(told, separators=(",", ":"), default=_plain).encode()
         body = struct.pack(">I", len(text)) + text + self.alpha
         before, after = split(image, DIGEST + len(body))
         return before + wrapped(before, _checksum(before, after, body) + body) + after
@@ -144,32 +118,36 @@ class Record:
             if plain.pop("version") != VERSION:
                 raise DamagedError("another version of the record")
             record = cls(origin=_origin(plain.pop("origin")), plain=plain, alpha=body[4 + length :])
-            record.hands()
-            _map(plain["to_source"])
+            _ = record.hands, record.to_source, record.decided("view")  # which raise if they are none
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise DamagedError(str(error) or type(error).__name__) from error
         except struct.error as error:
             raise DamagedError("truncated") from error
         return record
 
+    def decided(self, name: str) -> Any:
+        """Return what the last of the steps that decided something of that name did; None if none did."""
+        return next((step[name] for _, step in reversed(self.plain["steps"]) if name in step), None)
+
     @property
     def is_drawing(self) -> bool:
         """Whether the hands were turned in space, so that `to_source` only fits them to the photo."""
-        return any(name == "Skeleton" and step.get("view") == "palm" for name, step in self.plain["steps"])
+        return bool(self.decided("view") == "palm")
 
     @property
     def side(self) -> str | None:
         """Which hand the photo shows, where it was drawn as another one."""
-        sides = [step.get("handedness") for name, step in self.plain["steps"] if name == "Skeleton"]
-        return str(sides[0]) if self.is_drawing and sides[0] else None
+        return self.decided("handedness") if self.is_drawing else None
 
+    @cached_property
     def hands(self) -> tuple[Hand, ...] | None:
-        """Return the hands in pixels of the image, the chosen one first; None where none were looked for."""
+        """The hands in pixels of the image, the chosen one first; None where none were looked for."""
         hands = self.plain["hands"]
         return None if hands is None else tuple(map(_hand, hands))
 
+    @cached_property
     def to_source(self) -> NDArray[np.float64]:
-        """Return the ``(2, 3)`` map from pixels of the image to pixels of the photo."""
+        """The ``(2, 3)`` map from pixels of the image to pixels of the photo."""
         return _map(self.plain["to_source"])
 
     def sample(self, content: bytes) -> Sample:
@@ -177,39 +155,49 @@ class Record:
         plain = self.plain
         try:
             grey, transparent = bool(plain["grey"]), bool(plain["transparent"])
-            file, mode = _opened(content), ("L" if grey else "RGB") + ("A" if transparent else "")
-            if content.startswith(b"RIFF"):  # WebP has no grey, and leaves out an alpha of 255 everywhere
-                file = file.convert(mode)
-            if file.mode != mode:
-                raise DamagedError(f"an image of mode {file.mode}, not {mode}")
-            pixels = np.asarray(file)
+            pixels = _pixels(content, ("L" if grey else "RGB") + ("A" if transparent else ""))
             alpha = pixels[..., -1] if transparent and not plain["opaque"] else None
             if self.alpha:
-                alpha = np.asarray(_opened(self.alpha))
+                alpha = _pixels(self.alpha, "L")
             if transparent:
                 pixels = pixels[..., 0] if grey else pixels[..., :3]
             return Sample(
                 image=np.ascontiguousarray(pixels),
                 alpha=None if alpha is None else np.ascontiguousarray(alpha),
-                hands=self.hands(),
+                hands=self.hands,
                 transparent=transparent,
-                to_source=self.to_source(),
+                to_source=self.to_source,
                 source=self.origin.source or None,
                 steps=tuple(Step(name=str(name), decided=dict(decided)) for name, decided in plain["steps"]),
+                time=None if plain.get("time") is None else float(plain["time"]),
                 frames=tuple(Frame(size=(w, h), to_source=_map(m)) for w, h, m in plain["frames"]),
             )
         except (InputError, LookupError, TypeError, ValueError) as error:
             raise DamagedError(str(error)) from error
 
 
-def _opened(content: bytes) -> PIL.Image.Image:
-    """Return a prepared image's pixels as a PIL image of mode L, RGB, LA or RGBA."""
+def _pixels(content: bytes, mode: str) -> NDArray[np.uint8]:
+    """Return an image's pixels, ``(H, W)`` or ``(H, W, channels)``; `mode` is as Pillow names it."""
+    if content.startswith(b"\x89PNG") and mode in _COLOUR_TYPES:
+        width, height, depth, colour_type = struct.unpack_from(">IIBB", content, 16)
+        if (depth, colour_type) != (8, _COLOUR_TYPES[mode]) or width * height > MAX_PIXELS:
+            raise DamagedError(f"no {mode} of at most {MAX_PIXELS} pixels")
+        # in a third of Pillow's time; what it would be lenient with has been checked by then
+        pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        if pixels is None or pixels.shape[:2] != (height, width):
+            raise DamagedError("damaged pixels")
+        order = {"RGB": cv2.COLOR_BGR2RGB, "RGBA": cv2.COLOR_BGRA2RGBA}.get(mode)
+        ordered: NDArray[np.uint8] = pixels if order is None else cv2.cvtColor(pixels, order)
+        return ordered
     try:
         with PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as file:
-            if file.mode not in MODES or file.width * file.height > MAX_PIXELS:
-                raise DamagedError(f"an image of {file.mode} and {file.width} x {file.height} pixels")
-            file.load()
-            return file.copy()
+            if file.width * file.height > MAX_PIXELS:
+                raise DamagedError(f"an image of {file.width} x {file.height} pixels")
+            if file.format == "WEBP":  # has no grey, and leaves out an alpha of 255 everywhere
+                return np.asarray(file.convert(mode))
+            if file.mode != mode:
+                raise DamagedError(f"an image of mode {file.mode}, not {mode}")
+            return np.asarray(file)
     except DamagedError:
         raise
     except Exception as error:  # any bytes may be met here, and Pillow names no exceptions it keeps to
@@ -283,27 +271,19 @@ def _checksum(before: bytes, after: bytes, body: bytes) -> bytes:
     return checksum.digest()
 
 
-def _origin(plain: Any) -> Origin:
+def _origin(plain: dict[str, Any]) -> Origin:
     origin = Origin(**plain)
     width, height = origin.photo
-    texts = (origin.source, origin.folder, origin.output, origin.digest, origin.fingerprint, origin.message)
-    numbers = (origin.size, origin.hand, origin.hands, width, height)
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("an origin needs texts")
-    if not all(isinstance(number, int) and number >= 0 for number in numbers):
-        raise TypeError("an origin needs whole numbers")
+    values = {**plain, "frame": origin.frame or 0, "photo": width, "height": height}
+    for name, value in values.items():
+        is_text = isinstance(getattr(Origin(), name, None), str)
+        if not isinstance(value, str if is_text else int) or (isinstance(value, int) and value < 0):
+            raise TypeError(f"an origin has no {name} of {value!r:.100}")
     return replace(origin, photo=(width, height))
 
 
-def _plain_hand(hand: Hand) -> dict[str, Any]:
-    return {field.name: _plain(getattr(hand, field.name)) for field in fields(hand)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):  # exact, and read three times as fast as decimals
-        numbers = base64.b64encode(value.astype("<f4").tobytes()).decode("ascii")
-        return {"shape": list(value.shape), "float32": numbers}
-    return [float(number) for number in value] if isinstance(value, tuple) else value
+def _fields(hand: Hand) -> dict[str, Any]:
+    return {field.name: getattr(hand, field.name) for field in fields(hand)}
 
 
 def _hand(plain: dict[str, Any]) -> Hand:
@@ -311,6 +291,8 @@ def _hand(plain: dict[str, Any]) -> Hand:
     hand = Hand(**{name: _rich(value) for name, value in plain.items()})
     if not all(value is None or isinstance(value, str) for value in (hand.view, hand.handedness)):
         raise TypeError("a hand's view and side are texts")
+    if not isinstance(hand.track, int | None):
+        raise TypeError("a hand's track is a number")
     return hand
 
 
@@ -320,17 +302,16 @@ def _rich(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _plain_number(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """Return what JSON has no kind of as a kind that it has."""
+    if isinstance(value, np.ndarray):  # exact, and read three times as fast as decimals
+        numbers = base64.b64encode(value.astype("<f4").tobytes()).decode("ascii")
+        return {"shape": list(value.shape), "float32": numbers}
     if isinstance(value, np.generic):  # a detector of the user's own may give numpy's
         return value.item()
-    if isinstance(value, Mapping | tuple):
-        return dict(value) if isinstance(value, Mapping) else list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     raise InputError(f"{value!r:.200} of type {type(value).__name__} cannot be written to a record")
-
-
-def _plain_map(matrix: NDArray[np.float64]) -> list[float]:
-    numbers: list[float] = matrix.ravel().tolist()
-    return numbers
 
 
 def _map(plain: Any) -> NDArray[np.float64]:

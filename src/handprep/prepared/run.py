@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from handprep import models
 from handprep.errors import InputError, OutputError
 from handprep.files import atomic_write
 from handprep.pipeline import Pipeline
+from handprep.prepared.clips import Choice
 from handprep.prepared.container import DamagedError
 from handprep.prepared.ensure import Preparation, Task
 from handprep.prepared.listing import Listing, check_class_level, no_photo
 from handprep.prepared.manifest import STATUSES, Row, to_csv
-from handprep.prepared.naming import check_apart, folders_of, output_names, same_name
+from handprep.prepared.naming import check_apart, folders_of, names_of_outputs, same_name
 from handprep.prepared.record import Record
 from handprep.prepared.storage import Storage
 from handprep.prepared.table import DetectionTable, detection_table
@@ -36,7 +38,7 @@ class RunResult:
     Attributes
     ----------
     folder
-        The folder of prepared images, or its URI.
+        The folder of prepared images; text if it is the URI of a store.
     rows
         One for each photo, or each hand if these have images of their own, in the order of their paths.
     resumed
@@ -52,7 +54,7 @@ class RunResult:
         Folders among the photos that an earlier run wrote prepared images to. They were left out.
     """
 
-    folder: str
+    folder: Path | str
     rows: Sequence[Row]
     resumed: int = 0
     vanished: tuple[str, ...] = ()
@@ -77,7 +79,7 @@ class RunResult:
         return detection_table(self.rows)
 
     def __repr__(self) -> str:
-        return f"RunResult(folder={self.folder!r}, resumed={self.resumed}, counts={self.counts})"
+        return f"RunResult(folder={str(self.folder)!r}, resumed={self.resumed}, counts={self.counts})"
 
 
 def prepare(
@@ -92,6 +94,10 @@ def prepare(
     record: bool = True,
     class_level: int = -1,
     each_hand: bool = False,
+    every: int = 1,
+    fps: float | None = None,
+    different: float = 0.0,
+    animations: bool = False,
 ) -> RunResult:
     """Take every photo of a folder through a pipeline, and write the images to another folder.
 
@@ -135,7 +141,17 @@ def prepare(
         1 for the one at the top, as in torchvision's `ImageFolder`. The folders above it are the origin.
     each_hand
         Whether each hand of a photo becomes an image of its own, by `Pipeline.each`: ``a-1.png``,
-        ``a-2.png``, …, with a row each; ``a-0.png`` where none was found.
+        ``a-2.png``, …, with a row each; ``a-0.png`` where none was found. Frames of clips have one each.
+    every, fps
+        Which frames of clips are taken, as `handprep.video.frames` has it: each of so many, or so many a
+        second. A clip becomes a folder, ``clip.mp4/000120.png``, with a row for each frame; its hands are
+        followed by `Pipeline.stream`.
+    different
+        Leave out frames whose prepared image differs by less from that of the last frame that was kept: 0
+        to 1, as `handprep.prepared.clips.difference` measures it.
+    animations
+        Whether animated GIF, WebP, PNG and AVIF files and TIFFs of several pages are clips, too; else their
+        first image is taken, as of a photo.
 
     Returns
     -------
@@ -161,6 +177,8 @@ def prepare(
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1, not {workers}")
     check_class_level(class_level)
+    choice = Choice(every, fps, different)
+    choice.check()
     photos, outputs = Storage(src), Storage(dst)
     work = Preparation(
         photos=photos,
@@ -170,21 +188,23 @@ def prepare(
         keeps_record=record,
         class_level=class_level,
         each_hand=each_hand,
+        choice=choice,
     )
     if os.path.realpath(src) == os.path.realpath(dst):
         raise InputError(f"{outputs.name} is the folder of photos: give another for the outputs")
-    listed = photos.photos(without=outputs)
+    listed = photos.photos(without=outputs, animations=animations)
     if not listed.sources:
         raise no_photo(photos.name, listed.ignored)
-    names = output_names(listed.sources, work.ending)
+    names = names_of_outputs(listed.sources, listed.clips, work.ending)
     check_apart(Path(src), Path(dst), names.values())
     with outputs.locked():
         outputs.make_folders(["", *folders_of(names.values())])
-        work = work.with_index(outputs.index(photos), whole=listed.whole)
-        rows, resumed = _carry_out(work, listed, names, workers, progress)
-        vanished = settle(outputs, {row.output for row in rows if row.output}, listed.sources)
-        result = result_of(outputs.name, rows, resumed, vanished, listed)
-        write_tables(outputs, result, MANIFEST, to_csv(rows))
+        work = replace(work, index=outputs.index(photos), whole=listed.whole, clips=listed.clips)
+        rows, resumed = _carry_out(work, names, workers, progress)
+        current = {row.output for row in rows if row.output}
+        result = finish(
+            outputs, listed, rows, current, resumed=resumed, manifest=MANIFEST, content=to_csv(rows)
+        )
         if report:
             from handprep import html_report  # noqa: PLC0415 - a tenth of the time of importing handprep
 
@@ -196,70 +216,64 @@ def prepare(
     return result
 
 
-def result_of(
-    folder: str, rows: Sequence[Row], resumed: int, vanished: tuple[str, ...], listed: Listing
-) -> RunResult:
-    """Return the result of a run over what was listed."""
-    return RunResult(
-        folder=folder,
-        rows=rows,
-        resumed=resumed,
-        vanished=vanished,
-        ignored=listed.ignored,
-        unread=listed.unread,
-        nested=listed.nested,
-    )
-
-
 def _carry_out(
-    work: Preparation,
-    listed: Listing,
-    names: Mapping[str, str],
-    workers: int | None,
-    progress: bool | Progress,
+    work: Preparation, names: Mapping[str, str], workers: int | None, progress: bool | Progress
 ) -> tuple[tuple[Row, ...], int]:
-    """Prepare what is left, and return all rows and how many were there before."""
-    sources, total = listed.sources, len(listed.sources)
-    rows: dict[str, tuple[Row, ...]] = {}
+    """Prepare what is left, and return all rows and how many photos were there before."""
+    sources, total = list(names), len(names)
+    rows: dict[str, list[Row]] = {}
 
-    def look(part: Sequence[str]) -> list[list[Row]]:
-        found = (work.found(source, names[source]) for source in part)
-        return [[] if task is None else task.rows for task in found]
+    def look(part: Sequence[str]) -> dict[str, list[Row]]:
+        found = {source: work.found(source, names[source]) for source in part}
+        return {source: task.rows for source, task in found.items() if task is not None}
+
+    def keep(task: Task) -> None:
+        rows[task.source] = task.rows
 
     parts = [sources[start : start + AT_ONCE] for start in range(0, total, AT_ONCE)]
     try:
         with closing(ordered_map(look, parts, workers=workers)) as found:
-            rows.update((its[0].source, tuple(its)) for part in found for its in part if its)
+            for part_of_rows in found:
+                rows |= part_of_rows
         resumed, left = len(rows), [source for source in sources if source not in rows]
         if left:  # here, so that what is missing is one error, not one for each photo
             for name in sorted(work.pipeline.model_files):
                 models.fetch(name, progress=progress is True)
         tasks = (Task(source=source, output=names[source]) for source in left)
-        prepared = work.carried_out(
-            tasks, workers=workers, done=lambda task: rows.update({task.source: tuple(task.rows)})
-        )
-        with reporting(progress, resumed, total) as told, closing(prepared):
+        prepared = work.carried_out(tasks, workers=workers, done=keep)
+        with reporting(progress, resumed, total) as report, closing(prepared):
             for done, _ in enumerate(prepared, start=resumed + 1):
-                told(done, total)
+                report(done, total)
     except BaseException as stopped:  # also Ctrl-C
         stopped.add_note(f"{len(rows)} of {total} photos are done. The same call carries on with the others.")
         try:
-            work.outputs.write(MANIFEST, to_csv(row for its in rows.values() for row in its))
+            work.outputs.write(MANIFEST, to_csv(chain.from_iterable(rows.values())))
         except OutputError as error:  # the disk may be full: that must not hide why it was cut short
             stopped.add_note(str(error))
         raise
     return tuple(row for source in sources for row in rows[source]), resumed
 
 
-def settle(outputs: Storage, current: set[str], sources: Iterable[str]) -> tuple[str, ...]:
-    """Remove images that have become wrong, and return the names of those whose photos are gone, which stay.
+def finish(
+    outputs: Storage,
+    listed: Listing,
+    rows: Sequence[Row],
+    current: set[str],
+    *,
+    resumed: int,
+    manifest: str,
+    content: bytes,
+) -> RunResult:
+    """Remove images that have become wrong, write the manifest and the detection table, return the result.
 
-    Only an image whose own record says that handprep wrote it under this very name is ever removed.
+    Only an image that is not `current`, and whose own record says that handprep wrote it under this very
+    name, is ever removed; those whose photos are gone stay. The tables are written when all images are safe
+    on the disk.
     """
     spelled, there = {same_name(name): name for name in current}, set(outputs.names())
-    photos, vanished = set(sources), []
-    for name in there:
-        if name in current or not name.endswith((".png", ".jpg", ".webp")):
+    photos, vanished = set(listed.sources), []
+    for name in there - current:
+        if not name.endswith((".png", ".jpg", ".webp")):
             continue
         try:
             origin = Record.read(outputs.read(name) or b"").origin
@@ -267,20 +281,23 @@ def settle(outputs: Storage, current: set[str], sources: Iterable[str]) -> tuple
             continue
         if origin.output != name or not origin.fingerprint:
             continue
-        if origin.source not in photos:
+        if (origin.clip or origin.source) not in photos:
             vanished.append(name)
-        elif (
-            spelled.get(same_name(name), name) in there
-        ):  # else A.png and a.png are one file, as on some disks
+        # else A.png and a.png are one file, as on some disks
+        elif spelled.get(same_name(name), name) in there:
             outputs.remove(name)
-    return tuple(sorted(vanished))
-
-
-def write_tables(outputs: Storage, result: RunResult, manifest: str, content: bytes) -> None:
-    """Write the manifest and the detection table, all of the images being safe by then."""
-    table = result.detection
+    result = RunResult(
+        folder=outputs.place,
+        rows=rows,
+        resumed=resumed,
+        vanished=tuple(sorted(vanished)),
+        ignored=listed.ignored,
+        unread=listed.unread,
+        nested=listed.nested,
+    )
     outputs.flush()
-    outputs.write(DETECTION_CSV, table.csv())
-    outputs.write(DETECTION_MARKDOWN, table.markdown().encode())
+    outputs.write(DETECTION_CSV, result.detection.csv())
+    outputs.write(DETECTION_MARKDOWN, result.detection.markdown().encode())
     outputs.write(manifest, content)
     outputs.flush()
+    return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from handprep.files import atomic_write, locked, make_folder, make_folders, remo
 from handprep.names import printable
 from handprep.prepared.index import Index, stamp_of
 from handprep.prepared.listing import INDEX, Listing, listing
-from handprep.prepared.record import read_file
+from handprep.prepared.record import DIGEST, read_file
 
 LOCK = ".handprep.lock"
 SYNC_EVERY = 256  # files: so many may have to be made again after a power cut
@@ -32,6 +33,7 @@ class Storage:
 
     def __init__(self, folder: str | os.PathLike[str], *, durable: bool = True) -> None:
         self.folder, self._durable = os.fspath(folder), durable
+        self.place: Path | str = Path(folder)
         self.name = printable(self.folder)
         self._unsynced: dict[str, int] = {}
 
@@ -39,9 +41,10 @@ class Storage:
         """Return the path of a file."""
         return os.path.join(self.folder, name)  # noqa: PTH118 - a string, for speed
 
-    def photos(self, without: Storage | None) -> Listing:
-        """Return the photos in it; what lies in another storage does not count."""
-        return listing(Path(self.folder), without=Path(without.folder) if without is not None else None)
+    def photos(self, without: Storage | None, *, animations: bool = False) -> Listing:
+        """Return the photos and clips in it; what lies in another storage does not count."""
+        others = Path(without.folder) if without is not None and without.is_local else None
+        return listing(Path(self.folder), without=others, clips=True, animations=animations)
 
     def read_photo(self, source: str) -> tuple[bytes, Stamp]:
         """Return a photo's content, and the stamp that it had before it was read."""
@@ -54,6 +57,15 @@ class Storage:
         raise ImageError(
             f"{printable(str(path))} cannot be read: it was replaced at this very moment. Try again"
         )
+
+    def digest(self, source: str) -> tuple[str, Stamp]:
+        """Return the digest of a clip, and the stamp that it had before it was read; memory stays flat."""
+        digest = hashlib.blake2b(digest_size=DIGEST)
+        with images.open_file(self.path(source)) as file:
+            stamp = stamp_of(os.fstat(file.fileno()))
+            while part := file.read(1 << 20):
+                digest.update(part)
+        return digest.hexdigest(), stamp
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; None if there is no regular file."""
@@ -80,6 +92,13 @@ class Storage:
         """Remove a file, which need not be there."""
         remove(Path(self.path(name)))
 
+    def inside(self, folder: str) -> list[str]:
+        """Return the names of the files in a folder, which need not be there, in order."""
+        try:
+            return sorted(f"{folder}/{name}" for name in os.listdir(self.path(folder)))  # noqa: PTH208
+        except OSError:
+            return []
+
     def names(self) -> Iterator[str]:
         """Yield the names of all files in it; links to folders are not followed."""
         for folder, _, files in os.walk(self.folder):
@@ -93,7 +112,7 @@ class Storage:
 
     def index(self, photos: Storage) -> Index | None:
         """Return what is known of the photos of another folder, if that is kept."""
-        return Index(Path(self.path(INDEX)), photos.folder, keep=False)
+        return Index(Path(self.path(INDEX)), photos.folder, keep=False) if photos.is_local else None
 
     def locked(self) -> AbstractContextManager[Any]:
         """Make the folder, and return a context that holds its lock."""

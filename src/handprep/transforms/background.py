@@ -13,12 +13,12 @@ from handprep import images, models
 from handprep.configurable import check_choice, check_colour, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
-from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
+from handprep.errors import ImageError, InputError
 from handprep.opened import per_thread
 from handprep.sample import Alpha, Image, Sample
 from handprep.segmentation import SEGMENTERS, HandMatte, RembgSegmenter
 from handprep.segmentation.base import RatingSegmenter, Segmenter
-from handprep.transforms.base import Transform
+from handprep.transforms.base import Transform, refuse_missing
 from handprep.transforms.compositing import blurred_background, covering, hand_colours, over
 from handprep.transforms.resize import grey_of
 
@@ -91,9 +91,10 @@ class BackgroundRemover(Transform):
         self.finder()  # so that an unknown name is refused here, not at the first picture
         self.segmenter()
 
-    def finder(self) -> HandDetector:
-        """Return the detector that looks where nobody has."""
-        return detector_named(self.detector, confidence=CONFIDENCE, search=True)
+    def finder(self) -> HandDetector | None:
+        """Return the detector that it runs if no transform before it did: none for a cut-out's own alpha."""
+        detector = detector_named(self.detector, confidence=CONFIDENCE, search=True)
+        return None if self.reads_alpha else detector
 
     def segmenter(self) -> Segmenter:
         """Return the segmenter that these parameters stand for, but for ``"alpha"``, which needs none."""
@@ -115,9 +116,8 @@ class BackgroundRemover(Transform):
     @property
     def model_files(self) -> frozenset[str]:
         """Those of the detector and of the segmenter, and the background's, if it is an image."""
-        if self.reads_alpha:
-            return self._picture_files
-        return model_files_of((self.finder(), self.segmenter())) | self._picture_files
+        segmenter = None if self.reads_alpha else self.segmenter()
+        return model_files_of((self.finder(), segmenter)) | self._picture_files
 
     @property
     def _picture_files(self) -> frozenset[str]:
@@ -125,27 +125,17 @@ class BackgroundRemover(Transform):
         return frozenset({models.own_file(str(self.background))} if is_picture else ())
 
     @property
-    def looks(self) -> bool:
-        """Whether it needs hands: not for a cut-out's own alpha."""
-        return not self.reads_alpha
-
-    @property
     def reads_alpha(self) -> bool:
         """Whether the method is ``"alpha"``."""
         return self.method == "alpha"
 
-    def model_files_after(self, looked: bool) -> frozenset[str]:
-        """Return those of both, or the segmenter's alone where the hands are known."""
-        if looked and not self.reads_alpha:
-            return model_files_of(self.segmenter()) | self._picture_files
-        return self.model_files
-
     def apply(self, sample: Sample) -> Sample:
         """Return the sample with alpha, and with another background."""
-        if self.reads_alpha:
+        finder = self.finder()
+        if finder is None:
             return self._with_own_alpha(sample)
         image = sample.rgb
-        hands = sample.hands if sample.hands is not None else self.finder().detect(image)
+        hands = sample.hands if sample.hands is not None else finder.detect(image)
         sample = replace(sample, hands=hands)
         if not hands and self.on_missing != "segment":
             return self._without_hand(sample)
@@ -170,13 +160,7 @@ class BackgroundRemover(Transform):
         return sample.noted("BackgroundRemover", hand_share=share)
 
     def _without_hand(self, sample: Sample) -> Sample:
-        if self.on_missing == "raise":
-            raise HandNotFoundError(
-                f"no hand found in {sample.name}, so its background is unknown; "
-                "choose on_missing='keep', 'segment' or 'skip'"
-            )
-        if self.on_missing == "skip":
-            raise SampleSkipped(f"no hand found in {sample.name}, which is skipped (on_missing='skip')")
+        refuse_missing(sample, self.on_missing, "hand", "choose on_missing='keep', 'segment' or 'skip'")
         if self.background == "transparent":  # as many channels as all the others
             opaque = np.full(sample.image.shape[:2], 255, np.uint8)
             sample = replace(sample, alpha=opaque, transparent=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from handprep import images
-from handprep.configurable import Configurable
-from handprep.errors import HandprepError, InputError
+from handprep.configurable import Configurable, model_files_of
+from handprep.detection.base import HandDetector
+from handprep.errors import HandNotFoundError, HandprepError, InputError, SampleSkipped
+from handprep.images import tensors
 from handprep.sample import Sample
 
 
@@ -36,34 +38,43 @@ class Transform(Configurable):
 
     @property
     def looks(self) -> bool:
-        """Whether it looks for hands where nobody has."""
-        return False
+        """Whether it detects hands if no transform before it did."""
+        return self.finder() is not None
+
+    @property
+    def model_files(self) -> frozenset[str]:
+        """Those of the parameters and of the detector."""
+        return model_files_of((*self.parameters.values(), self.finder()))
 
     @property
     def reads_alpha(self) -> bool:
         """Whether images are to be read with their own alpha instead of laid over white."""
         return False
 
-    def model_files_after(self, looked: bool) -> frozenset[str]:
-        """Return the model files that it needs where somebody has looked for hands before, or nobody has."""
-        return self.model_files
+    def finder(self) -> HandDetector | None:
+        """Return the detector that it runs if no transform before it did, or None if it needs no hands."""
+        return None
 
     def apply(self, sample: Sample) -> Sample:
         """Return the transformed sample."""
         raise NotImplementedError(f"{type(self).__name__} must define apply(sample)")
 
     def run(self, picture: Any) -> Sample:
-        """Transform a picture and return the whole `Sample`.
+        """Transform an image and return the whole `Sample`.
 
         Parameters
         ----------
         picture
             A path, bytes, binary file, PIL image, RGB array, CHW tensor or `Sample`.
         """
-        return self.apply(images.read(picture, alpha="keep" if self.reads_alpha else "flatten"))
+        return self.apply(self.read(picture))
+
+    def read(self, picture: Any, **options: Any) -> Sample:
+        """Read an image as `handprep.images.read` does with these options, and its alpha if that is taken."""
+        return images.read(picture, alpha="keep" if self.reads_alpha else "flatten", **options)
 
     def __call__(self, picture: Any, *others: Any) -> Any:
-        """Transform a picture and return the same kind as given (a path gives an RGB array).
+        """Transform an image and return the same kind as given (a path gives an RGB array).
 
         Parameters
         ----------
@@ -76,16 +87,24 @@ class Transform(Configurable):
         """
         if others or (isinstance(picture, dict) and not images.is_file(picture)):
             raise InputError(
-                "a transform takes one picture. For a picture with annotations, wrap it in "
+                "a transform takes one image. For an image with annotations, wrap it in "
                 "handprep.integrations.torchvision.V2Transform, which moves both"
             )
-        if not images.is_batch(picture):
-            return images.like(self.run(images.lent(picture)), picture)
+        if not tensors.is_batch(picture):
+            return images.like(self.run(images.as_view(picture)), picture)
         samples = []
-        for index, one in enumerate(images.split(picture)):
+        for index, one in enumerate(tensors.unbatch(picture)):
             try:
                 samples.append(self.run(one))
             except HandprepError as error:
-                error.add_note(f"This was picture {index} of the batch, counted from 0.")
+                error.add_note(f"This was image {index} of the batch, counted from 0.")
                 raise
-        return images.like_batch(samples, picture)
+        return tensors.like_batch(samples, picture)
+
+
+def refuse_missing(sample: Sample, on_missing: str, what: str, advice: str) -> None:
+    """Raise what `on_missing` asks for where no hand was found; other choices than these go on."""
+    if on_missing == "raise":
+        raise HandNotFoundError(f"no {what} found in {sample.name}; {advice}")
+    if on_missing == "skip":
+        raise SampleSkipped(f"no {what} found in {sample.name}, which is skipped (on_missing='skip')")

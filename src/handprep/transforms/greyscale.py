@@ -1,4 +1,4 @@
-"""Make a picture grey."""
+"""Make an image grey."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in OpenCV, Pillow and torchvisi
 
 @dataclass(frozen=True, slots=True)
 class Greyscale(Transform):
-    """Turn a picture into its BT.601 luma.
+    """Turn an image into its BT.601 luma.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Greyscale(Transform):
         check_choice("channels", self.channels, (1, 3))
 
     def apply(self, sample: Sample) -> Sample:
-        """Return the sample with a grey picture; nothing moves."""
+        """Return the sample with a grey image; nothing moves."""
         image = sample.image
         if image.ndim == 3:
             image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)

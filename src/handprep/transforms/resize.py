@@ -1,4 +1,4 @@
-"""Resize with padding: one size for all pictures, nothing stretched, nothing cut off."""
+"""Resize with padding: one size for all images, nothing stretched, nothing cut off."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from handprep import geometry
 from handprep.configurable import check_choice, check_colour, is_whole
 from handprep.errors import InputError
+from handprep.images.arrays import resized
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
 from handprep.transforms.compositing import resampled
@@ -29,7 +30,7 @@ INTERPOLATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class ResizePad(Transform):
-    """Scale a picture to fit a size, keeping its aspect, and pad the rest evenly (letterbox).
+    """Scale an image to fit a size, keeping its aspect, and pad the rest evenly (letterbox).
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class ResizePad(Transform):
         Pixels: one number for a square, or ``(height, width)`` as in torchvision.
     fill
         Colour of the padding: one grey or ``(red, green, blue)``, 0 to 255, or a name or code such as
-        ``"white"`` or ``"#ff8000"``. Where the picture is transparent, so is the padding.
+        ``"white"`` or ``"#ff8000"``. Where the image is transparent, so is the padding.
     interpolation
         ``"auto"`` (area averaging to shrink, bilinear to enlarge), ``"nearest"``, ``"bilinear"``,
         ``"bicubic"``, ``"area"`` or ``"lanczos"``.
@@ -110,10 +111,8 @@ class ResizePad(Transform):
         if array.shape[:2] == (height, width):
             return array
         if self.interpolation == "auto":
-            shrinks = width * height < array.shape[0] * array.shape[1]
-            flag = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        else:
-            flag = INTERPOLATIONS[self.interpolation]
+            return resized(array, (width, height))
+        flag = INTERPOLATIONS[self.interpolation]
         return np.asarray(cv2.resize(array, (width, height), interpolation=flag))
 
 

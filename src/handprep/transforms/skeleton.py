@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry
-from handprep.configurable import check_choice, check_colour, check_range, model_files_of
+from handprep.configurable import check_choice, check_colour, check_range
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.drawing import SHIFT, draw_bones, fixed_point
-from handprep.errors import HandNotFoundError, InputError, SampleSkipped
+from handprep.errors import InputError
 from handprep.features import TINY, normalised, palm_frame
 from handprep.geometry import Affine, Points
 from handprep.landmarks import CONNECTIONS
 from handprep.sample import Hand, Sample
-from handprep.transforms.base import Transform
+from handprep.transforms.base import Transform, refuse_missing
 from handprep.transforms.resize import ResizePad, grey_of
 
 CONFIDENCE = 0.1  # of the detector, as in HandCropper
@@ -96,7 +96,7 @@ class Skeleton(Transform):
         self.finder()
 
     def finder(self) -> HandDetector:
-        """Return the detector that looks where nobody has."""
+        """Return the detector that it runs if no transform before it did."""
         return detector_named(self.detector, confidence=CONFIDENCE, search=True)
 
     @property
@@ -104,31 +104,14 @@ class Skeleton(Transform):
         """Height and width of every result, if `size` is given."""
         return self.size  # type: ignore[return-value]  # made a pair above
 
-    @property
-    def model_files(self) -> frozenset[str]:
-        """Those of the detector."""
-        return model_files_of(self.finder())
-
-    @property
-    def looks(self) -> bool:
-        """True."""
-        return True
-
-    def model_files_after(self, looked: bool) -> frozenset[str]:
-        """Return the detector's, or none where the hands are known."""
-        return frozenset() if looked else self.model_files
-
     def apply(self, sample: Sample) -> Sample:
         """Return the sample with the drawing, and with hands that fit it."""
         if sample.hands is None:
             sample = replace(sample, hands=self.finder().detect(sample.rgb))
         found = sample.hand is not None and sample.hand.landmarks is not None
-        if not found and self.on_missing == "raise":
-            raise HandNotFoundError(
-                f"no hand with landmarks found in {sample.name}; choose on_missing='blank' or 'skip'"
-            )
-        if not found and self.on_missing == "skip":
-            raise SampleSkipped(f"no hand found in {sample.name}, which is skipped (on_missing='skip')")
+        if not found:
+            advice = "choose on_missing='blank' or 'skip'"
+            refuse_missing(sample, self.on_missing, "hand with landmarks", advice)
         if self.view != "image" and found:
             placed = self._turned(sample)
         elif self.size is None or self.background == "keep":

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import io
+import math
 import os
+import pickle
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from handprep.errors import InputError, OutputError
 from handprep.missing import missing_extra
 from handprep.pipeline import Pipeline
+from handprep.prepared.clips import Choice
 from handprep.prepared.ensure import Preparation
 from handprep.prepared.listing import Listing, check_class_level, no_photo
 from handprep.prepared.manifest import COLUMNS, Row
-from handprep.prepared.naming import check_apart, folders_of, output_names
-from handprep.prepared.run import RunResult, result_of, settle, write_tables
+from handprep.prepared.naming import check_apart, folders_of, names_of_outputs
+from handprep.prepared.run import RunResult, finish
 from handprep.prepared.storage import Storage
 
 try:
     import pyarrow as pa
     import pyarrow.parquet as pq
-    import ray.data  # noqa: F401
+    import ray
+    import ray.data
     from pyarrow.fs import FileSystem
+    from ray.data import ActorPoolStrategy
 
-    from handprep.integrations.ray.cluster import Concurrency, carry_out, check_options
     from handprep.integrations.ray.remote import RemoteStorage, storage_at
-    from handprep.integrations.ray.worker import SCHEMA, Job, Work
+    from handprep.integrations.ray.worker import SCHEMA, Job, Preparer, Work
 except ImportError as error:
     raise missing_extra("ray", "ray", error) from error
 
@@ -36,6 +44,9 @@ __all__ = ["prepare"]
 
 MANIFEST = "manifest.parquet"
 Files: TypeAlias = Mapping[str, tuple[int, int]]  # size and time of files, by their names
+Concurrency: TypeAlias = int | tuple[int, int] | None
+SMALLEST, LARGEST = 8, 256  # photos in a batch: fewer cost too much around them, more are too much to lose
+BATCHES_EACH = 8  # at least, for every actor, so that all of them end at about the same time
 AT_A_TIME = 1 << 14  # rows as Python objects, of which ten million would not fit into memory
 
 
@@ -49,6 +60,11 @@ def prepare(
     batch_size: int | None = None,
     filesystem: FileSystem | None = None,
     class_level: int = -1,
+    each_hand: bool = False,
+    every: int = 1,
+    fps: float | None = None,
+    different: float = 0.0,
+    animations: bool = False,
 ) -> RunResult:
     """Take every photo of a folder through a pipeline, on all nodes of a Ray cluster.
 
@@ -69,8 +85,8 @@ def prepare(
         The folder of images, likewise.
     pipeline
         What to do with each photo. It travels to the nodes by pickle, with the transforms of your own.
-    format, class_level
-        As for `handprep.prepare`.
+    format, class_level, each_hand, every, fps, different, animations
+        As for `handprep.prepare`. Clips are prepared if both folders are local, each on one worker.
     concurrency
         How many actors, or the least and the most of them; None for one a core of the cluster. Each
         uses one core.
@@ -101,38 +117,63 @@ def prepare(
     >>> result = prepare("s3://bucket/photos", "s3://bucket/64", study_pipeline(64))  # doctest: +SKIP
     >>> print(result.detection.text())  # doctest: +SKIP
     """
-    check_options(concurrency, batch_size)
+    _check_options(concurrency, batch_size)
     check_class_level(class_level)
+    choice = Choice(every, fps, different)
+    choice.check()
     photos, outputs = storage_at(read_from, filesystem), storage_at(write_to, filesystem)
     work = Preparation(
-        photos=photos, outputs=outputs, pipeline=pipeline, format=format, class_level=class_level
+        photos=photos,
+        outputs=outputs,
+        pipeline=pipeline,
+        format=format,
+        class_level=class_level,
+        each_hand=each_hand,
+        choice=choice,
     )
     _check_distinct(photos, outputs)
-    listed = photos.photos(without=outputs)
+    listed = photos.photos(without=outputs, animations=animations)
     if not listed.sources:
         raise no_photo(photos.name, listed.ignored)
-    names = list(output_names(listed.sources, work.ending).values())
+    names = names_of_outputs(listed.sources, listed.clips, work.ending)
     if photos.is_local and outputs.is_local:
-        check_apart(Path(photos.folder), Path(outputs.folder), names)
-    work = work.with_index(None, whole=listed.whole)
+        check_apart(Path(photos.folder), Path(outputs.folder), names.values())
+    work = replace(work, whole=listed.whole, clips=listed.clips if outputs.is_local else frozenset())
     with outputs.locked():
-        outputs.make_folders(["", *folders_of(names)])
-        held, works = _sorted_out(work, listed, names)
-        job = Job(preparation=work, run=f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}")
+        outputs.make_folders(["", *folders_of(names.values())])
+        held, works = _sorted_out(work, names)
         try:
-            made = carry_out(job, works, concurrency, batch_size)
+            table = pa.concat_tables([held, _on_cluster(work, works, concurrency, batch_size)])
         except BaseException as stopped:  # also Ctrl-C
             stopped.add_note("What is finished stays so. The same call carries on with the other photos.")
             raise
-        table = pa.concat_tables([held, made]).sort_by("number")
-        if table["number"].to_pylist() != list(range(len(names))):
-            raise OutputError(f"{table.num_rows} rows came back for {len(names)} photos. Call again")
-        there = zip(names, table["output"].to_pylist(), strict=True)
-        vanished = settle(outputs, {name for name, output in there if output}, listed.sources)
-        resumed = sum(table["resumed"].to_pylist())
-        result = result_of(outputs.name, _Rows(table), resumed, vanished, listed)
-        write_tables(outputs, result, MANIFEST, _to_parquet(table, work, listed))
-    return result
+        table = table.sort_by([(name, "ascending") for name in ("number", "frame", "hand")])
+        if len(table["number"].unique()) != len(names):
+            raise OutputError(f"rows of {len(table['number'].unique())} photos came back, not {len(names)}")
+        files = {os.fsdecode(file) for file in table["file"].to_pylist() if file}
+        resumed = len(table.filter(table["resumed"])["number"].unique())
+        manifest = _to_parquet(table, work, listed)
+        return finish(
+            outputs, listed, _Rows(table), files, resumed=resumed, manifest=MANIFEST, content=manifest
+        )
+
+
+def _check_options(concurrency: Concurrency, batch_size: int | None) -> None:
+    """Raise InputError unless both are in their range."""
+
+    def is_count(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+    bounds = concurrency if isinstance(concurrency, tuple) else (concurrency,) * 2
+    if concurrency is not None and (
+        len(bounds) != 2 or not all(map(is_count, bounds)) or bounds[0] > bounds[1]  # type: ignore[operator]
+    ):
+        raise InputError(
+            f"concurrency must be a number of actors, 1 or more, or the least and the most of them, not "
+            f"{concurrency!r}"
+        )
+    if batch_size is not None and not is_count(batch_size):
+        raise InputError(f"batch_size must be a number of photos, 1 or more, not {batch_size!r}")
 
 
 def _check_distinct(photos: Storage, outputs: Storage) -> None:
@@ -146,42 +187,86 @@ def _check_distinct(photos: Storage, outputs: Storage) -> None:
         )
 
 
-def _sorted_out(work: Preparation, listed: Listing, names: Sequence[str]) -> tuple[pa.Table, list[Work]]:
+def _sorted_out(work: Preparation, names: Mapping[str, str]) -> tuple[pa.Table, list[Work]]:
     """Return the rows of photos that the last manifest and a listing show to be finished, and the others."""
     photos, outputs, held = work.photos, work.outputs, SCHEMA.empty_table()
-    index = outputs.index(photos) if photos.is_local else None
+    numbers = {source: number for number, source in enumerate(names)}
     if isinstance(photos, RemoteStorage) and isinstance(outputs, RemoteStorage):
-        held = _held(work, photos.files(), outputs.files(), dict(zip(listed.sources, names, strict=True)))
-    there = set(outputs.names()) if isinstance(outputs, RemoteStorage) else set(names)
+        held = _held(work, photos.files(), outputs.files(), names, numbers)
     done = set(held["number"].to_pylist())
+    # to ask a store for each image takes a round trip of the net
+    there = set(outputs.names()) if isinstance(outputs, RemoteStorage) and not work.each_hand else None
     return held, [
-        Work(
-            number=number,
-            source=source,
-            output=names[number],
-            is_there=names[number] in there,
-            known=index.last(photos.path(source)) if index else None,
-        )
-        for number, source in enumerate(listed.sources)
+        Work(number, source, names[source], there is None or names[source] in there)
+        for source, number in numbers.items()
         if number not in done
     ]
 
 
-def _held(work: Preparation, photos: Files, images: Files, names: Mapping[str, str]) -> pa.Table:
-    """Return those rows of the last manifest whose photo and image have the size and time that it says."""
-    held, numbers = [], {source: number for number, source in enumerate(names)}
+def _held(
+    work: Preparation, photos: Files, images: Files, names: Mapping[str, str], numbers: Mapping[str, int]
+) -> pa.Table:
+    """Return the rows of the last manifest of photos that have, as their images, the size and time in it."""
+    held: list[dict[str, Any]] = []
     try:
         last = pq.read_table(io.BytesIO(work.outputs.read(MANIFEST) or b""))
         rows = last.to_pylist() if (last.schema.metadata or {}).get(b"fingerprint") == _key(work) else []
-        for row in rows:
-            source, output = row["source"], row["output"]
-            right = output == names.get(source) if output else row["status"] == "skipped"
-            right = right and photos.get(source) == (row["photo_bytes"], row["photo_modified"])
-            if right and (not output or images.get(output, (-1, 0))[0] == row["image_bytes"]):
-                held.append({**row, "number": numbers.pop(source), "resumed": True})
+        for source, group in groupby(rows, key=itemgetter("source")):
+            its = list(group)
+            right = source in names and photos.get(source) == itemgetter("photo_bytes", "photo_modified")(
+                its[0]
+            )
+            for row in its:
+                name = row["output"]
+                right = right and name == (work.output_of(names[source], row["hand"] or 0) if name else "")
+                there = images.get(name, (-1, 0))[0] == row["image_bytes"]
+                right = right and (there if name else row["status"] == "skipped")
+            if right:
+                held += (
+                    {**row, "number": numbers[source], "resumed": True, "file": row["output"].encode()}
+                    for row in its
+                )
         return pa.Table.from_pylist(held, schema=SCHEMA)
     except (pa.ArrowException, KeyError, TypeError, ValueError, OSError):  # none, or damaged
         return SCHEMA.empty_table()
+
+
+def _on_cluster(
+    work: Preparation, works: Sequence[Work], concurrency: Concurrency, batch_size: int | None
+) -> pa.Table:
+    """Prepare photos on the cluster, and return their rows, with the columns of `SCHEMA`.
+
+    Where an actor or its node is lost, Ray starts the actor again, on another node if need be, and gives
+    it its batch again: these are Ray Data's defaults.
+    """
+    if not works:
+        return SCHEMA.empty_table()
+    if not ray.is_initialized():
+        ray.init()  # or the cluster that RAY_ADDRESS names; Ray Data would do the same
+    each_core = concurrency or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    least, most = each_core if isinstance(each_core, tuple) else (each_core, each_core)
+    size = batch_size or min(LARGEST, max(SMALLEST, math.ceil(len(works) / (BATCHES_EACH * most))))
+    items = [
+        {"batch": number, "works": pickle.dumps(works[start : start + size])}
+        for number, start in enumerate(range(0, len(works), size))
+    ]
+    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+        Preparer,
+        fn_constructor_args=(
+            Job(preparation=work, run=f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"),
+        ),
+        batch_size=None,  # a block, which is one of the items
+        batch_format="pyarrow",
+        num_cpus=1,
+        compute=ActorPoolStrategy(min_size=min(least, len(items)), max_size=min(most, len(items))),
+    )
+    tables: list[pa.Table] = []
+    with closing(iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow"))) as arriving:
+        for table in arriving:  # closing it ends the actors, also after an error
+            for error in table["error"].drop_null().to_pylist():
+                raise ray.cloudpickle.loads(error)
+            tables.append(table.cast(SCHEMA))
+    return pa.concat_tables(tables)
 
 
 def _key(work: Preparation) -> bytes:
@@ -191,7 +276,7 @@ def _key(work: Preparation) -> bytes:
 def _to_parquet(table: pa.Table, work: Preparation, listed: Listing) -> bytes:
     """Return the manifest, with what the next call needs to know that files are the same."""
     files = work.photos.files() if isinstance(work.photos, RemoteStorage) else {}
-    stamps = [files.get(source, (None, None)) for source in listed.sources]
+    stamps = [files.get(listed.sources[number], (None, None)) for number in table["number"].to_pylist()]
     table = table.select([*COLUMNS, "image_bytes"])
     for at, name in enumerate(("photo_bytes", "photo_modified")):
         table = table.append_column(name, pa.array([stamp[at] for stamp in stamps], pa.int64()))

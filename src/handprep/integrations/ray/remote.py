@@ -45,7 +45,8 @@ class RemoteStorage(Storage):
     is_local = False
 
     def __init__(self, filesystem: FileSystem, path: str, name: str) -> None:
-        self._filesystem, self._path, self.name = filesystem, path, name
+        self._filesystem, self._path = filesystem, path
+        self.name = self.place = name
         self._found: dict[str, tuple[int, int]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -70,8 +71,8 @@ class RemoteStorage(Storage):
             }
         return self._found
 
-    def photos(self, without: Storage | None) -> Listing:
-        """Return the photos in it; what lies in another storage does not count."""
+    def photos(self, without: Storage | None, *, animations: bool = False) -> Listing:
+        """Return the photos in it, and no clips; what lies in another storage does not count."""
         if not self.files() and self._filesystem.get_file_info(self._path).type == FileType.NotFound:
             raise InputError(f"{self.name} does not exist: give the folder that holds the photos")
         left_out = ""

