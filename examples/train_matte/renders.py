@@ -10,24 +10,21 @@ from __future__ import annotations
 
 import argparse
 import copy
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
-import scipy.sparse
 import trimesh
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from handprep.errors import InputError
 from rendering import assets, camera, exposure, light, pose, skin
 from rendering.body import LONG_FINGERS, WRIST, Body, Matrices, Pose, RiggedHand
-from rendering.camera import Camera, Subject, aim
+from rendering.camera import Subject, aim
 from rendering.vectors import Array, Rng, move, turn, unit
 from train_matte import cutouts
+from train_matte.studio import Mesh, Studio, shade, straight
 
 SEED = 30_000  # examples/rendered-hands has seed 0
 SHARD = 50
@@ -36,86 +33,8 @@ PICTURE = (320, 320)
 TILTS = (28.0, 75.0, 88.0)  # degrees off palm or back: frontal, from all sides, along the arm
 SMALLEST = 90  # pixels of the landmarks' box; smaller hands have no edges to learn from
 KINDS = {"plain": 0.45, "thing": 0.33, "hand": 0.22}
+BOX_FACES = 12
 WHITE = np.array([0.8, 0.8, 0.8, 1.0])  # of things, which are painted when a training picture is made
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Mesh:
-    """A surface in the camera's axes, with the linear RGBA of its vertices."""
-
-    vertices: Array
-    normals: Array
-    faces: NDArray[np.integer]
-    colours: Array
-
-
-class Studio:
-    """One OpenGL context, and the matrix that smooths a hand."""
-
-    def __init__(self, body: Body) -> None:
-        self.body = body
-        self.smoothing, self.faces = loop_subdivision(body._faces, len(body._kept))
-        self.gl = light._pyrender()
-        cv2.setNumThreads(1)
-        gl = self.gl.renderer  # four samples a pixel are not needed beside `SUPERSAMPLE`
-        storage = gl.glRenderbufferStorageMultisample
-        gl.glRenderbufferStorageMultisample = lambda target, _, *rest: storage(target, 0, *rest)
-        self.renderer = self.gl.OffscreenRenderer(*(light.SUPERSAMPLE * side for side in PICTURE))
-
-    def surface(self, vertices: Array) -> trimesh.Trimesh:
-        return trimesh.Trimesh(self.smoothing @ vertices, self.faces, process=False)
-
-    def draw(self, mesh: Mesh, view: Camera, rng: Rng) -> tuple[Array, Array]:
-        """Return sRGB 0 … 1 and depth; the same generator state gives the same lamps."""
-        gl = self.gl
-        warmth = 1 + rng.uniform(-0.03, 0.14) * np.array([1, 0, -1])
-        scene = gl.Scene(ambient_light=warmth * rng.uniform(0.15, 0.35))
-        material = gl.MetallicRoughnessMaterial(metallicFactor=0, roughnessFactor=0.55, doubleSided=True)
-        scene.add(gl.Mesh([gl.Primitive(mesh.vertices, mesh.normals, indices=mesh.faces, color_0=mesh.colours,
-                                        material=material)]))
-        scene.add(gl.PerspectiveCamera(2 * np.arctan(view.size[1] / 2 / view.focal), znear=0.1))
-        for low, high, reach in (light.KEY_LIGHT, light.FILL_LIGHT):
-            tilt, pan = rng.uniform(-reach, reach, 2)
-            place = trimesh.transformations.euler_matrix(tilt, pan, 0)
-            scene.add(gl.DirectionalLight(warmth, rng.uniform(low, high)), pose=place)
-        colour, depth = self.renderer.render(scene)
-        return colour / 255, depth.astype(np.float64)
-
-
-def loop_subdivision(faces: NDArray[np.integer], count: int, rounds: int = 2) -> tuple[scipy.sparse.csr_matrix, NDArray[np.integer]]:
-    """Return the sparse matrix of Loop's subdivision of `count` vertices, and the finer faces."""
-    total = scipy.sparse.identity(count, format="csr")
-    for _ in range(rounds):
-        pairs = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-        edges, of = np.unique(pairs, axis=0, return_inverse=True)
-        of = of.reshape(-1)
-        opposite = faces[:, [2, 0, 1]].ravel()
-        inner = np.bincount(of, minlength=len(edges)) == 2
-        rows = np.arange(len(edges))
-        share = np.where(inner, 3 / 8, 1 / 2)
-        keep = inner[of]
-        middle = scipy.sparse.coo_matrix(
-            (np.concatenate([share, share, np.full(keep.sum(), 1 / 8)]),
-             (np.concatenate([rows, rows, of[keep]]), np.concatenate([edges[:, 0], edges[:, 1], opposite[keep]]))),
-            shape=(len(edges), count))
-        rim = np.zeros(count, bool)
-        rim[edges[~inner]] = True
-        def neighbours(some: NDArray[np.integer]) -> scipy.sparse.csr_matrix:
-            both = np.concatenate([some, some[:, ::-1]])
-            return scipy.sparse.coo_matrix((np.ones(len(both)), both.T), shape=(count, count)).tocsr()
-        around = neighbours(edges)
-        degree = np.asarray(around.sum(1)).ravel()
-        beta = np.where(degree > 3, 3 / (8 * np.maximum(degree, 1)), 3 / 16)
-        beta[rim] = 0
-        own = np.where(rim, 3 / 4, 1 - degree * beta)
-        old = scipy.sparse.diags(own) + scipy.sparse.diags(beta) @ around
-        old = old + scipy.sparse.diags(np.where(rim, 1 / 8, 0)) @ neighbours(edges[~inner])
-        total = scipy.sparse.vstack([old, middle]).tocsr() @ total
-        ab, bc, ca = (of.reshape(-1, 3) + count).T
-        a, b, c = faces.T
-        faces = np.concatenate([np.stack(t, 1) for t in ((a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca))])
-        count += len(edges)
-    return total.tocsr(), faces
 
 
 def main() -> None:
@@ -130,8 +49,10 @@ def main() -> None:
     options = parser.parse_args()
     camera.TRIES = 150
     Body._target = lru_cache(maxsize=400)(Body._target)
-    studio = Studio(Body(assets.find(options.assets)))
-    for number in tqdm(range(options.first, options.first + options.shards * options.step, options.step), unit="shard"):
+    studio = Studio(Body(assets.find(options.assets)), PICTURE)
+    for number in tqdm(
+        range(options.first, options.first + options.shards * options.step, options.step), unit="shard"
+    ):
         path = options.out / f"renders-{number:04d}.npz"
         if not path.exists():
             cutouts.save(path, shard(studio, number))
@@ -172,57 +93,42 @@ def one(studio: Studio, hand: RiggedHand, rest: trimesh.Trimesh, rng: Rng, group
     if kind == "thing":
         other = thing(hand, matrices, subject, rng)
         other.apply_transform(view.view)
-        corners = other.vertices[other.faces].reshape(-1, 3)
-        normals = np.repeat(other.face_normals, 3, axis=0)
-        if len(other.faces) > 12:  # round
-            corners, normals, faces = other.vertices, other.vertex_normals, other.faces
-        else:
-            faces = np.arange(len(corners)).reshape(-1, 3)
-        its_colour, its_depth = studio.draw(
-            Mesh(corners, normals, faces, np.tile(WHITE, (len(corners), 1))), view, copy.deepcopy(lamps))
+        its_colour, its_depth = studio.draw(white(other), view, copy.deepcopy(lamps))
     elif kind == "hand":
         other = second(studio, hand, posed, subject, rng)
         if rng.random() < 0.2:
             albedo = skin.tone(rng.uniform(0, len(skin.TONES) - 1))
         its_paint = skin.paint(hand, rest, albedo, rng)
-        its_colour, its_depth = studio.draw(
-            Mesh(other.vertices, other.vertex_normals, other.faces, its_paint), view, copy.deepcopy(lamps))
+        its_mesh = Mesh(other.vertices, other.vertex_normals, other.faces, its_paint)
+        its_colour, its_depth = studio.draw(its_mesh, view, copy.deepcopy(lamps))
     box = np.ptp(view.project(subject.surface), axis=0)
     crease = 0.06 * light.SUPERSAMPLE * float(np.linalg.norm(box))
     before = (its_depth > 0) & ((depth == 0) | (its_depth < depth))
     nearest = np.where(before, its_depth, depth)
     dark = 1 - shade(nearest, crease)[..., None] * exposure.OCCLUSION
     visible = np.where(before, 0, depth)
-    layers = [straight(exposure._shrunk(c * dark, d)) for c, d in ((colour, visible), (its_colour, its_depth))]
+    layers = [
+        straight(exposure._shrunk(c * dark, d)) for c, d in ((colour, visible), (its_colour, its_depth))
+    ]
     if visible.astype(bool).sum() < 0.35 * (depth > 0).sum():
         raise InputError("all but hidden")
     if rng.random() < 0.5:
         layers = [layer[:, ::-1] for layer in layers]
         landmarks[:, 0] = PICTURE[0] - landmarks[:, 0]
     landmarks = landmarks.astype(np.float32)
-    pixels, there = cutouts.cut(layers[0][..., :3], layers[0][..., 3], landmarks)
-    its = None
-    if kind != "plain" and layers[1][..., 3].any():
-        its = cutouts.cut(layers[1][..., :3], layers[1][..., 3], landmarks)[0]
-    return cutouts.Cutout(pixels=pixels, landmarks=there, group=group, other=its, kind=kind if its is not None else "plain")
+    (pixels, there), (its, _) = (cutouts.cut(a[..., :3], a[..., 3], landmarks) for a in layers)
+    if not layers[1][..., 3].any():
+        return cutouts.Cutout(pixels=pixels, landmarks=there, group=group)
+    return cutouts.Cutout(pixels=pixels, landmarks=there, group=group, other=its, kind=kind)
 
 
-def shade(depth: Array, crease: float) -> Array:
-    """Return ambient occlusion as `rendering.exposure` has it, at half the size."""
-    height, width = depth.shape
-    small = depth[::2, ::2].astype(np.float32)
-    solid, total = (small > 0).astype(np.float32), np.zeros_like(small)
-    for share in (1, 1 / 3):
-        near, weight = (cv2.GaussianBlur(a, (0, 0), crease * share / 2) for a in (small, solid))
-        total += np.clip((small - near / np.maximum(weight, 1e-6)) / (0.35 * share), 0, 1) / 2
-    return np.where(depth > 0, cv2.resize(total, (width, height)), 0)
-
-
-def straight(layers: Array) -> NDArray[np.uint8]:
-    """Return uint8 colour, not premultiplied, and alpha."""
-    layers = layers.copy()
-    layers[..., :3] /= np.maximum(layers[..., 3:], 1e-3)
-    return (layers.clip(0, 1) * 255).round().astype(np.uint8)
+def white(thing: trimesh.Trimesh) -> Mesh:
+    """Return a thing to be painted later; edges between few faces, as a box has them, are sharp."""
+    corners, normals, faces = thing.vertices, thing.vertex_normals, thing.faces
+    if len(faces) <= BOX_FACES:
+        corners, normals = corners[faces].reshape(-1, 3), np.repeat(thing.face_normals, 3, axis=0)
+        faces = np.arange(len(corners)).reshape(-1, 3)
+    return Mesh(corners, normals, faces, np.tile(WHITE, (len(corners), 1)))
 
 
 def seen(hand: RiggedHand, matrices: Matrices, rest: trimesh.Trimesh, posed: trimesh.Trimesh) -> Subject:
@@ -302,7 +208,9 @@ def thing(hand: RiggedHand, matrices: Matrices, subject: Subject, rng: Rng) -> t
     return body
 
 
-def second(studio: Studio, hand: RiggedHand, posed: trimesh.Trimesh, subject: Subject, rng: Rng) -> trimesh.Trimesh:
+def second(
+    studio: Studio, hand: RiggedHand, posed: trimesh.Trimesh, subject: Subject, rng: Rng
+) -> trimesh.Trimesh:
     """Return a second hand, in the camera's axes, that touches or crosses the first: mostly the other one."""
     matrices = hand.matrices(any_pose(hand, rng))
     other = studio.surface(hand.posed(matrices))
@@ -311,8 +219,11 @@ def second(studio: Studio, hand: RiggedHand, posed: trimesh.Trimesh, subject: Su
     if rng.random() < 0.75:
         vertices = vertices * [-1, 1, 1]
         other = trimesh.Trimesh(vertices, other.faces[:, ::-1], process=False)
-    turned = Rotation.random(rng=rng) if rng.random() < 0.5 else Rotation.from_euler(
-        "zxy", rng.uniform((-180, -50, -50), (180, 50, 50)), degrees=True)
+    turned = (
+        Rotation.random(rng=rng)
+        if rng.random() < 0.5
+        else Rotation.from_euler("zxy", rng.uniform((-180, -50, -50), (180, 50, 50)), degrees=True)
+    )
     first = move(np.eye(4), posed.vertices).mean(0)
     angle = rng.uniform(0, 2 * np.pi)
     off = rng.uniform(0.2, 0.85) * hand.length * np.array([np.cos(angle), np.sin(angle), 0])
