@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -15,12 +16,13 @@ STEP = 8  # of brightness from frame to frame, more than codecs lose
 
 def write(path: Path, images: Iterable[NDArray[np.uint8]], codec: str = "MJPG", fps: float = FPS) -> Path:
     """Write RGB or grey images as a clip; the codec must suit the ending."""
-    images = list(images)
-    height, width = images[0].shape[:2]
+    images = iter(images)
+    first = next(images)
+    height, width = first.shape[:2]
     code = cv2.VideoWriter_fourcc(*codec)  # type: ignore[attr-defined]
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, fps, (width, height), images[0].ndim == 3)
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, fps, (width, height), first.ndim == 3)
     assert writer.isOpened(), f"this OpenCV cannot write {codec}"
-    for image in images:
+    for image in chain([first], images):
         writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image)
     writer.release()
     return path

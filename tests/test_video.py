@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import wave
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -307,3 +308,21 @@ def test_a_time_that_is_none_is_damage(tmp_path: Path, clip: Path) -> None:
     odd = Record(origin=record.origin, plain={**json.loads(json.dumps(record.plain)), "time": []})
     with pytest.raises(DamagedError):
         odd.sample(b"")
+
+
+@pytest.mark.parametrize("ending", ["avi", "mkv", "webm", "mp4", "gif", "webp", "png", "tiff"])
+def test_any_bytes_give_frames_or_an_image_error(tmp_path: Path, ending: str) -> None:
+    path, rng = tmp_path / f"a.{ending}", np.random.default_rng(7)
+    if ending in (codecs := {"avi": "MJPG", "mkv": "FFV1", "webm": "VP80", "mp4": "mp4v"}):
+        clips.write(path, clips.counted(6), codecs[ending])
+    else:
+        first, *others = (PIL.Image.fromarray(frame) for frame in clips.counted(6))
+        first.save(path, save_all=True, append_images=others)
+    good = path.read_bytes()
+    for _ in range(8):
+        bad = np.frombuffer(good, np.uint8).copy()
+        bad[rng.integers(0, min(300, len(bad)), 4)] = rng.integers(0, 256, 4)
+        bad[rng.integers(0, len(bad), 4)] = rng.integers(0, 256, 4)
+        path.write_bytes(bad.tobytes()[: rng.integers(len(bad) // 2, len(bad) + 1)])
+        with suppress(ImageError):
+            assert all(sample.image.ndim == 3 for sample in islice(frames(path), 100))

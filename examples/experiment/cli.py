@@ -145,8 +145,11 @@ def _report(plan: Plan, packed: dict[str, Path], costs: dict[str, dict[str, Any]
     answers = {name: _answers(plan, ARMS[name], of) for name, of in pictures.items()}
     results = analyse(plan.layout, answers, costs, plan.told)
     for name, told in results["arms"].items():
-        told["pipeline"] = " ".join(repr(ARMS[name].pipeline).split())
-    results |= {"handprep": handprep.__version__, "model": " ".join(repr(network(3)).split())}
+        told["pipeline"] = _one_line(ARMS[name].pipeline)
+        if ARMS[name].features:
+            of, shape = " and ".join(ARMS[name].features), pictures[name].inputs.shape[1:]
+            told["pipeline"] += f", then {of}, and as the network {_one_line(network(3, shape))}"
+    results |= {"handprep": handprep.__version__, "model": _one_line(network(3))}
     write_json(plan.out / "results.json", results)
     shown = figures.examples(plan.layout.folder, pictures, plan.out / "examples.png")
     drawn = {
@@ -188,6 +191,10 @@ def _plan(options: argparse.Namespace) -> Plan:
         jobs=jobs,
         out=options.out,
     )
+
+
+def _one_line(value: object) -> str:
+    return " ".join(repr(value).split())
 
 
 def _say(text: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from experiment.arms import Arm
 from experiment.files import read_json, write_json
-from handprep import BackgroundRemover, HandCropper, HandDetector, images
+from handprep import BackgroundRemover, HandCropper, HandDetector, Skeleton, images
 
 SAMPLED = 40  # photos, evenly from all
 READ_AT_LEAST = 640  # pixels, as a pipeline decodes photos
@@ -61,7 +61,7 @@ def cost_of(arm: Arm, photos: Sequence[Path], file: Path) -> dict[str, Any]:
 def _detector(arm: Arm) -> HandDetector | None:
     """Return the detector that an arm looks with."""
     for transform in arm.pipeline.transforms:
-        if isinstance(transform, HandCropper | BackgroundRemover):
+        if isinstance(transform, HandCropper | BackgroundRemover | Skeleton):
             return transform.finder()
     return None
 

@@ -17,8 +17,8 @@ from experiment.preparation import Pictures
 from experiment.statistics import Interval, interval
 from handprep import ResizePad, images
 
-# Okabe and Ito's colours, which most people with colour-blindness can tell apart
-COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# Okabe and Ito's colours and two more, which most people with colour-blindness can tell apart
+COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#882255")
 MARKERS = "osD^vPX"
 TILE = 96  # pixels of an example picture
 GAP = 4
@@ -65,13 +65,13 @@ def sources(results: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def examples(photos: Path, prepared: Mapping[str, Pictures], path: Path) -> Path:
-    """Draw a photo of each group, and beside it what each arm makes of it, in the arms' order."""
+    """Draw a photo of each group, and beside it what each arm of images makes of it, in the arms' order."""
     first = next(iter(prepared.values()))
     rows = []
     for group in np.unique(first.groups):
         index = int(np.flatnonzero(first.groups == group)[len(first.groups[first.groups == group]) // 3])
         photo = ResizePad(TILE, fill=255).run(photos / str(first.sources[index])).image
-        made = [_enlarged(pictures.images[index]) for pictures in prepared.values()]
+        made = [_enlarged(arm.inputs[index]) for arm in prepared.values() if arm.inputs.ndim == 3]
         rows.append(_joined([photo, *made], axis=1))
     buffer = io.BytesIO()
     mpl.image.imsave(buffer, _joined(rows, axis=0), format="png")

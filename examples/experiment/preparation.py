@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from experiment.arms import Arm
 from experiment.data import Layout, part_of
 from experiment.files import write_whole
-from handprep import RunResult, images, prepare
+from handprep import RunResult, prepare, read
 from handprep.errors import InputError
 
 
@@ -23,8 +23,10 @@ class Pictures:
 
     Attributes
     ----------
-    images
-        uint8 ``(N, 64, 64)`` grey.
+    inputs
+        What the network sees: uint8 ``(N, 64, 64)`` grey, or float32 ``(N, F)`` features.
+    augment
+        How training changes images at random: ``""``, ``"affine"`` or ``"elastic"``.
     labels
         int64 ``(N,)`` index of the class.
     groups
@@ -36,10 +38,11 @@ class Pictures:
     milliseconds
         float ``(N,)``: what reading, preparing and writing took.
     digest
-        Hex digest of images, labels and groups: what training depends on.
+        Hex digest of inputs, augment, labels and groups: what training depends on.
     """
 
-    images: NDArray[np.uint8]
+    inputs: NDArray[np.generic]
+    augment: NDArray[np.str_]
     labels: NDArray[np.int64]
     groups: NDArray[np.str_]
     sources: NDArray[np.str_]
@@ -59,7 +62,7 @@ class Pictures:
             return cls(**{name: file[name] for name in ARRAYS}, digest=str(file["digest"]))
 
 
-ARRAYS = ("images", "labels", "groups", "sources", "found", "milliseconds")
+ARRAYS = ("inputs", "augment", "labels", "groups", "sources", "found", "milliseconds")
 
 
 def prepared(arm: Arm, layout: Layout, folder: Path, *, workers: int | None, progress: bool) -> Path:
@@ -88,7 +91,7 @@ def prepared(arm: Arm, layout: Layout, folder: Path, *, workers: int | None, pro
     _check(result, layout)
     packed, key = folder / f"{arm.name}.npz", _key(result, arm)
     if not _is_packed(packed, key):
-        write_whole(packed, _packed(result, layout, key))
+        write_whole(packed, _packed(result, arm, layout, key))
     return packed
 
 
@@ -110,7 +113,8 @@ def _check(result: RunResult, layout: Layout) -> None:
 def _key(result: RunResult, arm: Arm) -> str:
     """Return what changes whenever a picture was prepared anew."""
     rows = [(row.source, row.output, row.milliseconds) for row in result.rows]
-    return hashlib.sha256(f"{arm.pipeline.fingerprint()} {rows}".encode()).hexdigest()
+    parts = arm.pipeline.fingerprint(), arm.features, arm.augment, rows
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _is_packed(path: Path, key: str) -> bool:
@@ -120,18 +124,18 @@ def _is_packed(path: Path, key: str) -> bool:
         return str(file["key"]) == key
 
 
-def _packed(result: RunResult, layout: Layout, key: str) -> bytes:
+def _packed(result: RunResult, arm: Arm, layout: Layout, key: str) -> bytes:
     rows = sorted(result.rows, key=lambda row: row.source)
-    pictures = np.stack([images.read(Path(result.folder) / row.output).image for row in rows])
-    if pictures.ndim == 4:  # a grey file is read as RGB, whose channels are equal
-        pictures = pictures[..., 0]
+    inputs = np.stack([arm.input_of(read(Path(result.folder) / row.output)) for row in rows])
     labels = np.array([layout.classes.index(row.label) for row in rows], np.int64)
     groups = np.array([row.origin for row in rows])
-    digest = hashlib.sha256(pictures.tobytes() + labels.tobytes() + "\n".join(groups).encode())
+    texts = "\n".join([arm.augment, *groups])
+    digest = hashlib.sha256(inputs.tobytes() + labels.tobytes() + texts.encode())
     buffer = io.BytesIO()
     np.savez(
         buffer,
-        images=pictures,
+        inputs=inputs,
+        augment=arm.augment,
         labels=labels,
         groups=groups,
         sources=np.array([row.source for row in rows]),

@@ -67,7 +67,7 @@ class Run:
 
 def key_of(run: Run, digest: str, settings: Settings) -> dict[str, Any]:
     """Return all that a record depends on, but for the machine."""
-    model = hashlib.sha256(repr(network(2)).encode()).hexdigest()
+    model = hashlib.sha256(repr([network(2), network(2, (1,))]).encode()).hexdigest()
     return {**asdict(run), "pictures": digest, **asdict(settings), "model": model}
 
 

@@ -18,6 +18,8 @@ from experiment.preparation import Pictures
 from handprep.errors import InputError
 
 ASKED_AT_ONCE = 512  # pictures
+TURN, SCALE, SHIFT = 0.25, 0.12, 0.08  # of augmentation, at most: radians, share of the size, of half a side
+BEND, KNOTS = 0.1, 5  # standard deviation of each knot of a grid, in shares of half a side; knots on a side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +88,8 @@ def train(
     settings
         How.
     seed
-        Decides first weights, order and dropout. One thread does all, so that on one machine the same seed
-        gives the same result.
+        Decides first weights, order and dropout. One thread does all, so that on one machine's processor the
+        same seed gives the same result.
     device
         ``"cpu"`` or a GPU.
     tick
@@ -101,10 +103,11 @@ def train(
         ``seconds``, ``device`` and ``torch`` (its version).
     """
     start = time.perf_counter()
-    _reproducible(seed)
-    images = torch.from_numpy(pictures.images[:, None]).to(device)
+    _reproducible(seed, device)
+    inputs, augment = _tensor(pictures).to(device), str(pictures.augment)
     labels = torch.from_numpy(pictures.labels).to(device)
-    net = network(int(pictures.labels.max()) + 1).to(device, memory_format=torch.channels_last)
+    net = network(int(pictures.labels.max()) + 1, pictures.inputs.shape[1:])
+    net = net.to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(net.parameters(), settings.rate)
     order, indices = torch.Generator().manual_seed(seed), torch.from_numpy(np.flatnonzero(chosen))
     told: dict[str, Any] = {"epochs": [], "loss": [], "accuracy": {name: [] for name in sets}}
@@ -114,12 +117,15 @@ def train(
         net.train()
         for batch in shuffled.split(settings.batch):
             optimiser.zero_grad()
-            error = nn.functional.cross_entropy(net(_as_floats(images[batch])), labels[batch])
+            shown = _as_floats(inputs[batch])
+            if augment:
+                shown = _augmented(shown, elastic=augment == "elastic")
+            error = nn.functional.cross_entropy(net(shown), labels[batch])
             error.backward()
             optimiser.step()
             loss += error.detach() * len(batch) / len(indices)
         if epoch % settings.every == 0 or epoch == settings.epochs:
-            answers = _asked(net, images)
+            answers = _asked(net, inputs)
             told["epochs"].append(epoch)
             told["loss"].append(round(float(loss), 5))
             right = answers.argmax(1) == pictures.labels
@@ -131,20 +137,42 @@ def train(
     return told
 
 
-def _reproducible(seed: int) -> None:
+def _reproducible(seed: int, device: str) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=device != "cpu")  # a GPU lacks some of them
     torch.manual_seed(seed)
 
 
-def _as_floats(images: torch.Tensor) -> torch.Tensor:
-    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
+def _tensor(pictures: Pictures) -> torch.Tensor:
+    """Return all inputs, images with an axis for their one channel."""
+    inputs = torch.from_numpy(pictures.inputs)
+    return inputs[:, None] if inputs.ndim == 3 else inputs
 
 
-def _asked(net: nn.Module, images: torch.Tensor) -> NDArray[np.float64]:
-    """Return the ``(N, C)`` probabilities that a network gives pictures."""
+def _as_floats(inputs: torch.Tensor) -> torch.Tensor:
+    if inputs.dtype != torch.uint8:
+        return inputs
+    return (inputs.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+def _augmented(images: torch.Tensor, *, elastic: bool) -> torch.Tensor:
+    """Return images, each turned, scaled and shifted at random, and bent if `elastic`."""
+    turn, scale, x, y = 2 * torch.rand(4, len(images), device=images.device) - 1
+    cos, sin = (1 + SCALE * scale) * (TURN * turn).cos(), (1 + SCALE * scale) * (TURN * turn).sin()
+    maps = torch.stack([cos, -sin, SHIFT * x, sin, cos, SHIFT * y], 1).reshape(-1, 2, 3)
+    grid = nn.functional.affine_grid(maps, list(images.shape), align_corners=False)
+    if elastic:
+        bends = BEND * torch.randn(len(images), 2, KNOTS, KNOTS, device=images.device)
+        bends = nn.functional.interpolate(bends, images.shape[2:], mode="bilinear", align_corners=True)
+        grid = grid + bends.permute(0, 2, 3, 1)
+    moved = nn.functional.grid_sample(images, grid, align_corners=False)
+    return moved.contiguous(memory_format=torch.channels_last)
+
+
+def _asked(net: nn.Module, inputs: torch.Tensor) -> NDArray[np.float64]:
+    """Return the ``(N, C)`` probabilities that a network gives inputs."""
     net.eval()
     with torch.no_grad():
-        parts = [net(_as_floats(part)).softmax(1) for part in images.split(ASKED_AT_ONCE)]
+        parts = [net(_as_floats(part)).softmax(1) for part in inputs.split(ASKED_AT_ONCE)]
     return torch.cat(parts).double().cpu().numpy()

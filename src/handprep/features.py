@@ -101,8 +101,8 @@ def palm_frame(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:
     across = points[HandLandmark.INDEX_FINGER_MCP] - points[HandLandmark.PINKY_MCP]
     across = across - (across @ down) * down
     right = across / max(TINY, float(_length(across)))
-    axes = np.stack([right, down, np.cross(right, down)], axis=1)
-    return np.asarray(points @ axes / size, np.float32)
+    axes = np.array([right, down, np.cross(right, down)])
+    return np.asarray(points @ axes.T / size, np.float32)
 
 
 def joint_angles(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:

@@ -82,7 +82,7 @@ def frames(
     -----
     FFmpeg conceals damage within a clip, as players do. Samples of more than 8 bits are reduced to 8. Where
     a clip changes its size, all frames have that of the first. An animation may take, in all frames together,
-    `handprep.images.MAX_PIXELS` and once more that for each megabyte of its file.
+    `handprep.images.MAX_PIXELS` and once more that for each 2 MB of its file.
 
     Examples
     --------
@@ -98,10 +98,11 @@ def frames(
     check_range("start", start, 0, LONGEST)
     if stop is not None:
         check_range("stop", stop, start, LONGEST)
-    if isinstance(source, int):
-        return _chosen(f"camera {source}", _camera(source), every, fps, (start, stop))
-    path = os.fsdecode(source)
-    return _chosen(path, _file(path), every, fps, (start, stop))
+    if isinstance(source, str | os.PathLike):
+        name, shots = os.fsdecode(source), _file(os.fsdecode(source))
+    else:
+        name, shots = f"camera {source}", _camera(int(source))
+    return _chosen(name, shots, every, fps, (start, stop))
 
 
 def _chosen(
@@ -111,16 +112,19 @@ def _chosen(
     due = start
     with closing(shots):
         for number, (seconds, pixels) in enumerate(shots):
-            if seconds is None and (fps or start or stop is not None):
-                raise InputError(
-                    f"the pages of {printable(name)} have no time: leave out fps, start and stop"
-                )
-            if seconds is not None and stop is not None and seconds >= stop:
-                return
-            if number % every or (seconds is not None and seconds < due - CLOSE):
+            if number % every:
                 continue
-            if fps and seconds is not None:
-                due = start + (math.floor((seconds - start + CLOSE) * fps) + 1) / fps
+            if fps or start or stop is not None:
+                if seconds is None:
+                    raise InputError(
+                        f"the pages of {printable(name)} have no time: leave out fps, start and stop"
+                    )
+                if stop is not None and seconds >= stop:
+                    return
+                if seconds < due - CLOSE:
+                    continue
+                if fps:
+                    due = start + (math.floor((seconds - start + CLOSE) * fps) + 1) / fps
             yield Sample(image=pixels(), source=f"{name}#{number:06d}", time=seconds)
 
 
@@ -131,14 +135,16 @@ def _file(path: str) -> Generator[Shot]:
         stream.seek(0)
         if STILLS.match(head):
             for decoded, seconds in decoding.pages(stream, name, max_pixels=images.MAX_PIXELS):
-                yield seconds, partial(_same, decoded.image)
+                yield seconds, partial(np.asarray, decoded.image)
             return
         cut_short = _is_cut_short(stream)
     if not CONTAINER.match(head):
         problem = "no known kind of clip" if head else "empty, 0 bytes"
         raise ImageError(f"{name} cannot be read: {problem}. Copy or export it again, as H.264 in MP4")
-    # An absolute path, as FFmpeg would take "concat:a" for a protocol.
-    with _capture(os.path.abspath(path), cv2.CAP_FFMPEG) as capture:  # noqa: PTH100 - of any bytes
+    whole = os.path.abspath(path)  # noqa: PTH100 - of any bytes; FFmpeg would take "concat:a" for a protocol
+    if whole != whole.encode(errors="ignore").decode():  # of which OpenCV 5 dies
+        raise ImageError(f"{name} cannot be read: rename it, in UTF-8")
+    with _capture(whole, cv2.CAP_FFMPEG) as capture:
         count = 0
         shots = _shots(capture, name)
         for shot in _all_but_last(shots) if cut_short else shots:  # which FFmpeg fills up where it is cut
@@ -169,10 +175,6 @@ def _camera(index: int) -> Generator[Shot]:
 
 @contextmanager
 def _capture(source: str | int, backend: int) -> Iterator[cv2.VideoCapture]:
-    try:
-        str(source).encode()  # of a name that is not UTF-8, OpenCV 5 dies
-    except UnicodeEncodeError as error:
-        raise ImageError(f"{printable(str(source))} cannot be read: rename it, in UTF-8") from error
     capture = cv2.VideoCapture(source, backend)
     try:
         yield capture
@@ -204,11 +206,7 @@ def _all_but_last(shots: Iterator[Shot]) -> Iterator[Shot]:
     for seconds, pixels in shots:
         if held:
             yield held
-        held = seconds, partial(_same, pixels())
-
-
-def _same(image: Image) -> Image:
-    return image
+        held = seconds, partial(np.asarray, pixels())
 
 
 def _is_cut_short(stream: BinaryIO) -> bool:

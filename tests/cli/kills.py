@@ -21,6 +21,7 @@ from random import Random
 import PIL.Image
 
 from handprep.prepared.listing import INDEX
+from tests import clips
 from tests.cli.test_program import COMMAND, without_times
 from tests.prepared.folders import leftovers, outputs
 from tests.rendered import photos
@@ -52,7 +53,9 @@ class Kill:
 
 
 def small_photos(folder: Path, count: int, size: tuple[int, int]) -> Path:
-    """Fill a folder with rendered hands, each of another size by a pixel or two, so that no two are alike."""
+    """Fill a folder with a clip and rendered hands, no two of one size."""
+    (folder / "rock").mkdir(parents=True, exist_ok=True)
+    clips.write(folder / "rock" / "clip.avi", clips.counted(20))
     for number in range(count):
         hand = photos()[number % 36]
         place = folder / hand.label / f"{number:04}.jpg"

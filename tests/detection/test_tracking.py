@@ -156,6 +156,13 @@ def test_a_hand_that_comes_back_within_a_second_is_the_same(away, number):
     assert tracker(boxes_at(55), 0.1 + away)[0].track == number
 
 
+@pytest.mark.parametrize("image", [boxes_at(50), boxes_at(50, 120)])
+def test_frames_that_are_seconds_apart_are_followed_too(image):
+    tracker = Tracker(Boxes(), most=2)
+    first, second = ([hand.track for hand in tracker(image, seconds)] for seconds in (0.0, 4.0))
+    assert first == second
+
+
 def test_a_hand_elsewhere_is_another_one():
     tracker = Tracker(Boxes(), most=1)
     assert [tracker(boxes_at(x))[0].track for x in (50, 52, 200, 202)] == [0, 0, 1, 1]

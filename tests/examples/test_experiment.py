@@ -30,7 +30,19 @@ pytestmark = [
 
 def command(data: Path, out: Path, *options: str) -> list[str]:
     script = str(ROOT / "examples" / "run_experiment.py")
-    short = ("--quick", "--arms", "raw", "cropped", "--seeds", "2", "--epochs", "2", "--jobs", "1")
+    short = (
+        "--quick",
+        "--arms",
+        "raw",
+        "cropped",
+        "landmarks",
+        "--seeds",
+        "2",
+        "--epochs",
+        "2",
+        "--jobs",
+        "1",
+    )
     return [sys.executable, script, "--data", str(data), "--out", str(out), *short, *options]
 
 
@@ -81,7 +93,7 @@ def test_all_that_was_promised_is_there(out: Path) -> None:
 
 def test_each_arm_lies_beside_the_results_as_json(out: Path) -> None:
     arms = {path.stem: Pipeline.from_json(path.read_text()) for path in (out / "arms").glob("*.json")}
-    assert set(arms) == {"raw", "cropped"}
+    assert set(arms) == {"raw", "cropped", "landmarks"}
     assert len(arms["cropped"].transforms) == 4
 
 

@@ -33,7 +33,8 @@ def pictures(seed: int = 0, each: int = 12) -> Pictures:
     images[labels == 1, :32] += 100
     images[labels == 0, 32:] += 100
     return Pictures(
-        images=images,
+        inputs=images,
+        augment=np.array(""),
         labels=labels.astype(np.int64),
         groups=np.repeat(GROUPS, each),
         sources=np.array([f"{number}.jpg" for number in range(len(labels))]),
@@ -143,6 +144,18 @@ def test_the_network_has_dropout_and_no_batch_normalisation():
     assert layers["Dropout"].p == 0.5
     assert not any("Norm" in name for name in layers)
     assert network(3)(torch.zeros(2, 1, 64, 64)).shape == (2, 3)
+
+
+def test_features_have_a_network_of_their_own():
+    assert network(3, (28,))(torch.zeros(2, 28)).shape == (2, 3)
+    assert not any("Norm" in type(layer).__name__ for layer in network(3, (28,)))
+
+
+def test_a_network_learns_from_features_what_can_be_learned(tmp_path):
+    of = pictures(each=64)
+    halves = of.inputs.reshape(len(of.labels), 2, -1).mean(2).astype(np.float32) / 255
+    train(tmp_path, FIRST, of=replace(of, inputs=halves), settings=Settings(epochs=30))
+    assert records(tmp_path)["all-origins-seed-0.json"]["accuracy"]["test"][-1] == 1
 
 
 def test_a_device_that_is_not_there_is_refused():

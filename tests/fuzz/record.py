@@ -12,7 +12,8 @@ import numpy as np
 
 from handprep.images import encode
 from handprep.prepared.container import DamagedError
-from handprep.prepared.record import Origin, Record
+from handprep.prepared.origin import Origin
+from handprep.prepared.record import Record
 from handprep.sample import Hand, Sample, Step
 from tests.fuzz.campaign import main
 from tests.fuzz.index import NAMES, TOKENS, VALUES

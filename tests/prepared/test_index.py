@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from handprep.prepared.index import SLACK, TICK, Index, Known, stamp_of
-from handprep.prepared.record import digest_of
+from handprep.prepared.origin import digest_of
 from tests.prepared.counting import settled
 
 NAME = "fünf Finger \U0001f590.jpg"

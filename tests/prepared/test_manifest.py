@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from handprep import geometry
 from handprep.errors import InputError, ModelError, SampleSkipped
 from handprep.prepared.manifest import COLUMNS, Row, to_csv
-from handprep.prepared.record import Origin, Record
+from handprep.prepared.origin import Origin
+from handprep.prepared.record import Record
 from handprep.sample import Hand, Sample
 
 

@@ -21,7 +21,8 @@ from handprep import BackgroundRemover, Greyscale, HandCropper, Pipeline, Resize
 from handprep.images import encode
 from handprep.images.arrays import channels_of
 from handprep.prepared.container import DamagedError
-from handprep.prepared.record import Origin, Record
+from handprep.prepared.origin import Origin
+from handprep.prepared.record import Record
 from handprep.sample import Hand, Sample, Step
 from tests.prepared.counting import CROP, HANDS
 

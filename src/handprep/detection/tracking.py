@@ -113,8 +113,8 @@ class _Track:
 
     def unlike(self, hand: Hand) -> float:
         """Return how much a hand differs from this one in place, in sizes of a hand, and in side."""
-        apart = np.subtract(_centre(hand.box), _centre(self.hand.box)) / max(1.0, _size(self.hand.box))
-        return math.hypot(*apart) + abs(_right(hand) - self.right)
+        x, y = (np.reshape(hand.box, (2, 2)) - np.reshape(self.hand.box, (2, 2))).mean(0)
+        return math.hypot(x, y) / max(1.0, _size(self.hand.box)) + abs(_right(hand) - self.right)
 
     def update(self, hand: Hand, seconds: float) -> None:
         """Take a hand as this one at another time."""
@@ -141,6 +141,8 @@ class Tracker:
         smooth: OneEuro | None = None,
     ) -> None:
         self._detector, self._most, self._search, self._smooth = detector, most, search, smooth
+        # Asked once, as that takes 0.1 ms for a protocol.
+        self._looker = detector if isinstance(detector, LandmarkDetector) else None
         self._tracks: list[_Track] = []
         self._given = 0  # numbers
         self._seconds = -USUAL_STEP
@@ -156,7 +158,7 @@ class Tracker:
         shown, to_given = shrunk(image, LONGEST_SIDE)
         if shown.shape != self._size:
             self._tracks, self._size = [], shown.shape
-        self._tracks = [t for t in self._tracks if self._seconds - t.seen <= REMEMBERED]
+        self._tracks = [t for t in self._tracks if not t.lost or self._seconds - t.seen <= REMEMBERED]
         followed = self._followed(shown)
         if len(followed) < self._most:
             followed += self._numbered(self._found(shown, [hand for _, hand in followed]))
@@ -183,26 +185,25 @@ class Tracker:
         return followed
 
     def _look(self, image: Image, hand: Hand) -> Hand | None:
-        if not isinstance(self._detector, LandmarkDetector) or hand.landmarks is None:
+        if self._looker is None or hand.landmarks is None:
             return None
         region = region_of_landmarks(hand.landmarks)
         if region.side < 1:  # all landmarks in one point
             return None
-        seen = self._detector.look(image, region)
-        present = seen.score >= max(PRESENT, self._detector.least_presence)
+        seen = self._looker.look(image, region)
+        present = seen.score >= max(PRESENT, self._looker.least_presence)
         return replace(seen, palm_score=hand.palm_score, view=hand.view) if present else None
 
     def _found(self, image: Image, known: list[Hand]) -> list[Hand]:
         """Return hands beside the known ones, the most present first."""
-        if isinstance(self._detector, LandmarkDetector):
+        if self._looker is not None:
             covered = [_upright(region_of_landmarks(hand.landmarks)) for hand in known]  # type: ignore[arg-type]
-            palms = self._detector.propose(image)
             free = [
                 palm
-                for palm in palms
-                if all(geometry.iou(_upright(palm.region), box) < COVERED for box in covered)
+                for palm in self._looker.propose(image)
+                if not any(geometry.iou(_upright(palm.region), box) > COVERED for box in covered)
             ]
-            hands = self._detector.hands_at(image, free)
+            hands = self._looker.hands_at(image, free)
             hands = tuple(hand for hand in hands if hand.score >= PRESENT)
         else:
             hands = self._detector.detect(image)
@@ -215,19 +216,18 @@ class Tracker:
     def _numbered(self, hands: list[Hand]) -> list[tuple[_Track, Hand]]:
         """Return found hands with the tracks that were lost near them, or new ones."""
         pairs = [(track.unlike(hand), track, hand) for track in self._tracks if track.lost for hand in hands]
-        numbered: list[tuple[_Track, Hand]] = []
+        tracks: dict[Hand, _Track] = {}
         for unlike, track, hand in sorted(pairs, key=lambda pair: pair[0]):
-            if unlike < NEAR and track.lost and not any(hand is one for _, one in numbered):
+            if unlike < NEAR and track.lost and hand not in tracks:
                 track.lost = False
-                numbered.append((track, hand))
+                tracks[hand] = track
         for hand in hands:
-            if not any(hand is one for _, one in numbered):
+            if hand not in tracks:
                 smoothed = None if self._smooth is None else _Filter(self._smooth)
-                track = _Track(self._given, hand, self._seconds, _right(hand), smoothed)
-                self._tracks.append(track)
+                tracks[hand] = _Track(self._given, hand, self._seconds, _right(hand), smoothed)
+                self._tracks.append(tracks[hand])
                 self._given += 1
-                numbered.append((track, hand))
-        return numbered
+        return [(track, hand) for hand, track in tracks.items()]
 
 
 def _right(hand: Hand) -> float:
@@ -236,10 +236,6 @@ def _right(hand: Hand) -> float:
         return 0.5
     sure = 1.0 if hand.handedness_score is None else hand.handedness_score
     return sure if hand.handedness == "Right" else 1 - sure
-
-
-def _centre(box: Box) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
 def _size(box: Box) -> float:

@@ -189,9 +189,11 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         except HandprepError as error:
             if self.on_error == "raise" or error.concerns_all:
                 raise
-            self._warn_once(photo, error)
+            if photo not in self._warned:
+                _log.warning("%s is left out: %s", printable(photo), error)
+            self._warned.add(photo)
             return None
-        picture = PIL.Image.fromarray(channels_of(sample))
+        picture: Any = PIL.Image.fromarray(channels_of(sample))
         if self._joint is not None:
             picture, target = self._joint(picture, target)
         picture = picture if self.transform is None else self.transform(picture)
@@ -199,31 +201,21 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         return (picture, target, sample.hands) if self.with_hands else (picture, target)
 
     def prepare(self, *, workers: int | None = None, progress: bool | Progress = False) -> RunResult:
-        """Prepare ahead all photos that are not in the cache, in threads of this process.
+        """Prepare ahead all photos that are not in the cache, as `PreparedCache.prepare` does.
 
-        The same call again carries on where an earlier one ended, even if that was killed.
+        Photos that cannot be prepared raise their error, or have a row with the reason, as `on_error` says.
 
         Parameters
         ----------
         workers
-            Threads; None for one a core.
+            Threads of this process; None for one a core.
         progress
-            Whether to draw a progress bar on standard error; or a function that is called with the
-            number of photos done and the number of all, after each photo.
+            Whether to draw a progress bar; or a function that takes the numbers of photos done and of all.
 
         Returns
         -------
         RunResult
-            A row for each photo, with the reason if it cannot be prepared and `on_error` is ``"skip"``.
-
-        Raises
-        ------
-        ImageError, HandNotFoundError
-            For the first photo that cannot be prepared, if `on_error` is ``"raise"``.
-        OutputError
-            If the cache cannot be written.
-        ModelError, MissingExtraError
-            If a model file or a package that the pipeline needs cannot be had.
+            A row for each photo.
         """
         photos = [photo for photo, _ in self.samples]
         return self.cache.prepare(photos, workers=workers, progress=progress, on_error=self.on_error)
@@ -234,11 +226,6 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
 
     def _picture(self, photo: str) -> Any:
         return PIL.Image.fromarray(channels_of(self.cache.get(photo)))
-
-    def _warn_once(self, photo: str, error: HandprepError) -> None:
-        if photo not in self._warned:
-            _log.warning("%s is left out: %s", printable(photo), error)
-        self._warned.add(photo)
 
 
 def collate(items: Sequence[Any]) -> tuple[Any, ...] | None:

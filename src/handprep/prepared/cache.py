@@ -201,25 +201,15 @@ class PreparedCache:
         workers
             Threads; None for one a core.
         progress
-            Whether to draw a progress bar on standard error; or a function that is called with the
-            number of photos done and the number of all, after each photo.
+            Whether to draw a progress bar; or a function that takes the numbers of photos done and of all.
         on_error
-            What to do about a photo that cannot be prepared: ``"raise"`` its error, or ``"skip"`` it;
-            its row has the reason.
+            ``"raise"`` the error of the first photo that cannot be prepared, as `get` does, or ``"skip"``
+            such photos; their rows have the reason. Errors that concern all photos are always raised.
 
         Returns
         -------
         RunResult
             A row for each photo; `Row.source` is its path, as given.
-
-        Raises
-        ------
-        InputError
-            If a parameter is out of its range.
-        ImageError, HandNotFoundError
-            As `get`, for the first photo that cannot be prepared, unless these are skipped.
-        OutputError, ModelError, MissingExtraError
-            As `get`.
         """
         check_choice("on_error", on_error, ON_ERROR)
         self._index.refresh()

@@ -16,7 +16,8 @@ from handprep.images.encoding import encode
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared.naming import FIRST
-from handprep.prepared.record import Origin, Record
+from handprep.prepared.origin import Origin
+from handprep.prepared.record import Record
 from handprep.sample import Sample
 from handprep.threads import ordered_map
 from handprep.transforms.crop import HandCropper
@@ -51,8 +52,9 @@ def difference(one: Sample, other: Sample) -> float:
     """Return how much two images differ, 0 to 1.
 
     Both are made grey and reduced to 32 × 32 pixels, by the mean of each area; the difference is the mean of
-    the absolute differences of these pixels, as a share of white. A still hand differs from frame to frame by
-    less than 0.01 of a camera's noise; a hand that opens, by 0.05 and more.
+    the absolute differences of these pixels, as a share of white. Of a still hand, followed through the noise
+    of a camera (sigma 3 to 8 of 255) and cropped to 96 × 96 pixels, it was 0.017 at most from frame to frame;
+    of 36 photos of different rendered hands, 0.059 at least and 0.25 in the median.
     """
     return float(np.mean(np.abs(_small(one) - _small(other)))) / 255
 
@@ -94,6 +96,8 @@ def _images(work: Preparation, task: Task) -> Iterator[tuple[Record, bytes]]:
     last, count = None, 0
     try:
         for sample in _followed(work.pipeline, path, work.choice):
+            if task.stop.is_set():  # a clip can take long
+                raise RuntimeError("stopped")
             if last is None or difference(sample, last) >= work.choice.different:
                 if last is not None:
                     yield _sealed(work, task, last, 0)

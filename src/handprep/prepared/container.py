@@ -5,10 +5,15 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from typing import Any
 
+import cv2
+import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 
 from handprep.errors import HandprepError, InputError
+from handprep.images import MAX_PIXELS
 
 # PNG's rules for names of chunks: small h, need not be understood; small a, private; small d would be "safe
 # to copy", but the record is right for these very pixels only, hence the large one.
@@ -17,6 +22,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _AFTER_HEADER = len(_PNG) + 4 + 4 + 13 + 4  # of a PNG: IHDR comes first, length, name, content, CRC
 _SEGMENT, _NAME = b"\xff\xeb", b"handprep\0"  # JPEG's application data 11, whose first bytes tell whose it is
 _MOST_IN_SEGMENT = 0xFFFF - 2 - len(_NAME)
+_COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}  # of PNG; grey with alpha OpenCV would widen
 
 
 class DamagedError(HandprepError):
@@ -79,3 +85,34 @@ def located(content: bytes) -> tuple[int, int, bytes]:
                 return at, end, content[at + 8 : at + 8 + length]
             at = end
     raise DamagedError("not written by handprep, or without a record")
+
+
+def pixels_of(content: bytes, mode: str) -> NDArray[np.uint8]:
+    """Return an image's pixels, ``(H, W)`` or ``(H, W, channels)``; `mode` is as Pillow names it."""
+    if content.startswith(b"\x89PNG") and mode in _COLOUR_TYPES:
+        width, height, depth, colour_type = struct.unpack(">IIBB", content[16:26].ljust(10, b"\0"))
+        if (depth, colour_type) != (8, _COLOUR_TYPES[mode]) or width * height > MAX_PIXELS:
+            raise DamagedError(f"no {mode} of at most {MAX_PIXELS} pixels")
+        # in a third of Pillow's time; what it would be lenient with has been checked by then
+        try:
+            pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error as error:
+            raise DamagedError(str(error)) from error
+        if pixels is None or pixels.shape[:2] != (height, width):
+            raise DamagedError("damaged pixels")
+        order = {"RGB": cv2.COLOR_BGR2RGB, "RGBA": cv2.COLOR_BGRA2RGBA}.get(mode)
+        ordered: NDArray[np.uint8] = pixels if order is None else cv2.cvtColor(pixels, order)
+        return ordered
+    try:
+        with PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as file:
+            if file.width * file.height > MAX_PIXELS:
+                raise DamagedError(f"an image of {file.width} x {file.height} pixels")
+            if file.format == "WEBP":  # has no grey, and leaves out an alpha of 255 everywhere
+                return np.asarray(file.convert(mode))
+            if file.mode != mode:
+                raise DamagedError(f"an image of mode {file.mode}, not {mode}")
+            return np.asarray(file)
+    except DamagedError:
+        raise
+    except Exception as error:  # any bytes may be met here, and Pillow names no exceptions it keeps to
+        raise DamagedError(str(error) or type(error).__name__) from error

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from PIL.JpegImagePlugin import JpegImageFile
-
-from handprep import geometry
 from handprep.errors import HandNotFoundError, HandprepError, InputError, SampleSkipped
 from handprep.images.encoding import FORMATS, encode
 from handprep.names import printable
@@ -24,11 +21,11 @@ from handprep.prepared.index import FAULTS as VERDICTS
 from handprep.prepared.index import Index, Known
 from handprep.prepared.listing import has_more_images, origin_and_label
 from handprep.prepared.manifest import FAULTS, Row
-from handprep.prepared.record import Origin, Record, digest_of
+from handprep.prepared.origin import Origin, digest_of, photo_size
+from handprep.prepared.record import Record
 from handprep.prepared.storage import Stamp, Storage
 from handprep.sample import Sample
 from handprep.threads import ordered_map
-from handprep.transforms.background import BackgroundRemover
 
 FIRST_FRAME = "an animation, or a file of several images: the first one was taken"
 
@@ -47,6 +44,7 @@ class Task:
     fault: Exception | None = None
     seconds: float = 0.0
     rows: list[Row] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)  # set when nobody waits for it any more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +71,9 @@ class Preparation:
         kind = FORMATS.get(str(self.format).lower())
         if kind is None:
             raise InputError(f"format must be one of {', '.join(FORMATS)}, not {self.format!r:.100}")
-        if kind == "JPEG" and any(map(_is_transparent, self.pipeline.parts)):
+        if kind == "JPEG" and any(
+            getattr(part, "background", "") == "transparent" for part in self.pipeline.parts
+        ):
             raise InputError("JPEG cannot be transparent: use PNG or WebP, or another background")
         if self.each_hand:
             self.pipeline.first_cropper()  # refuses what has none, before any photo is read
@@ -83,10 +83,7 @@ class Preparation:
         object.__setattr__(self, "fingerprint", self.pipeline.fingerprint() + how)
 
     def held(self, output: str, suffix: str = "") -> tuple[Record, bytes] | None:
-        """Return record and content of an image that this very pipeline made, if there is one.
-
-        `suffix` is what the fingerprint of a clip's frames ends in.
-        """
+        """Return record and content of an image of this very pipeline; a frame's fingerprint has a suffix."""
         content = self.outputs.read(output)
         if content is None:
             return None
@@ -158,16 +155,19 @@ class Preparation:
             done(self.write(task))  # also of those whose turn to be yielded never comes
             return task
 
+        stop = threading.Event()
         with ExitStack() as stack:
 
-            def each(
-                function: Callable[[Task], Task], tasks: Iterable[Task], count: int | None
-            ) -> Iterable[Task]:
-                return stack.enter_context(closing(ordered_map(function, tasks, workers=count)))
+            def each(function: Callable[[Task], Task], tasks: Iterable[Task], **how: Any) -> Iterable[Task]:
+                return stack.enter_context(closing(ordered_map(function, tasks, **how)))
 
-            flow = each(self.read, tasks, reading) if reading else tasks
-            flow = map(self.compute, flow) if workers == 0 else each(self.compute, flow, workers)
-            yield from each(write, flow, WRITING)
+            flow: Iterable[Task] = (replace(task, stop=stop) for task in tasks)
+            flow = each(self.read, flow, workers=reading) if reading else flow
+            if workers == 0:
+                flow = map(self.compute, flow)
+            else:
+                flow = each(self.compute, flow, workers=workers, closing=stop.set)
+            yield from each(write, flow, workers=WRITING)
 
     def read(self, task: Task) -> Task:
         """Read the photo."""
@@ -179,7 +179,8 @@ class Preparation:
 
     def write(self, task: Task) -> Task:
         """Write the images, remember what is known of the photo, and return the task with its rows."""
-        _attempted(task, self._write)
+        if task.source not in self.clips:  # whose frames are written one by one
+            _attempted(task, self._write)
         self.remember(task)
         return self._with_rows(task)
 
@@ -188,6 +189,7 @@ class Preparation:
         is_clip = task.source in self.clips
         if is_clip:  # each frame has its share
             milliseconds /= max(1, len(task.images))
+            given["clip"] = task.source
         given["milliseconds"] = round(milliseconds, 1)
         if task.fault is None or is_clip:  # a damaged clip has good frames as well
             task.rows = [Row.of_record(record, **given) for record, _ in task.images]
@@ -235,8 +237,7 @@ class Preparation:
 
     def _write(self, task: Task) -> None:
         for record, image in task.images:
-            if task.source not in self.clips:  # whose frames are written one by one
-                self.outputs.write(record.origin.output, image)
+            self.outputs.write(record.origin.output, image)
 
     def remember(self, task: Task) -> None:
         """Keep what is known of a photo that was read, if it has an image, or can have none."""
@@ -271,7 +272,7 @@ class Preparation:
             each_hand=self.each_hand,
             size=len(task.content),
             digest=task.digest,
-            photo=_photo_size(sample, task.content),
+            photo=photo_size(sample, task.content),
             fingerprint=self.fingerprint,
             message=FIRST_FRAME if has_more_images(task.content) else "",
         )
@@ -289,21 +290,3 @@ def _attempted(task: Task, function: Callable[[Task], None]) -> Task:
         task.fault = error
     task.seconds += time.perf_counter() - start
     return task
-
-
-def _photo_size(sample: Sample, content: bytes) -> tuple[int, int]:
-    """Return width and height of the photo, upright, also where less of it was decoded."""
-    size, to_source = sample.size, sample.to_source
-    if sample.frames:
-        size, to_source = sample.frames[0].size, sample.frames[0].to_source
-    factor = round(geometry.scale_of(to_source))
-    if factor == 1:
-        return size
-    with JpegImageFile(io.BytesIO(content)) as file:  # only JPEG is decoded at less than its size
-        width, height = file.size
-    reduced = -(-width // factor), -(-height // factor)
-    return (width, height) if reduced == size else (height, width)
-
-
-def _is_transparent(transform: Any) -> bool:
-    return isinstance(transform, BackgroundRemover) and transform.background == "transparent"

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from handprep.errors import HandNotFoundError, OutputError, SampleSkipped
 from handprep.files import atomic_write, check_regular, make_folder
 from handprep.names import printable
-from handprep.prepared.record import DIGEST
+from handprep.prepared.origin import DIGEST
 
 _log = logging.getLogger(__name__)
 

@@ -130,10 +130,10 @@ class Row:
             box=(round(x0, 2), round(y0, 2), round(x1, 2), round(y1, 2)),
             score=round(float(hand.score), 4),
             view=hand.view,
-            handedness=record.side or hand.handedness or "",
+            handedness=record.decided("photo_handedness", hand.handedness) or "",
             handedness_score=None if sure is None else round(float(sure), 4),
             hand=origin.hand or 1,
-            track=getattr(hand, "track", None),
+            track=hand.track,
             **told,
         )
 

@@ -4,70 +4,51 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 import logging
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
 from handprep import geometry, images
 from handprep.errors import InputError
 from handprep.files import atomic_write
-from handprep.images import MAX_PIXELS, encode
+from handprep.images import encode
 from handprep.images.encoding import format_of
-from handprep.prepared.container import DamagedError, located, split, wrapped
+from handprep.prepared.container import DamagedError, located, pixels_of, split, wrapped
+from handprep.prepared.origin import DIGEST, Origin, checked
 from handprep.sample import Frame, Hand, Sample, Step
 
 _log = logging.getLogger(__name__)
 
 VERSION = 1  # of what is written here: files with another one are prepared again
-DIGEST = 16  # bytes of BLAKE2b
 MOST_TEXT = 1 << 24  # bytes of JSON: hundreds of hands take less
-_COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}  # of PNG; grey with alpha OpenCV would widen
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a prepared image is from, with nothing of the machine or its user."""
-
-    source: str = ""  # the photo's path from the folder of photos, joined with /; of a clip, the frame's name
-    folder: str = ""  # that folder's own name: the origin of photos that lie in no other folder
-    output: str = ""  # the prepared image's path from the folder of prepared images
-    size: int = 0  # bytes of the photo's or clip's file
-    digest: str = ""  # of these bytes
-    photo: tuple[int, int] = (0, 0)  # width and height in pixels, turned upright by the EXIF orientation
-    fingerprint: str = ""  # of the pipeline and of how the file is written: with the same one it is finished
-    hand: int = 0  # which of the photo's hands it shows, counted from 1; 0 where none was found
-    hands: int = 1  # how many images the photo has
-    each_hand: bool = False  # whether each hand of a photo has an image of its own
-    message: str = ""  # what is to be known of the photo, such as that only its first frame was taken
-    clip: str = ""  # the clip that the image is a frame of, named as a photo is; empty for a photo
-    frame: int | None = None  # the frame's number
-    images: int = 0  # how many images the clip has, in the last one of them; 0 in the others
-
-
-def digest_of(content: bytes) -> str:
-    """Return the digest by which handprep tells whether a file's content is the same, as hex digits."""
-    return hashlib.blake2b(content, digest_size=DIGEST).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What a prepared image file says of itself, checked against the file."""
+    """What a prepared image file says of itself, checked against the file.
+
+    Attributes
+    ----------
+    origin
+        Where the image is from.
+    plain
+        The rest, as JSON values.
+    alpha
+        A PNG of the hand's alpha, if that is known and the image has no alpha channel; else empty.
+    """
 
     origin: Origin
-    plain: Mapping[str, Any]  # the rest, as JSON values
-    alpha: bytes = b""  # a PNG of the hand's alpha, if that is known and the image has no alpha channel
+    plain: Mapping[str, Any]
+    alpha: bytes = b""
 
     @classmethod
     def of(cls, sample: Sample, origin: Origin | None = None) -> Record:
@@ -117,27 +98,22 @@ class Record:
             plain = json.loads(body[4 : 4 + length])
             if plain.pop("version") != VERSION:
                 raise DamagedError("another version of the record")
-            record = cls(origin=_origin(plain.pop("origin")), plain=plain, alpha=body[4 + length :])
-            _ = record.hands, record.to_source, record.decided("view")  # which raise if they are none
+            record = cls(origin=checked(plain.pop("origin")), plain=plain, alpha=body[4 + length :])
+            _ = record.hands, record.to_source, record.decided("")  # which raise if they are none
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise DamagedError(str(error) or type(error).__name__) from error
         except struct.error as error:
             raise DamagedError("truncated") from error
         return record
 
-    def decided(self, name: str) -> Any:
-        """Return what the last of the steps that decided something of that name did; None if none did."""
-        return next((step[name] for _, step in reversed(self.plain["steps"]) if name in step), None)
+    def decided(self, name: str, otherwise: Any = None) -> Any:
+        """Return what the last of the steps that decided something of that name did."""
+        return next((step[name] for _, step in reversed(self.plain["steps"]) if name in step), otherwise)
 
     @property
     def is_drawing(self) -> bool:
         """Whether the hands were turned in space, so that `to_source` only fits them to the photo."""
-        return bool(self.decided("view") == "palm")
-
-    @property
-    def side(self) -> str | None:
-        """Which hand the photo shows, where it was drawn as another one."""
-        return self.decided("handedness") if self.is_drawing else None
+        return bool(self.decided("photo_handedness", "") != "")
 
     @cached_property
     def hands(self) -> tuple[Hand, ...] | None:
@@ -155,10 +131,10 @@ class Record:
         plain = self.plain
         try:
             grey, transparent = bool(plain["grey"]), bool(plain["transparent"])
-            pixels = _pixels(content, ("L" if grey else "RGB") + ("A" if transparent else ""))
+            pixels = pixels_of(content, ("L" if grey else "RGB") + ("A" if transparent else ""))
             alpha = pixels[..., -1] if transparent and not plain["opaque"] else None
             if self.alpha:
-                alpha = _pixels(self.alpha, "L")
+                alpha = pixels_of(self.alpha, "L")
             if transparent:
                 pixels = pixels[..., 0] if grey else pixels[..., :3]
             return Sample(
@@ -174,34 +150,6 @@ class Record:
             )
         except (InputError, LookupError, TypeError, ValueError) as error:
             raise DamagedError(str(error)) from error
-
-
-def _pixels(content: bytes, mode: str) -> NDArray[np.uint8]:
-    """Return an image's pixels, ``(H, W)`` or ``(H, W, channels)``; `mode` is as Pillow names it."""
-    if content.startswith(b"\x89PNG") and mode in _COLOUR_TYPES:
-        width, height, depth, colour_type = struct.unpack_from(">IIBB", content, 16)
-        if (depth, colour_type) != (8, _COLOUR_TYPES[mode]) or width * height > MAX_PIXELS:
-            raise DamagedError(f"no {mode} of at most {MAX_PIXELS} pixels")
-        # in a third of Pillow's time; what it would be lenient with has been checked by then
-        pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-        if pixels is None or pixels.shape[:2] != (height, width):
-            raise DamagedError("damaged pixels")
-        order = {"RGB": cv2.COLOR_BGR2RGB, "RGBA": cv2.COLOR_BGRA2RGBA}.get(mode)
-        ordered: NDArray[np.uint8] = pixels if order is None else cv2.cvtColor(pixels, order)
-        return ordered
-    try:
-        with PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as file:
-            if file.width * file.height > MAX_PIXELS:
-                raise DamagedError(f"an image of {file.width} x {file.height} pixels")
-            if file.format == "WEBP":  # has no grey, and leaves out an alpha of 255 everywhere
-                return np.asarray(file.convert(mode))
-            if file.mode != mode:
-                raise DamagedError(f"an image of mode {file.mode}, not {mode}")
-            return np.asarray(file)
-    except DamagedError:
-        raise
-    except Exception as error:  # any bytes may be met here, and Pillow names no exceptions it keeps to
-        raise DamagedError(str(error) or type(error).__name__) from error
 
 
 def sealed(sample: Sample, format: str, *, quality: int = 95) -> bytes:
@@ -269,17 +217,6 @@ def _checksum(before: bytes, after: bytes, body: bytes) -> bytes:
     checksum.update(after)
     checksum.update(body)
     return checksum.digest()
-
-
-def _origin(plain: dict[str, Any]) -> Origin:
-    origin = Origin(**plain)
-    width, height = origin.photo
-    values = {**plain, "frame": origin.frame or 0, "photo": width, "height": height}
-    for name, value in values.items():
-        is_text = isinstance(getattr(Origin(), name, None), str)
-        if not isinstance(value, str if is_text else int) or (isinstance(value, int) and value < 0):
-            raise TypeError(f"an origin has no {name} of {value!r:.100}")
-    return replace(origin, photo=(width, height))
 
 
 def _fields(hand: Hand) -> dict[str, Any]:

@@ -202,16 +202,13 @@ def prepare(
         work = replace(work, index=outputs.index(photos), whole=listed.whole, clips=listed.clips)
         rows, resumed = _carry_out(work, names, workers, progress)
         current = {row.output for row in rows if row.output}
-        result = finish(
-            outputs, listed, rows, current, resumed=resumed, manifest=MANIFEST, content=to_csv(rows)
-        )
+        manifest = (MANIFEST, to_csv(rows))
+        result = finish(outputs, listed, rows, current, resumed=resumed, manifest=manifest)
         if report:
             from handprep import html_report  # noqa: PLC0415 - a tenth of the time of importing handprep
 
-            drawn = progress is True
-            page = html_report.render(
-                rows, Path(src), Path(dst), pipeline, work.fingerprint, workers=workers, progress=drawn
-            )
+            given = (rows, Path(src), Path(dst), pipeline, work.fingerprint)
+            page = html_report.render(*given, workers=workers, progress=progress is True)
             atomic_write(Path(dst, REPORT), page)
     return result
 
@@ -261,8 +258,7 @@ def finish(
     current: set[str],
     *,
     resumed: int,
-    manifest: str,
-    content: bytes,
+    manifest: tuple[str, bytes],
 ) -> RunResult:
     """Remove images that have become wrong, write the manifest and the detection table, return the result.
 
@@ -298,6 +294,6 @@ def finish(
     outputs.flush()
     outputs.write(DETECTION_CSV, result.detection.csv())
     outputs.write(DETECTION_MARKDOWN, result.detection.markdown().encode())
-    outputs.write(manifest, content)
+    outputs.write(*manifest)
     outputs.flush()
     return result

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from handprep import images
-from handprep.errors import ImageError, InputError
+from handprep.errors import InputError
 from handprep.files import atomic_write, locked, make_folder, make_folders, remove, sync_folder
 from handprep.names import printable
 from handprep.prepared.index import Index, stamp_of
 from handprep.prepared.listing import INDEX, Listing, listing
-from handprep.prepared.record import DIGEST, read_file
+from handprep.prepared.origin import DIGEST
+from handprep.prepared.record import read_file
 
 LOCK = ".handprep.lock"
 SYNC_EVERY = 256  # files: so many may have to be made again after a power cut
@@ -48,15 +48,11 @@ class Storage:
 
     def read_photo(self, source: str) -> tuple[bytes, Stamp]:
         """Return a photo's content, and the stamp that it had before it was read."""
-        path = Path(self.path(source))
-        with suppress(OSError):  # it is read once more below, which says what is wrong and what helps
-            found = path.stat()  # before reading: a change meanwhile then shows next time
-            if stat.S_ISREG(found.st_mode):
-                return path.read_bytes(), stamp_of(found)
-        images.read(path)
-        raise ImageError(
-            f"{printable(str(path))} cannot be read: it was replaced at this very moment. Try again"
-        )
+        with images.open_file(self.path(source)) as file:
+            stamp = stamp_of(
+                os.fstat(file.fileno())
+            )  # before reading: a change meanwhile then shows next time
+            return file.read(), stamp
 
     def digest(self, source: str) -> tuple[str, Stamp]:
         """Return the digest of a clip, and the stamp that it had before it was read; memory stays flat."""

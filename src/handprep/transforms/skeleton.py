@@ -130,7 +130,8 @@ class Skeleton(Transform):
             steps=sample.steps,
         )
         side = sample.hand.handedness if sample.hand else None
-        return drawn.noted("Skeleton", found=len(sample.hands or ()), view=self.view, handedness=side)
+        in_space = {"photo_handedness": side} if self.view == "palm" and found else {}
+        return drawn.noted("Skeleton", found=len(sample.hands or ()), view=self.view, **in_space)
 
     def _canvas(self, sample: Sample) -> NDArray[np.uint8]:
         height, width = sample.image.shape[:2] if self.size is None else self.size  # type: ignore[misc]
@@ -154,9 +155,9 @@ class Skeleton(Transform):
         scale = (1 - 2 * BORDER) * self._scale(np.maximum(high - low, TINY))
         landmarks = np.array(self.size[::-1]) / 2 + scale * (points[:, :2] - (low + high) / 2)  # type: ignore[index]
         forward = _affine_fit(hand.landmarks, landmarks)
-        moved = sample.moved(forward, sample.image, None)
         if self.view == "upright":
-            return moved
+            return sample.moved(forward, sample.image, None)
+        moved = replace(sample, hands=None).moved(forward, sample.image, None)
         turned = replace(
             hand,
             landmarks=landmarks,

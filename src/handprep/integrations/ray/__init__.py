@@ -16,6 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import handprep
 from handprep.errors import InputError, OutputError
 from handprep.missing import missing_extra
 from handprep.pipeline import Pipeline
@@ -36,7 +37,7 @@ try:
     from ray.data import ActorPoolStrategy
 
     from handprep.integrations.ray.remote import RemoteStorage, storage_at
-    from handprep.integrations.ray.worker import SCHEMA, Job, Preparer, Work
+    from handprep.integrations.ray.worker import SCHEMA, Preparer, Work
 except ImportError as error:
     raise missing_extra("ray", "ray", error) from error
 
@@ -152,10 +153,8 @@ def prepare(
             raise OutputError(f"rows of {len(table['number'].unique())} photos came back, not {len(names)}")
         files = {os.fsdecode(file) for file in table["file"].to_pylist() if file}
         resumed = len(table.filter(table["resumed"])["number"].unique())
-        manifest = _to_parquet(table, work, listed)
-        return finish(
-            outputs, listed, _Rows(table), files, resumed=resumed, manifest=MANIFEST, content=manifest
-        )
+        manifest = (MANIFEST, _to_parquet(table, work, listed))
+        return finish(outputs, listed, _Rows(table), files, resumed=resumed, manifest=manifest)
 
 
 def _check_options(concurrency: Concurrency, batch_size: int | None) -> None:
@@ -164,10 +163,8 @@ def _check_options(concurrency: Concurrency, batch_size: int | None) -> None:
     def is_count(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
-    bounds = concurrency if isinstance(concurrency, tuple) else (concurrency,) * 2
-    if concurrency is not None and (
-        len(bounds) != 2 or not all(map(is_count, bounds)) or bounds[0] > bounds[1]  # type: ignore[operator]
-    ):
+    bounds = concurrency if isinstance(concurrency, tuple) else (concurrency or 1, concurrency or 1)
+    if concurrency == 0 or len(bounds) != 2 or not all(map(is_count, bounds)) or bounds[0] > bounds[1]:
         raise InputError(
             f"concurrency must be a number of actors, 1 or more, or the least and the most of them, not "
             f"{concurrency!r}"
@@ -208,24 +205,23 @@ def _held(
 ) -> pa.Table:
     """Return the rows of the last manifest of photos that have, as their images, the size and time in it."""
     held: list[dict[str, Any]] = []
+
+    def is_there(row: Mapping[str, Any]) -> bool:
+        if not row["output"]:
+            return bool(row["status"] == "skipped")
+        name = work.output_of(names[row["source"]], row["hand"] or 0)
+        return bool(row["output"] == name and images.get(name, (-1, 0))[0] == row["image_bytes"])
+
     try:
         last = pq.read_table(io.BytesIO(work.outputs.read(MANIFEST) or b""))
-        rows = last.to_pylist() if (last.schema.metadata or {}).get(b"fingerprint") == _key(work) else []
+        key = (last.schema.metadata or {}).get(b"fingerprint", b"").decode()
+        rows = last.to_pylist() if key == work.fingerprint else []
         for source, group in groupby(rows, key=itemgetter("source")):
             its = list(group)
-            right = source in names and photos.get(source) == itemgetter("photo_bytes", "photo_modified")(
-                its[0]
-            )
-            for row in its:
-                name = row["output"]
-                right = right and name == (work.output_of(names[source], row["hand"] or 0) if name else "")
-                there = images.get(name, (-1, 0))[0] == row["image_bytes"]
-                right = right and (there if name else row["status"] == "skipped")
-            if right:
-                held += (
-                    {**row, "number": numbers[source], "resumed": True, "file": row["output"].encode()}
-                    for row in its
-                )
+            stamps = {(row["photo_bytes"], row["photo_modified"]) for row in its}
+            if source in names and stamps == {photos.get(source)} and all(map(is_there, its)):
+                told = {"number": numbers[source], "resumed": True}
+                held += ({**row, **told, "file": row["output"].encode()} for row in its)
         return pa.Table.from_pylist(held, schema=SCHEMA)
     except (pa.ArrowException, KeyError, TypeError, ValueError, OSError):  # none, or damaged
         return SCHEMA.empty_table()
@@ -250,11 +246,10 @@ def _on_cluster(
         {"batch": number, "works": pickle.dumps(works[start : start + size])}
         for number, start in enumerate(range(0, len(works), size))
     ]
+    run = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         Preparer,
-        fn_constructor_args=(
-            Job(preparation=work, run=f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"),
-        ),
+        fn_constructor_args=(work, run, handprep.__version__),
         batch_size=None,  # a block, which is one of the items
         batch_format="pyarrow",
         num_cpus=1,
@@ -267,10 +262,6 @@ def _on_cluster(
                 raise ray.cloudpickle.loads(error)
             tables.append(table.cast(SCHEMA))
     return pa.concat_tables(tables)
-
-
-def _key(work: Preparation) -> bytes:
-    return work.fingerprint.encode()
 
 
 def _to_parquet(table: pa.Table, work: Preparation, listed: Listing) -> bytes:
