@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
@@ -112,7 +113,14 @@ def one(studio: Studio, hand: RiggedHand, rest: trimesh.Trimesh, rng: Rng, group
     ]
     if visible.astype(bool).sum() < 0.35 * (depth > 0).sum():
         raise InputError("all but hidden")
-    if rng.random() < 0.5:
+    return cutout(layers, landmarks, group, kind, mirrored=rng.random() < 0.5)
+
+
+def cutout(
+    layers: list[NDArray[np.uint8]], landmarks: Array, group: str, kind: str, *, mirrored: bool
+) -> cutouts.Cutout:
+    """Return what is kept of a picture's two layers."""
+    if mirrored:
         layers = [layer[:, ::-1] for layer in layers]
         landmarks[:, 0] = PICTURE[0] - landmarks[:, 0]
     landmarks = landmarks.astype(np.float32)
