@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-DECAY = 0.998  # of the moving average of the weights, which is what is exported
+DECAY = 0.999  # of the moving average of the weights, which is what is exported
+CONVOLUTION = 4  # dimensions of a convolution's weights
 
 
 class Average:
@@ -59,9 +60,21 @@ def save_small(path: Path, average: Average) -> None:
 
 
 def load_small(path: Path, model: nn.Module) -> None:
-    """Give a model the weights that `save_small` wrote."""
-    state: dict[str, Tensor] = torch.load(path, weights_only=True)
-    model.load_state_dict({name: v.float() if v.is_floating_point() else v for name, v in state.items()})
+    """Give a model the weights that `save_small` wrote, of a network no wider than this one.
+
+    What a narrower network knew goes to the first channels; the others begin at random, and what they say
+    is not asked by the first ones yet.
+    """
+    given: dict[str, Tensor] = torch.load(path, weights_only=True)
+    state = model.state_dict()
+    for name, mine in state.items():
+        if name not in given or any(a > b for a, b in zip(given[name].shape, mine.shape, strict=True)):
+            continue
+        corner = tuple(slice(0, length) for length in given[name].shape)
+        if mine.dim() == CONVOLUTION:
+            mine[corner[0]] = 0
+        mine[corner] = given[name].to(mine.dtype)
+    model.load_state_dict(state)
 
 
 def _halved(value: Tensor) -> Tensor:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from handprep import geometry
 
 SIDE = 256  # pixels of a cutout
+QUALITY, QUALITY_OF_ALPHA = 88, 92  # of WebP
 REACH = 2.4  # side of the window around a hand, in long sides of its landmarks' box
 
 Rgba = NDArray[np.uint8]  # (H, W, 4) colour, not premultiplied, and alpha
@@ -20,22 +23,28 @@ Landmarks = NDArray[np.float32]  # (21, 2) pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Cutouts:
-    """Hands of one shard.
+class Cutout:
+    """A hand cut out of its picture.
 
     Attributes
     ----------
     pixels
-        uint8 ``(N, SIDE, SIDE, 4)``: colour, also a little beyond the hand's edge, and alpha.
+        uint8 ``(SIDE, SIDE, 4)``: colour, also a little beyond the hand's edge, and alpha.
     landmarks
-        float32 ``(N, 21, 2)`` pixels of the cutout.
-    groups
-        ``(N,)`` names that tell whose hands these are, such as ``"cgi/03"``; `heldout` goes by them.
+        float32 ``(21, 2)`` pixels of the cutout.
+    group
+        Whose hand this is, such as ``"cgi/03"``; `heldout` goes by it.
+    other
+        uint8 ``(SIDE, SIDE, 4)``, what the hand holds or meets, also where the hand hides it; or None.
+    kind
+        ``"thing"`` or ``"hand"``: what `other` is; else ``"plain"``.
     """
 
-    pixels: NDArray[np.uint8]
-    landmarks: NDArray[np.float32]
-    groups: NDArray[np.str_]
+    pixels: Rgba
+    landmarks: Landmarks
+    group: str
+    other: Rgba | None = None
+    kind: str = "plain"
 
 
 def cut(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], landmarks: Landmarks) -> tuple[Rgba, Landmarks]:
@@ -76,18 +85,53 @@ def spread(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.ui
     return np.clip(result, 0, 255).astype(np.uint8)
 
 
-def save(path: Path, cutouts: list[tuple[Rgba, Landmarks, str]]) -> None:
-    """Write a shard, whole or not at all."""
-    pixels, landmarks, groups = zip(*cutouts, strict=True)
+def save(path: Path, cutouts: list[Cutout]) -> None:
+    """Write a shard, whole or not at all: WebP codes, one after the other."""
+    layers = [_code(layer) for one in cutouts for layer in (one.pixels, one.other)]
     part = path.with_suffix(".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     with part.open("wb") as file:
-        np.savez(file, pixels=np.stack(pixels), landmarks=np.stack(landmarks), groups=np.array(groups))
+        np.savez(
+            file,
+            codes=np.frombuffer(b"".join(layers), np.uint8),
+            sizes=np.array([len(layer) for layer in layers]),
+            landmarks=np.stack([one.landmarks for one in cutouts]),
+            groups=np.array([one.group for one in cutouts]),
+            kinds=np.array([one.kind for one in cutouts]),
+        )
     part.replace(path)
 
 
-def load(folder: Path) -> Iterator[Cutouts]:
-    """Yield the shards of a folder, by name."""
+def load(folder: Path) -> Iterator[Cutout]:
+    """Yield the cutouts of a folder's shards, by name."""
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as shard:
-            yield Cutouts(pixels=shard["pixels"], landmarks=shard["landmarks"], groups=shard["groups"])
+            codes, sizes, landmarks = shard["codes"].tobytes(), shard["sizes"], shard["landmarks"]
+            groups, kinds = shard["groups"], shard["kinds"]
+        ends = np.cumsum(sizes)
+        layers = [codes[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+        for number in range(len(landmarks)):
+            pixels, other = (_pixels(layer) for layer in layers[2 * number : 2 * number + 2])
+            assert pixels is not None
+            yield Cutout(
+                pixels=pixels,
+                landmarks=landmarks[number],
+                group=str(groups[number]),
+                other=other,
+                kind=str(kinds[number]),
+            )
+
+
+def _code(pixels: Rgba | None) -> bytes:
+    if pixels is None:
+        return b""
+    file = io.BytesIO()
+    image = PIL.Image.fromarray(pixels)
+    image.save(file, "WEBP", quality=QUALITY, alpha_quality=QUALITY_OF_ALPHA, method=4, exact=True)
+    return file.getvalue()
+
+
+def _pixels(code: bytes) -> Rgba | None:
+    if not code:
+        return None
+    return np.asarray(PIL.Image.open(io.BytesIO(code)).convert("RGBA"))

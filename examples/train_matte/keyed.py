@@ -54,7 +54,7 @@ def shards(paths: list[Path]) -> Iterator[tuple[Path, ...]]:
         yield tuple(paths[start : start + SHARD])
 
 
-def keyed(paths: Iterator[Path], name: str) -> Iterator[tuple[cutouts.Rgba, cutouts.Landmarks, str]]:
+def keyed(paths: Iterator[Path], name: str) -> Iterator[cutouts.Cutout]:
     """Yield what is cut out of each picture that can be keyed, and whose hand it is."""
     detector = detector_named("litert", confidence=0.3, search=True)
     for path in paths:
@@ -63,7 +63,9 @@ def keyed(paths: Iterator[Path], name: str) -> Iterator[tuple[cutouts.Rgba, cuto
             mask = SCREENS[name](image, hand)
             if fits(mask, hand) and leaves_once(mask) and (name.startswith("cgi") or bare(image, mask, hand)):
                 alpha = softened(mask)
-                yield (*cutouts.cut(image, alpha, hand.landmarks), f"{name}/{identity(name, path)}")
+                pixels, landmarks = cutouts.cut(image, alpha, hand.landmarks)
+                group = f"{name}/{identity(name, path)}"
+                yield cutouts.Cutout(pixels=pixels, landmarks=landmarks, group=group)
 
 
 def identity(name: str, path: Path) -> str:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-WIDTHS = (16, 24, 40, 64, 96)  # channels at half, a quarter … a thirty-second of the window's size
+WIDTHS = (16, 24, 40, 80, 144)  # channels at half, a quarter … a thirty-second of the window's size
 
 
 class MatteNet(nn.Module):
@@ -25,7 +25,9 @@ class MatteNet(nn.Module):
         )
         self.middle = nn.Sequential(Residual(widths[-1]), Residual(widths[-1]))
         self.up = nn.ModuleList(_convolved(coarse, fine, size=1) for fine, coarse in reversed(pairs))
-        self.joined = nn.ModuleList(Residual(fine) for fine, _ in reversed(pairs))
+        self.joined = nn.ModuleList(
+            _convolved(fine, fine) if fine <= widths[1] else Residual(fine) for fine, _ in reversed(pairs)
+        )
         self.answer = nn.Conv2d(widths[0], 4, 3, padding=1)  # the four pixels of each place at half size
 
     def forward(self, window: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ def test_colours_are_likeliest_in_the_model_of_their_own(skin):
 
 
 def test_each_of_several_colours_is_learned():
-    means = np.array([(20, 128, 128), (240, 128, 128), (120, 200, 128), (120, 60, 60)])
-    noise = np.random.default_rng(2).normal(0, 3, (4, 500, 3))
+    means = np.array([(20, 128, 128), (240, 128, 128), (120, 200, 60)])
+    noise = np.random.default_rng(2).normal(0, 3, (3, 500, 3))
     model = colours.fit((means[:, None] + noise).reshape(-1, 3).astype(np.float32))
     nearest = np.linalg.norm(model.means[:, None] - means, axis=2).min(0)
     assert nearest.max() < 1  # its mean of 500 is known to 3 / √500

@@ -74,9 +74,11 @@ def connected_to(alpha: Alpha, seed: NDArray[np.bool_], *, largest_hole: float =
 
     All is 0 if no pixel of at least 128 lies on the seed. Soft edges stay soft.
     """
-    _, labels = cv2.connectedComponents((alpha > 127).astype(np.uint8), connectivity=4)
-    wanted = np.unique(labels[seed & (labels > 0)])
-    solid = np.isin(labels, wanted).astype(np.uint8) if wanted.size else np.zeros_like(alpha)
+    count, labels = cv2.connectedComponents((alpha > 127).astype(np.uint8), connectivity=4)
+    wanted = np.zeros(count, np.uint8)
+    wanted[labels[seed]] = 1
+    wanted[0] = 0  # label 0 is what is not hand
+    solid = wanted[labels]
     near = cv2.dilate(solid, np.ones((5, 5), np.uint8))  # the soft edge around what stays
     filled = without_small_holes(solid, largest_hole)
     return np.where(filled > solid, np.uint8(255), alpha * (near > 0)).astype(np.uint8)

@@ -12,15 +12,15 @@ from handprep.segmentation import colours, prior
 from handprep.segmentation.prior import LogOdds
 
 SIDE = 96  # pixels of the window in which the cut is made; twice as many take four times as long
-NETWORK_GAIN = 0.7  # of the network's log-odds: it is surer than it is right
+NETWORK_GAIN = 0.8  # of the network's log-odds: it is surer than it is right
 LEAST_SHARE = 0.01  # no answer of the network is surer
-LANDMARK_GAIN = 0.3  # of the landmarks' log-odds, where
+LANDMARK_GAIN = 0.15  # of the landmarks' log-odds, where
 LANDMARK_ODDS = (-8.0, 4.0)  # is the most that they say
 LEARNING_ODDS = 0.5  # log-odds beyond which a pixel's colour counts for its side
 CUT_ODDS = 4.0  # what the coarse cut says to the window's own pixels
 
 MOST_ODDS = 6.0  # log-odds beyond which a pixel's side is certain
-STEP = 4.0  # grey levels for one of log-odds
+STEP = 8.0  # grey levels for one of log-odds
 SPREAD = 20.0  # grey levels, standard deviation of the two Gaussians
 
 
@@ -32,31 +32,30 @@ def hand_mask(
     The network's and the landmarks' log-odds decide from which pixels the colours of hand and background
     are learned. All three together are cut along the edges of the window at `SIDE` pixels, and the cut has
     its say for the window's own pixels. The mask is 1 for hand. The confidence is the intersection over union
-    of the mask and of what landmarks and colours say without the network.
+    of the mask and of what the network alone takes for hand.
 
     `share` is alpha of the network, 0 … 1; `inside` is 0 where the window shows what lies beyond the image,
     of which no colours are learned, as of other hands.
     """
-    landmarks, bones = _of_landmarks(share.shape, hand), _bones(share.shape, hand)
+    landmarks, certain = _of_landmarks(share.shape, hand), bones(share.shape, hand)
     likely = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
     odds = np.asarray(NETWORK_GAIN * np.log(likely / (1 - likely)) + landmarks, np.float32)
     lab = np.asarray(cv2.cvtColor(window, cv2.COLOR_RGB2LAB), np.uint8)
-    of_hand = (inside > 0) & ((odds > LEARNING_ODDS) | (bones > 0))
+    of_hand = (inside > 0) & ((odds > LEARNING_ODDS) | (certain > 0))
     of_background = (inside > 0) & (odds < -LEARNING_ODDS) & (landmarks < 0)
     for other in others:
         of_background &= prior.log_odds((share.shape[0], share.shape[1]), other) < 0
     if of_hand.any() and of_background.any():  # else nothing is to be told apart
-        said = colours.log_odds(lab, of_hand, of_background)
-        odds, landmarks = odds + said, landmarks + said
+        odds = odds + colours.log_odds(lab, of_hand, of_background)
     scale = SIDE / len(share)
     small, small_odds = (cv2.resize(a, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for a in (lab, odds))
-    shrunk = _bones((SIDE, SIDE), hand.moved(geometry.scaling(scale, scale)))
+    shrunk = bones((SIDE, SIDE), hand.moved(geometry.scaling(scale, scale)))
     coarse = graph_cut(np.asarray(small, np.uint8), np.asarray(small_odds, np.float32), shrunk)
     size = window.shape[1], window.shape[0]
     towards = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) - np.float32(0.5)
-    mask = np.where(odds + 2 * CUT_ODDS * towards > 0, np.uint8(1), bones)
-    without, here = landmarks[inside > 0] > 0, mask[inside > 0] > 0
-    return mask, float((without & here).sum() / max(1, (without | here).sum()))
+    mask = np.where(odds + 2 * CUT_ODDS * towards > 0, np.uint8(1), certain)
+    alone, together = share[inside > 0] > 0.5, mask[inside > 0] > 0
+    return mask, float((alone & together).sum() / max(1, (alone | together).sum()))
 
 
 def _of_landmarks(shape: tuple[int, ...], hand: Hand) -> LogOdds:
@@ -64,7 +63,7 @@ def _of_landmarks(shape: tuple[int, ...], hand: Hand) -> LogOdds:
     return np.asarray(LANDMARK_GAIN * odds, np.float32)
 
 
-def _bones(shape: tuple[int, ...], hand: Hand) -> NDArray[np.uint8]:
+def bones(shape: tuple[int, ...], hand: Hand) -> NDArray[np.uint8]:
     """Draw what is certainly hand; of a hand without landmarks nothing is."""
     size = shape[0], shape[1]
     return np.zeros(size, np.uint8) if hand.landmarks is None else prior.skeleton(size, hand)

@@ -19,6 +19,7 @@ SMOOTHNESS = 10.0  # squared grey levels: differences in colour below its root c
 CONTRAST = 1.1  # averaging the lines of neighbouring pixels blurs what the camera had sharper
 MOST_STRETCH = 2.0  # where colours explain less than half of the mask, they are not trusted with its edge
 PASSES = 2  # the first brings the mask to the window's edges, and the second fits what it gives
+AROUND = 3 * RADIUS * PASSES  # pixels around the mask that may count
 CONSTANT = 1e-4  # share of either side in a pixel's surroundings, below which there is no edge
 ROW = 1024  # pixels asked for at once; OpenCV's maps have at most 32,767 rows
 
@@ -39,8 +40,11 @@ def refined(window: Image, mask: NDArray[np.uint8], image: Image, toward: Affine
     and Sun, "Fast guided filter", arXiv 1505.00996, 2015, whose idea it is to fit at low and to use at
     high resolution.
     """
-    coefficients, share = _lines(window, mask)
-    toward = geometry.in_pixel_centres(toward)
+    column, row, wide, high = cv2.boundingRect(mask)
+    left, top = max(0, column - AROUND), max(0, row - AROUND)
+    place = np.s_[top : row + high + AROUND, left : column + wide + AROUND]  # elsewhere alpha is 0
+    coefficients, share = _lines(window[place], mask[place])
+    toward = geometry.in_pixel_centres(geometry.compose(toward, geometry.translation(-left, -top)))
     size = image.shape[1], image.shape[0]
     alpha = np.asarray(cv2.warpAffine(share, geometry.invert(toward), size), np.uint8)
     y, x = np.nonzero((alpha > 0) & (alpha < 255))
@@ -66,17 +70,17 @@ def _lines(window: Image, mask: NDArray[np.uint8]) -> tuple[NDArray[np.float32],
     alpha = mask.astype(np.float32)
     for number in range(PASSES):
         share = _mean(alpha)
-        edge = (share > CONSTANT) & (share < 1 - CONSTANT)
+        edge = np.flatnonzero((share > CONSTANT) & (share < 1 - CONSTANT))
         planes = [np.zeros_like(share), np.zeros_like(share), np.zeros_like(share), share.copy()]
-        if edge.any():
+        if len(edge):
             with_alpha = [
-                (_mean(c * alpha) - mean * share)[edge] for c, mean in zip(colours, means, strict=True)
+                (_mean(c * alpha) - mean * share).take(edge) for c, mean in zip(colours, means, strict=True)
             ]
-            variance = (_mean(alpha * alpha) - share * share)[edge]
-            slopes = _slopes({pair: plane[edge] for pair, plane in covariance.items()}, with_alpha, variance)
-            for plane, mean, slope in zip(planes, means, slopes, strict=False):
-                plane[edge] = slope
-                planes[3][edge] -= slope * mean[edge]
+            variance = (_mean(alpha * alpha) - share * share).take(edge)
+            around = {pair: plane.take(edge) for pair, plane in covariance.items()}
+            for plane, mean, slope in zip(planes, means, _slopes(around, with_alpha, variance), strict=False):
+                plane.put(edge, slope)
+                planes[3].ravel()[edge] -= slope * mean.take(edge)
             planes = [_mean(plane) for plane in planes]
         if number < PASSES - 1:
             alpha = _sharpened(sum((c * p for c, p in zip(colours, planes, strict=False)), planes[3]))

@@ -14,7 +14,7 @@ from handprep.models.runtime import LONGEST_INPUT, failures, first_line, open_se
 from handprep.sample import Image
 
 NETWORK = Path(__file__).with_name("hand_matte.onnx")
-SHA256 = "9b8058e3d5f770eb8d8bc83a69704dcb727bc7002461ac77d3b04f3b4557f69e"  # of that file
+SHA256 = "5f9631fb8a733e400ed2f04df7f25cbada6e330b22fd4014e0d6829dc4fbe7c9"  # of that file
 
 
 class Network:

@@ -37,8 +37,7 @@ class BackgroundRemover(Transform):
 
     `Sample.alpha` then says how much of each pixel is hand. Along the hand's edge, the old background is
     taken out of the colours, too, so that it leaves no rim. The step's ``mask_confidence``, 0 to 1, says how
-    well the mask agrees with what landmarks and colours say without the network: where it is low, look at
-    the mask.
+    well the mask agrees with what the network alone takes for hand: where it is low, look at the mask.
 
     Parameters
     ----------
