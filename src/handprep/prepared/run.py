@@ -150,8 +150,9 @@ def prepare(
         Leave out frames whose prepared image differs by less from that of the last frame that was kept: 0
         to 1, as `handprep.prepared.clips.difference` measures it.
     animations
-        Whether animated GIF, WebP, PNG and AVIF files and TIFFs of several pages are clips, too; else their
-        first image is taken, as of a photo.
+        Whether animated GIF, WebP, PNG and AVIF files and TIFFs of several pages are clips, too, those of
+        ``a.png`` and ``a.webp`` in the folders ``a.png.frames`` and ``a.webp.frames``; else their first image
+        is taken, as of a photo.
 
     Returns
     -------
