@@ -178,8 +178,6 @@ def prepare(
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1, not {workers}")
     check_class_level(class_level)
-    choice = Choice(every, fps, different)
-    choice.check()
     photos, outputs = Storage(src), Storage(dst)
     work = Preparation(
         photos=photos,
@@ -189,7 +187,7 @@ def prepare(
         keeps_record=record,
         class_level=class_level,
         each_hand=each_hand,
-        choice=choice,
+        choice=Choice(every, fps, different),
     )
     if os.path.realpath(src) == os.path.realpath(dst):
         raise InputError(f"{outputs.name} is the folder of photos: give another for the outputs")
