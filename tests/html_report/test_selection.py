@@ -34,7 +34,7 @@ def test_a_few_photos_are_all_shown_on_their_sheets_and_in_the_list() -> None:
 def test_a_frame_without_a_hand_is_shown_as_it_was_prepared() -> None:
     frames = [row(f"a.mp4#{n:06d}", output=f"a.mp4/{n:06d}.png", clip="a.mp4") for n in range(100)]
 
-    _, pictures = select(frames, most=1000)
+    _, pictures = select([*frames, row("b.mp4", "failed", clip="b.mp4")], most=1000)
 
     assert set(pictures) == {Picture(row=n, prepared=True) for n in range(100)}
 

@@ -207,9 +207,8 @@ def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
         raise InputError(
             f"{printable(str(parsed.src))} is one photo: give a file for it, without --report and --each-hand"
         )
-    named = parsed.format or "png" if parsed.dst == STREAM else format_of(parsed.dst).lower()
-    format = parsed.format or named
-    if FORMATS[format] != FORMATS[named]:
+    format = (parsed.format or ("png" if parsed.dst == STREAM else format_of(parsed.dst))).lower()
+    if FORMATS.get(parsed.dst.suffix.lower().removeprefix(".")) not in (None, FORMATS[format]):
         raise InputError(
             f"{printable(str(parsed.dst))} is no name for --format {format}: name it so, or leave that out"
         )
@@ -230,7 +229,7 @@ def _summary(result: RunResult, parsed: argparse.Namespace) -> str:
         f"{counts['skipped']} skipped, {counts['failed']} failed)"
     ]
     if clips := {row.clip for row in result.rows if row.clip}:
-        frames = sum(bool(row.clip) for row in result.rows)
+        frames = sum(row.frame is not None for row in result.rows)
         lines.append(f"of these, frames of clips: {frames} ({len(clips)} clips)")
     if len(result.rows) > sum(counts.values()):
         lines.append(f"images, one for each hand: {sum(bool(row.output) for row in result.rows)}")

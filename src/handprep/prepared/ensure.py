@@ -184,14 +184,15 @@ class Preparation:
         return self._with_rows(task)
 
     def _with_rows(self, task: Task) -> Task:
-        given = self.described(task.source)
+        given, is_clip = self.described(task.source), task.source in self.clips
         if task.fault is None:
             task.rows += [Row.of_record(record, **given) for record, _ in task.images]
-        frames = len(task.rows) if task.source in self.clips else 1  # each frame has its share of the time
+        frames = len(task.rows) if is_clip else 1  # each frame has its share of the time
         given["milliseconds"] = round(1000 * task.seconds / max(1, frames), 1)
         task.rows = [replace(row, milliseconds=given["milliseconds"]) for row in task.rows]
         if task.fault is not None:
-            task.rows.append(Row.of_fault(task.fault, source=task.source, **given))
+            clip = task.source if is_clip else ""
+            task.rows.append(Row.of_fault(task.fault, source=task.source, clip=clip, **given))
         return task
 
     def _identified(self, source: str) -> tuple[bytes, str, Stamp]:
