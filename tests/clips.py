@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Container, Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -45,3 +46,20 @@ def turned_by_metadata(path: Path) -> None:
     numbers = (0, 1 << 16, 0, -(1 << 16) & 0xFFFFFFFF, 0, 0, 48 << 16, 0, 1 << 30)
     content[matrix : matrix + 36] = b"".join(number.to_bytes(4, "big") for number in numbers)
     path.write_bytes(content)
+
+
+def drop_frames(path: Path, numbers: Container[int]) -> None:
+    """Make frames of an AVI empty chunks, as programs write that could not keep up with a webcam."""
+    content = path.read_bytes()
+    start, end = content.index(b"movi") - 8, content.index(b"idx1")
+    at, number, frames, index = start + 12, 0, b"movi", b""
+    while at < end:
+        length = int.from_bytes(content[at + 4 : at + 8], "little")
+        frame = b"" if number in numbers else content[at + 8 : at + 8 + length]
+        index += b"00dc" + struct.pack("<III", 16, len(frames), len(frame))
+        frames += b"00dc" + len(frame).to_bytes(4, "little") + frame + bytes(len(frame) % 2)
+        at, number = at + 8 + length + length % 2, number + 1
+    lists = [b"LIST" + len(frames).to_bytes(4, "little") + frames]
+    lists += [b"idx1" + len(index).to_bytes(4, "little") + index]
+    whole = content[8:start] + b"".join(lists)
+    path.write_bytes(b"RIFF" + len(whole).to_bytes(4, "little") + whole)

@@ -134,6 +134,22 @@ def test_a_clip_that_is_cut_short_ends_with_an_error_after_its_good_frames(
     assert share * 30 - 6 <= count < 30
 
 
+def test_an_avi_of_which_a_later_part_is_cut_short_is_noticed(tmp_path: Path) -> None:
+    path = clips.write(tmp_path / "a.avi", clips.counted(5))
+    path.write_bytes(path.read_bytes() + b"RIFF" + (1 << 20).to_bytes(4, "little") + b"AVIX")
+    with pytest.raises(ImageError, match="4 frames of it are whole"):
+        list(frames(path))
+
+
+def test_frames_that_a_webcam_dropped_are_no_damage(tmp_path: Path) -> None:
+    path = clips.write(tmp_path / "a.avi", clips.counted(8))
+    clips.drop_frames(path, {2, 5})
+    seen = [(round(sample.time * clips.FPS), brightness(sample)) for sample in frames(path)]  # type: ignore[operator]
+    kept = [number for number in range(8) if number not in (2, 5)]
+    assert [number for number, _ in seen] == kept
+    assert [bright for _, bright in seen] == pytest.approx([clips.STEP * n for n in kept], abs=clips.STEP / 2)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.95])
 def test_an_mp4_whose_index_is_cut_off_is_an_image_error(tmp_path: Path, share: float) -> None:
     path = clips.write(tmp_path / "a.mp4", clips.counted(30), "mp4v")

@@ -147,13 +147,15 @@ def names_of(features: str | Iterable[str]) -> dict[str, tuple[str, ...]]:
     Raises
     ------
     InputError
-        If there is no function of a name.
+        If there is no function of a name, or it is none.
 
     Examples
     --------
     >>> names_of("joint_angles")["joint_angles"][0]
     'joint_angles_thumb_cmc_angle'
     """
+    if not isinstance(features, Iterable):
+        raise InputError(f"features must be a name or several, not {features!r:.100}")
     chosen = (features,) if isinstance(features, str) else tuple(features)
     for name in chosen:
         check_choice("features", name, tuple(FEATURES))

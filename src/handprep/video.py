@@ -150,7 +150,7 @@ def _file(path: str) -> Generator[Shot]:
         for shot in _all_but_last(shots) if cut_short else shots:  # which FFmpeg fills up where it is cut
             yield shot
             count += 1
-        if cut_short or (head.startswith(b"RIFF") and count < capture.get(cv2.CAP_PROP_FRAME_COUNT)):
+        if cut_short:
             raise ImageError(f"{name} is cut short or damaged: {count} frames of it are whole. Copy it again")
         if not count:
             raise ImageError(
@@ -214,8 +214,11 @@ def _is_cut_short(stream: BinaryIO) -> bool:
     size = stream.seek(0, os.SEEK_END)
     end = stream.seek(0)
     head = stream.read(16)
-    if head.startswith(b"RIFF"):
-        return 8 + int.from_bytes(head[4:8], "little") > size
+    if head.startswith(b"RIFF"):  # AVI, in parts of about 1 GB
+        while head.startswith(b"RIFF"):
+            end = stream.seek(end + 8 + int.from_bytes(head[4:8], "little"))
+            head = stream.read(16)
+        return end > size
     if head.startswith(b"\x1aE\xdf\xa3"):  # Matroska and WebM: the header, then one segment, RFC 8794
         for identifier in (4, 4):
             stream.seek(end + identifier)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -117,6 +118,20 @@ def test_hands_that_cross_keep_their_numbers():
             wrong += sum(hand.track != number for hand in near)
     assert seen >= 2 * 40 - 6
     assert wrong == 0
+
+
+def test_a_hand_whose_side_is_unsure_does_not_change_it_from_frame_to_frame():
+    frames = [frame.image for frame in moving.one(40, 1)]
+    tracker, detector = Tracker(LiteRTDetector(), most=1), LiteRTDetector()
+
+    def changes(looks):
+        sides = [hands[0].handedness for hands in looks if hands]
+        assert len(sides) > 35
+        return sum(one != other for one, other in itertools.pairwise(sides))
+
+    followed = [tracker(frame) for frame in frames]
+    assert changes(followed) <= 4 < changes(detector.detect(frame) for frame in frames)
+    assert all(0.5 <= hand.handedness_score <= 1 for hands in followed for hand in hands)
 
 
 def test_two_hands_whose_regions_meet_are_one_hand():

@@ -31,6 +31,14 @@ def test_a_few_photos_are_all_shown_on_their_sheets_and_in_the_list() -> None:
     assert len(pictures) == 5
 
 
+def test_a_frame_without_a_hand_is_shown_as_it_was_prepared() -> None:
+    frames = [row(f"a.mp4#{n:06d}", output=f"a.mp4/{n:06d}.png", clip="a.mp4") for n in range(100)]
+
+    _, pictures = select([*frames, row("b.mp4", "failed", clip="b.mp4")], most=1000)
+
+    assert set(pictures) == {Picture(row=n, prepared=True) for n in range(100)}
+
+
 def test_a_sheet_shows_some_from_everywhere() -> None:
     rows = [done(f"rock/{number:04}.jpg") for number in range(1000)]
 

@@ -88,6 +88,12 @@ def test_features_are_a_parameter_that_a_search_can_choose(samples):
 def test_a_name_that_is_no_feature_is_refused_when_it_is_fitted():
     with pytest.raises(InputError, match="joint_angles"):
         LandmarkFeatures("fingerprints").fit([])
+    with pytest.raises(InputError, match="a name or several"):
+        LandmarkFeatures(None).fit([])
+
+
+def test_no_hands_are_no_rows_of_all_columns():
+    assert LandmarkFeatures(["normalised", "palm_frame"]).transform([]).shape == (0, 42 + 63)
 
 
 def test_a_sample_without_a_hand_is_named(tmp_path):

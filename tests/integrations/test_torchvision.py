@@ -345,6 +345,15 @@ def test_all_frames_of_a_video_can_have_one_crop_and_annotations_move_with_it() 
     np.testing.assert_array_equal(V2Transform(COLOUR, video="one")(empty)[1:], done)
 
 
+def test_of_several_videos_each_is_followed_by_itself() -> None:
+    video, _ = video_of_moving_hand()
+    two = tv_tensors.wrap(torch.stack([video, video.flip(0)]), like=video)
+    done = V2Transform(COLOUR)(two)
+    assert done.shape == (2, 4, 3, 64, 64)
+    for one, given in zip(done, two, strict=True):
+        np.testing.assert_array_equal(one, V2Transform(COLOUR)(tv_tensors.wrap(given, like=video)))
+
+
 def test_a_video_that_is_only_resized_is_not_looked_at() -> None:
     video, _ = video_of_moving_hand(1)
     for mode in ("each", "one"):

@@ -103,6 +103,14 @@ def test_a_column_of_clips_goes_before_the_name() -> None:
     assert {row["clip"] for row in handprep.split(rows, test=0.5).test} in ({"a"}, {"b"})
 
 
+@pytest.mark.parametrize("empty", ["", None, float("nan")])  # as csv, Row and pandas have it
+def test_photos_beside_clips_are_groups_of_their_own(empty: Any) -> None:
+    photos = [{"source": f"{n}.png", "clip": empty} for n in range(8)]
+    rows = [*photos, *({"source": f"a.mp4#{n:06d}", "clip": "a.mp4"} for n in range(2))]
+
+    assert len(handprep.split(rows).test) == 2
+
+
 def test_a_manifest_is_read_from_its_file(tmp_path: Path) -> None:
     rows = [
         Row(source=f"{origin}/rock/{n}.jpg", status="done", origin=origin, label="rock")
@@ -124,7 +132,7 @@ def test_a_manifest_is_read_from_its_file(tmp_path: Path) -> None:
         ([], "clip", "0 rows with 0 group"),
         ([{"source": "a.mp4#1"}, {"source": "a.mp4#2"}], "clip", r"2 rows with 1 group\(s\) by 'clip'"),
         ([{"source": "a", "class": "rock"}], "person", "no column 'person', only source, class"),
-        (["a.jpg"], "clip", "rows are mappings or of RunResult.rows, not 'a.jpg'"),
+        (["a.jpg"], "clip", "or mappings .* not 'a.jpg'"),
     ],
 )
 def test_what_cannot_be_split_is_refused(rows: list[Any], by: str, said: str) -> None:

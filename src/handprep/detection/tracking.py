@@ -24,7 +24,7 @@ COVERED = 0.5  # IoU from which a palm's region is that of a known hand: Associa
 REMEMBERED = 1.0  # seconds for which a hand that was lost keeps its number
 NEAR = 1.5  # times its size and side that a hand may have changed, and still be the same
 USUAL_STEP = 1 / 30  # seconds between frames that have no times
-SIDE_WEIGHT = 0.1  # of a frame in what is believed of a hand's side
+SIDE_WEIGHT = 0.1  # of a frame, at least, in what is believed of a hand's side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +109,7 @@ class _Track:
     seen: float
     right: float
     smoothed: _Filter | None
+    frames: int = 0
     lost: bool = False
 
     def unlike(self, hand: Hand) -> float:
@@ -118,8 +119,16 @@ class _Track:
 
     def update(self, hand: Hand, seconds: float) -> None:
         """Take a hand as this one at another time."""
-        self.hand, self.seen = hand, seconds
-        self.right += SIDE_WEIGHT * (_right(hand) - self.right)
+        self.hand, self.seen, self.frames = hand, seconds, self.frames + 1
+        self.right += max(SIDE_WEIGHT, 1 / self.frames) * (_right(hand) - self.right)
+
+    def believed(self, hand: Hand) -> Hand:
+        """Return the hand with its number, and the side that it has shown lately, not in this frame alone."""
+        if hand.handedness is None:
+            return replace(hand, track=self.number)
+        side: Literal["Left", "Right"] = "Right" if self.right >= 0.5 else "Left"
+        sure = None if hand.handedness_score is None else max(self.right, 1 - self.right)
+        return replace(hand, track=self.number, handedness=side, handedness_score=sure)
 
 
 class Tracker:
@@ -167,7 +176,7 @@ class Tracker:
             track.update(hand, self._seconds)
             smooth = hand if track.smoothed is None else track.smoothed(hand, self._seconds)
             moved = smooth if shown is image else smooth.moved(to_given)
-            hands.append(replace(moved, track=track.number))
+            hands.append(track.believed(moved))
         return tuple(hands)
 
     def _followed(self, image: Image) -> list[tuple[_Track, Hand]]:

@@ -22,7 +22,7 @@
   const rows = data.rows.map((values, index) => {
     const row = Object.fromEntries(data.columns.map((name, column) => [name, values[column]]));
     const status = statuses[row.status];
-    return Object.assign(row, { index, status, picture: status === "done" ? row.after : row.before });
+    return Object.assign(row, { index, status, picture: status === "done" ? row.after : row.before ?? row.after });
   });
 
   function scored(row) {

@@ -41,8 +41,10 @@ def select(rows: Sequence[Row], *, most: int) -> tuple[list[Sheet], list[Picture
         the lowest scores and hands found only by search, and last the photos of the prepared images.
     """
     sheets = _sheets(rows)
-    missed = [
-        Picture(index, False) for index, row in enumerate(rows) if row.status != "done" and not row.clip
+    missed = [  # a clip's frame has no photo that could be shown
+        Picture(index, bool(row.clip))
+        for index, row in enumerate(rows)
+        if row.status != "done" and (row.output or not row.clip)
     ]
     # a row without a score, where hands were not looked for, comes after those that have one
     done = [index for index, row in enumerate(rows) if row.status == "done" and row.output]

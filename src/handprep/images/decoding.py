@@ -230,7 +230,7 @@ def _format_of(head: bytes, name: str) -> str:
     if not head:
         raise ImageError(f"{name} cannot be read: empty, 0 bytes. Copy or export it again")
     if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3") or head[8:12] == b"AVI ":
-        raise ImageError(f"{name} cannot be read: a video. Use handprep.video.frames")
+        raise ImageError(f"{name} cannot be read: a video. Use handprep.video.frames, or run its folder")
     if re.match(rb"P[123]\s", head):
         raise ImageError(f"{name} cannot be read: a PPM in text, which is slow. Save it as binary PPM or PNG")
     raise ImageError(

@@ -40,10 +40,10 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
     """An `ImageFolder` of prepared pictures: each photo goes through the pipeline once, then a cache has it.
 
     The class of a photo is the folder that it lies in, as for `handprep run`; `class_level` names another.
-    Photos are all that handprep reads, by the endings of their names; hidden files and folders, and
-    folders of prepared images, are left out. An item is ``(picture, target)``, where the picture
-    is a PIL image as the pipeline gives it (mode L after `Greyscale`, RGB, or LA and RGBA if transparent)
-    before `transform` has it.
+    Photos are all that handprep reads, by the endings of their names; hidden files and folders, folders of
+    prepared images, and clips are left out: `handprep.prepare` makes images of the frames of clips. An item
+    is ``(picture, target)``, where the picture is a PIL image as the pipeline gives it (mode L after
+    `Greyscale`, RGB, or LA and RGBA if transparent) before `transform` has it.
 
     The cache goes by the photo's content and the pipeline's fingerprint, so a photo or a pipeline that
     changed is prepared again. Workers of a DataLoader and other programs may share it at any time. See

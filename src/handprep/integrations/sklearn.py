@@ -59,11 +59,14 @@ class LandmarkFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         Raises
         ------
         HandNotFoundError
-            If a sample has no hand with landmarks. Leave such out, or prepare with ``on_missing="skip"``.
+            If a sample has no hand. Leave such out, or prepare with ``on_missing="skip"``.
+        InputError
+            If a hand lacks the landmarks or the depth that the features are made of.
         """
         names = names_of(self.features)
         rows = [[FEATURES[name](hand).ravel() for name in names] for hand in map(_hand, X)]
-        return np.array([np.concatenate(row) for row in rows], np.float32)
+        columns = self.get_feature_names_out()
+        return np.array([np.concatenate(row) for row in rows], np.float32).reshape(len(rows), len(columns))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the ``(F,)`` names of the columns."""

@@ -161,10 +161,11 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
         return {"sample": moved[id(first)][0], "results": results}
 
     def _streamed(self, video: Any) -> Iterator[Sample]:
-        """Yield the frames of a video, their hands followed where the transform looks for hands."""
-        pipeline, frames = Pipeline([self.wrapped]), tensors.unbatch(video)
+        """Yield the frames of one video or several, their hands followed where the transform looks."""
+        pipeline = Pipeline([self.wrapped])
         follows = any(isinstance(part, HandCropper) for part in pipeline.parts)
-        return pipeline.stream(frames) if follows else pipeline.map(frames)
+        for clip in video.unsqueeze(0).flatten(0, -5):
+            yield from (pipeline.stream if follows else pipeline.map)(tensors.unbatch(clip))
 
     def _frame_by_frame(self, video: Any) -> list[Sample]:
         samples = list(self._streamed(video))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -30,15 +31,18 @@ SIDE = 32  # pixels of the small grey images that are compared
 WRITING = 4  # threads that wait until the disk has what they wrote
 
 
-class Choice(NamedTuple):
-    """Which frames of a clip become images: of every so many, so many a second, and only different ones."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which frames of a clip become images: of every so many, so many a second, and only different ones.
+
+    It raises InputError if a number is out of its range.
+    """
 
     every: int = 1
     fps: float | None = None
     different: float = 0.0
 
-    def check(self) -> None:
-        """Raise InputError if a number is out of its range."""
+    def __post_init__(self) -> None:
         frames("", every=self.every, fps=self.fps)
         check_range("different", self.different, 0, 1)
 

@@ -179,22 +179,20 @@ class Preparation:
 
     def write(self, task: Task) -> Task:
         """Write the images, remember what is known of the photo, and return the task with its rows."""
-        if task.source not in self.clips:  # whose frames are written one by one
-            _attempted(task, self._write)
+        _attempted(task, self._write)
         self.remember(task)
         return self._with_rows(task)
 
     def _with_rows(self, task: Task) -> Task:
-        milliseconds, given = round(1000 * task.seconds, 1), self.described(task.source)
-        is_clip = task.source in self.clips
-        if is_clip:  # each frame has its share
-            milliseconds /= max(1, len(task.images))
-            given["clip"] = task.source
-        given["milliseconds"] = round(milliseconds, 1)
-        if task.fault is None or is_clip:  # a damaged clip has good frames as well
-            task.rows = [Row.of_record(record, **given) for record, _ in task.images]
+        given, is_clip = self.described(task.source), task.source in self.clips
+        if task.fault is None:
+            task.rows += [Row.of_record(record, **given) for record, _ in task.images]
+        frames = len(task.rows) if is_clip else 1  # each frame has its share of the time
+        given["milliseconds"] = round(1000 * task.seconds / max(1, frames), 1)
+        task.rows = [replace(row, milliseconds=given["milliseconds"]) for row in task.rows]
         if task.fault is not None:
-            task.rows.append(Row.of_fault(task.fault, source=task.source, **given))
+            clip = task.source if is_clip else ""
+            task.rows.append(Row.of_fault(task.fault, source=task.source, clip=clip, **given))
         return task
 
     def _identified(self, source: str) -> tuple[bytes, str, Stamp]:
@@ -217,7 +215,8 @@ class Preparation:
             last.raise_fault(self._fingerprint_of(task.source))
         try:
             if task.source in self.clips:
-                task.images.extend((record, b"") for record in clips.write_frames(self, task))
+                given = self.described(task.source)  # rows at once, as a clip may have many large records
+                task.rows.extend(Row.of_record(record, **given) for record in clips.write_frames(self, task))
                 return
             if self.each_hand:
                 samples = list(self.pipeline.each(task.content, name=path))
@@ -242,7 +241,7 @@ class Preparation:
     def remember(self, task: Task) -> None:
         """Keep what is known of a photo that was read, if it has an image, or can have none."""
         kind = "" if task.fault is None else type(task.fault).__name__
-        if self.index is None or kind not in ("", *VERDICTS) or (kind and task.images):
+        if self.index is None or kind not in ("", *VERDICTS) or (kind and task.rows):
             return  # or a clip that failed after some good frames
         path = self.photos.path(task.source)
         milliseconds, message = round(1000 * task.seconds, 1), str(task.fault or "")

@@ -150,8 +150,9 @@ def prepare(
         Leave out frames whose prepared image differs by less from that of the last frame that was kept: 0
         to 1, as `handprep.prepared.clips.difference` measures it.
     animations
-        Whether animated GIF, WebP, PNG and AVIF files and TIFFs of several pages are clips, too; else their
-        first image is taken, as of a photo.
+        Whether animated GIF, WebP, PNG and AVIF files and TIFFs of several pages are clips, too, those of
+        ``a.png`` and ``a.webp`` in the folders ``a.png.frames`` and ``a.webp.frames``; else their first image
+        is taken, as of a photo.
 
     Returns
     -------
@@ -177,8 +178,6 @@ def prepare(
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1, not {workers}")
     check_class_level(class_level)
-    choice = Choice(every, fps, different)
-    choice.check()
     photos, outputs = Storage(src), Storage(dst)
     work = Preparation(
         photos=photos,
@@ -188,7 +187,7 @@ def prepare(
         keeps_record=record,
         class_level=class_level,
         each_hand=each_hand,
-        choice=choice,
+        choice=Choice(every, fps, different),
     )
     if os.path.realpath(src) == os.path.realpath(dst):
         raise InputError(f"{outputs.name} is the folder of photos: give another for the outputs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
 from collections import Counter
@@ -121,7 +122,9 @@ def _chosen(rows: list[Any], groups: list[list[int]], share: float, random: np.r
 
 def _group(cells: Mapping[str, Any], by: str) -> Any:
     if by == "clip" and "source" in cells:
-        return cells.get("clip") or FRAME_NUMBER.sub("", str(cells["source"]))
+        clip = cells.get("clip")
+        empty = clip in ("", None) or (isinstance(clip, float) and math.isnan(clip))  # as pandas reads it
+        return FRAME_NUMBER.sub("", str(cells["source"])) if empty else clip
     if by not in cells:
         raise InputError(f"a row has no column {by!r:.100}, only {', '.join(map(str, cells))}")
     return cells[by]
@@ -129,7 +132,9 @@ def _group(cells: Mapping[str, Any], by: str) -> Any:
 
 def _cells(row: Any) -> Mapping[str, Any]:
     if not isinstance(row, Row | Mapping):
-        raise InputError(f"rows are mappings or of RunResult.rows, not {row!r:.100}")
+        raise InputError(
+            f"rows are of RunResult.rows, or mappings as of DataFrame.to_dict('records'), not {row!r:.100}"
+        )
     return row.cells() if isinstance(row, Row) else row
 
 

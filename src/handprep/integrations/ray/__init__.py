@@ -120,8 +120,6 @@ def prepare(
     """
     _check_options(concurrency, batch_size)
     check_class_level(class_level)
-    choice = Choice(every, fps, different)
-    choice.check()
     photos, outputs = storage_at(read_from, filesystem), storage_at(write_to, filesystem)
     work = Preparation(
         photos=photos,
@@ -130,7 +128,7 @@ def prepare(
         format=format,
         class_level=class_level,
         each_hand=each_hand,
-        choice=choice,
+        choice=Choice(every, fps, different),
     )
     _check_distinct(photos, outputs)
     listed = photos.photos(without=outputs, animations=animations)
