@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import io
 import os
 import shutil
@@ -109,91 +110,48 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run = commands.add_parser(
         "run",
         allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,  # so that defaults are those of `prepare` alone
         help="prepare a folder of photos",
         description="Prepare every photo in a folder and its subfolders. Run the command again to resume.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.set_defaults(command=_run)
-    run.add_argument(
-        "src",
-        type=Path,
-        metavar="SRC",
-        help="the folder of photos, SRC/[origin/]class/photo; or one photo, or -",
-    )
-    run.add_argument(
-        "dst", type=Path, metavar="DST", help="the folder for the outputs, as in SRC; or one file, or -"
-    )
-    run.add_argument("--format", choices=tuple(FORMATS), help="of the outputs (png, or as DST ends)")
-    run.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
-    run.add_argument(
-        "--report", action="store_true", help=f"also write DST/{REPORT}, an overview for any browser"
-    )
-    run.add_argument(
-        "--no-record",
-        dest="record",
-        action="store_false",
-        help="write images without a record of hands and photo; the next run then prepares all of them again",
-    )
-    run.add_argument(
-        "--class-level",
-        type=int,
-        default=-1,
-        metavar="N",
-        help="which of a photo's folders is its class: -1 the one that holds it, -2 the one above, 1 the one "
-        "at the top (-1)",
-    )
-    run.add_argument(
-        "--each-hand", action="store_true", help="write one image per hand: a-1.png, a-2.png, ..."
-    )
-    run.add_argument(
-        "--quiet", action="store_true", help="no progress bar and no table; failures are still listed"
-    )
-    run.add_argument("--every", type=int, default=1, metavar="N", help="of clips, every Nth frame (1)")
-    run.add_argument("--fps", type=float, metavar="F", help="of clips, so many frames a second (all)")
-    run.add_argument(
-        "--different",
-        type=float,
-        default=0.0,
-        metavar="D",
-        help="leave out frames whose image differs by less than D, 0 to 1, from the last one kept (0)",
-    )
-    run.add_argument(
-        "--frames", action="store_true", help="take all frames of animations and pages of TIFFs, as of clips"
-    )
+    add = run.add_argument
+    source = "the folder of photos, SRC/[origin/]class/photo; or one photo, or -"
+    add("src", type=Path, metavar="SRC", help=source)
+    add("dst", type=Path, metavar="DST", help="the folder for the outputs, as in SRC; or one file, or -")
+    add("--format", choices=tuple(FORMATS), help="of the outputs (png, or as DST ends)")
+    add("--workers", type=int, metavar="N", help="threads (one a core)")
+    add("--report", action="store_true", help=f"also write DST/{REPORT}, an overview for any browser")
+    unrecorded = "write images without a record of hands and photo; the next run prepares all of them again"
+    add("--no-record", dest="record", action="store_false", help=unrecorded)
+    level = "which folder is the class: -1 the one that holds the photo, -2 the one above, 1 the top one (-1)"
+    add("--class-level", type=int, metavar="N", help=level)
+    add("--each-hand", action="store_true", help="write one image per hand: a-1.png, a-2.png, ...")
+    quiet = "no progress bar and no table; failures are still listed"
+    add("--quiet", dest="progress", action="store_false", default=True, help=quiet)
+    add("--every", type=int, metavar="N", help="of clips, every Nth frame (1)")
+    add("--fps", type=float, metavar="F", help="of clips, so many frames a second (all)")
+    different = "leave out frames whose image differs by less than D, 0 to 1, from the last one kept (0)"
+    add("--different", type=float, metavar="D", help=different)
+    frames = "take all frames of animations and pages of TIFFs, as of clips"
+    add("--frames", dest="animations", action="store_true", help=frames)
     add_options(run)
 
 
 def _run(parsed: argparse.Namespace) -> int:
     pipeline = pipeline_of(parsed)
-    if parsed.save_pipeline is not None:
-        atomic_write(parsed.save_pipeline, pipeline.to_json().encode())
+    given = vars(parsed) | {"pipeline": pipeline}
     if parsed.src == STREAM or parsed.src.is_file():
-        return _run_one(parsed, pipeline)
+        return _run_one(parsed.src, parsed.dst, pipeline, given)
     if parsed.dst == STREAM:
         raise InputError("a folder of photos needs a folder for the outputs; - is for one photo")
-    result = prepare(
-        parsed.src,
-        parsed.dst,
-        pipeline,
-        format=parsed.format or "png",
-        workers=parsed.workers,
-        progress=not parsed.quiet,
-        report=parsed.report,
-        record=parsed.record,
-        class_level=parsed.class_level,
-        each_hand=parsed.each_hand,
-        every=parsed.every,
-        fps=parsed.fps,
-        different=parsed.different,
-        animations=parsed.frames,
-    )
-    if not parsed.quiet:
-        print(f"{result.detection.text()}\n\n{_summary(result, parsed)}")
-    problems = [
-        *result.unread,
-        *(f"{printable(row.source)}: {printable(row.message)}" for row in result.failed),
-    ]
+    result = prepare(**{name: given[name] for name in inspect.signature(prepare).parameters if name in given})
+    if parsed.progress:
+        print(f"{result.detection.text()}\n\n{_summary(result, given)}")
+    rows = (f"{printable(row.source)}: {printable(row.message)}" for row in result.failed)
+    problems = [*result.unread, *rows]
     for problem in problems[:MOST_LISTED]:
         print(f"failed: {problem}", file=sys.stderr)
     if len(problems) > MOST_LISTED:
@@ -201,29 +159,30 @@ def _run(parsed: argparse.Namespace) -> int:
     return SOME_FAILED if problems else FINE
 
 
-def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
+def _run_one(src: Path, dst: Path, pipeline: Pipeline, given: dict[str, Any]) -> int:
     """Prepare one photo, from a file or standard input to a file or standard output."""
-    if parsed.report or parsed.each_hand or parsed.dst.is_dir():
+    if given.keys() & {"report", "each_hand"} or dst.is_dir():
         raise InputError(
-            f"{printable(str(parsed.src))} is one photo: give a file for it, without --report and --each-hand"
+            f"{printable(str(src))} is one photo: give a file for it, without --report and --each-hand"
         )
-    named = parsed.format or "png" if parsed.dst == STREAM else format_of(parsed.dst).lower()
-    format = parsed.format or named
+    named = given.get("format", "png") if dst == STREAM else format_of(dst).lower()
+    format = given.get("format", named)
     if FORMATS[format] != FORMATS[named]:
-        raise InputError(
-            f"{printable(str(parsed.dst))} is no name for --format {format}: name it so, or leave that out"
-        )
-    content = sys.stdin.buffer.read() if parsed.src == STREAM else parsed.src
-    sample = pipeline.run(content, name="standard input" if parsed.src == STREAM else None)
-    image = sealed(sample, format) if parsed.record else encode(sample, format)
-    if parsed.dst == STREAM:
+        problem = f"is no name for --format {format}: name it so, or leave that out"
+        raise InputError(f"{printable(str(dst))} {problem}")
+    if src == STREAM:
+        sample = pipeline.run(sys.stdin.buffer.read(), name="standard input")
+    else:
+        sample = pipeline.run(src)
+    image = sealed(sample, format) if given.get("record", True) else encode(sample, format)
+    if dst == STREAM:
         sys.stdout.buffer.write(image)
     else:
-        atomic_write(parsed.dst, image)
+        atomic_write(dst, image)
     return FINE
 
 
-def _summary(result: RunResult, parsed: argparse.Namespace) -> str:
+def _summary(result: RunResult, given: dict[str, Any]) -> str:
     counts = result.counts
     lines = [
         f"photos: {sum(counts.values())} ({counts['done']} done, {counts['no-hand']} without a hand, "
@@ -246,11 +205,11 @@ def _summary(result: RunResult, parsed: argparse.Namespace) -> str:
         more = ", ..." if len(result.vanished) > 3 else ""
         lines.append(f"outputs of photos that are gone, left: {len(result.vanished)} ({names}{more})")
     lines.append(f"manifest: {printable(str(Path(result.folder, MANIFEST)))}")
-    if parsed.report:
+    if given.get("report"):
         lines.append(f"report: {printable(str(Path(result.folder, REPORT)))} (open it in a browser)")
     else:
         lines.append("next: add --report to see every photo beside its result in a browser")
-    if parsed.record:
+    if given.get("record", True):
         lines.append(f"next: handprep export {printable(str(result.folder))} --to landmarks.csv")
     return "\n".join(lines)
 

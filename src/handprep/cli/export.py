@@ -22,31 +22,16 @@ def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.set_defaults(command=_export)
     command.add_argument("prepared", type=Path, metavar="PREPARED", help="a folder of prepared images")
     command.add_argument("--to", required=True, metavar="TO", help="landmarks.csv, coco.json, yolo/, masks/")
-    command.add_argument(
-        "--space",
-        choices=("photo", "prepared"),
-        default="photo",
-        help="for COCO, YOLO and masks: in pixels of the photos, or of the prepared images (photo)",
-    )
-    command.add_argument(
-        "--class-level", type=int, default=-1, metavar="N", help="which folder is the class, as for run (-1)"
-    )
-    command.add_argument(
-        "--features",
-        nargs="+",
-        choices=tuple(FEATURES),
-        default=(),
-        help="also write these features of each hand, as columns of a table",
-    )
+    space = "for COCO, YOLO and masks: in pixels of the photos, or of the prepared images (photo)"
+    command.add_argument("--space", choices=("photo", "prepared"), default="photo", help=space)
+    level = "which folder is the class, as for run (-1)"
+    command.add_argument("--class-level", type=int, default=-1, metavar="N", help=level)
+    features = "also write these features of each hand, as columns of a table"
+    command.add_argument("--features", nargs="+", choices=tuple(FEATURES), default=(), help=features)
 
 
 def _export(parsed: argparse.Namespace) -> int:
-    count = export(
-        parsed.prepared,
-        parsed.to,
-        space=parsed.space,
-        class_level=parsed.class_level,
-        features=parsed.features,
-    )
+    options = {name: getattr(parsed, name) for name in ("space", "class_level", "features")}
+    count = export(parsed.prepared, parsed.to, **options)
     print(f"images: {count}\nwritten: {printable(parsed.to)}")
     return 0

@@ -9,7 +9,6 @@ from pathlib import Path
 from handprep import drawing, images
 from handprep.cli.options import add_options, pipeline_of
 from handprep.errors import ImageError
-from handprep.files import atomic_write
 from handprep.sample import Sample
 from handprep.sheet import stack
 
@@ -25,20 +24,13 @@ def add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     command.set_defaults(command=_show)
     command.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="the photos, a row for each")
-    command.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="write a PNG, JPEG or WebP instead of opening a viewer",
-    )
+    instead = "write a PNG, JPEG or WebP instead of opening a viewer"
+    command.add_argument("-o", "--output", type=Path, metavar="FILE", help=instead)
     add_options(command)
 
 
 def _show(parsed: argparse.Namespace) -> int:
     pipeline = pipeline_of(parsed)
-    if parsed.save_pipeline is not None:
-        atomic_write(parsed.save_pipeline, pipeline.to_json().encode())
     rows = []
     for photo in parsed.photos:
         try:
