@@ -10,7 +10,6 @@ from handprep import drawing, images
 from handprep.cli.options import add_options, pipeline_of
 from handprep.errors import ImageError
 from handprep.sample import Sample
-from handprep.sheet import stack
 
 
 def add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,7 +40,7 @@ def _show(parsed: argparse.Namespace) -> int:
         print(explanation)
         rows.append(explanation.to_image())
     if rows and parsed.output:
-        images.write(Sample(image=stack(rows)), parsed.output)
+        images.write(Sample(image=drawing.stack(rows)), parsed.output)
     elif rows:
-        drawing.show(stack(rows))
+        drawing.show(drawing.stack(rows))
     return int(len(rows) < len(parsed.photos))

@@ -156,15 +156,7 @@ def is_file(picture: Any) -> bool:
 
 
 def as_file(picture: Any, name: str | None = None) -> tuple[str | bytes, str | None]:
-    """Return an encoded image as a path or bytes, which can be read again, and what it is called.
-
-    Raises
-    ------
-    ImageError
-        If an open file cannot be read.
-    InputError
-        If it is no path, bytes, binary file or Hugging Face's dict of ``bytes`` and ``path``.
-    """
+    """Return an encoded image as a path or bytes, which can be read again, and what it is called."""
     if isinstance(picture, dict) and is_file(picture):
         content, path = picture["bytes"], picture["path"]
         return as_file(path if content is None else content, name or path)
@@ -234,18 +226,15 @@ def like(sample: Sample, picture: Any) -> Any:
             pixels = pixels[..., None]
         return arrays.in_dtype(pixels, picture.dtype)
     if tensors.is_tensor(picture):
-        same = _moved_exactly(sample, tensors.planes_of(picture))
-        return tensors.tensor_like(pixels, picture) if same is None else tensors.wrap(same, picture)
+        same, planes = _moved_exactly(sample, tensors.planes_of(picture)), tensors.channels_first(pixels)
+        return tensors.tensor_like(planes, picture) if same is None else tensors.wrap(same, picture)
     if is_file(picture):
         return pixels
     raise InputError(f"a picture must be {KINDS}, not {type(picture).__name__}")
 
 
 def _moved_exactly(sample: Sample, planes: NDArray[Any]) -> NDArray[Any] | None:
-    """Return the given numbers, ``(C, H, W)``, where the sample shows just them, moved by whole pixels.
-
-    A crop or mirrored picture so keeps what 8 bits would lose.
-    """
+    """Return the given numbers, ``(C, H, W)``, where the sample shows just them, moved by whole pixels."""
     photo = sample.frames[0].size if sample.frames else sample.size
     by_whole_pixels = np.array_equal(np.abs(sample.to_source[:, :2]), np.eye(2))
     if planes.dtype == np.uint8 or not by_whole_pixels or planes.shape[:0:-1] != photo:
@@ -260,8 +249,7 @@ def _moved_exactly(sample: Sample, planes: NDArray[Any]) -> NDArray[Any] | None:
 def as_view(picture: Any) -> Any:
     """Return a uint8 RGB array as a sample that shares its memory; anything else as it is.
 
-    For a call whose result is copied before it returns: `read` would copy the array first, which for
-    12 megapixels takes longer than scaling them down.
+    For calls that copy their result: `read` copies first, which takes longer than scaling 12 megapixels down.
     """
     if type(picture) is not np.ndarray or picture.dtype != np.uint8 or not picture.flags.c_contiguous:
         return picture

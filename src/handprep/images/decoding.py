@@ -30,18 +30,14 @@ from handprep.names import printable
 from handprep.sample import Alpha, Image
 
 FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC and binary PPM"
-_SIGNATURES = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),  # BigTIFF
-    (b"MM\0+", "TIFF"),
-    *((b"P%d%c" % (kind, space), "PPM") for kind in range(4, 7) for space in b" \t\r\n"),
-)
+_SIGNATURES = {  # of TIFF, those with a plus are BigTIFF
+    "JPEG": (b"\xff\xd8\xff",),
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "GIF": (b"GIF87a", b"GIF89a"),
+    "BMP": (b"BM",),
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "PPM": tuple(b"P%d%c" % (kind, space) for kind in range(4, 7) for space in b" \t\r\n"),
+}
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")  # ISO/IEC 23008-12
 _HEAD = 64  # bytes; the brands of AVIF and HEIC lie within them
 _REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can leave out, the largest first
@@ -59,11 +55,7 @@ class Decoded(NamedTuple):
 def decode(
     stream: BinaryIO, name: str, *, at_least: int | None, background: Colour | None, max_pixels: int | None
 ) -> Decoded:
-    """Decode the first image of an encoded, seekable file; raise ImageError if that cannot be done.
-
-    With `at_least`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its longer side keeps
-    so many pixels. Without a `background` the alpha is kept.
-    """
+    """Decode the first image of an encoded, seekable file; the options are those of `handprep.read`."""
     with _damage_as_image_error(name, odd=ImageError):
         picture = _open(stream, name)
         check_size(picture, name, max_pixels)
@@ -81,12 +73,8 @@ def decode(
             stream.seek(0)
             depth = deepen(image, _open(stream, name))
         image = arrays.upright(image, orientation)
-        return Decoded(
-            image=image,
-            alpha=None if alpha is None else arrays.upright(alpha, orientation),
-            to_full=_to_full_size(image, full, factor, orientation),
-            depth=depth,
-        )
+        alpha = None if alpha is None else arrays.upright(alpha, orientation)
+        return Decoded(image, alpha, _to_full_size(image, full, factor, orientation), depth)
 
 
 def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Decoded, float | None]]:
@@ -113,20 +101,15 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
             orientation = _orientation(picture)
             image, _, depth = pixels_of(picture, (255, 255, 255))
             duration = picture.info.get("duration")
-        decoded = Decoded(
-            image=arrays.upright(image, orientation), alpha=None, to_full=geometry.identity(), depth=depth
-        )
-        yield decoded, None if duration is None else seconds
+        upright = arrays.upright(image, orientation)
+        yield Decoded(upright, None, geometry.identity(), depth), None if duration is None else seconds
         seconds += (duration or 0) / 1000
 
 
 def flatten(
     picture: PIL.Image.Image, name: str, *, background: Colour | None, max_pixels: int | None
 ) -> Decoded:
-    """Return the pixels of a PIL image of any mode, upright and grey if it is; the image stays as it is.
-
-    It raises ImageError as `decode` does, and InputError for a mode or range that is not understood.
-    """
+    """Return the pixels of a PIL image of any mode, upright and grey if it is; the image stays as it is."""
     with _damage_as_image_error(name, odd=InputError):
         check_size(picture, name, max_pixels)
         picture.load()
@@ -134,19 +117,12 @@ def flatten(
         image, alpha, depth = pixels_of(picture, background)
         if picture.mode.partition(";")[0] in GREY and not picture.has_transparency_data:
             image = np.ascontiguousarray(image[..., 0])
-        return Decoded(
-            image=arrays.upright(image, orientation),
-            alpha=None if alpha is None else arrays.upright(alpha, orientation),
-            to_full=geometry.identity(),
-            depth=depth,
-        )
+        alpha = None if alpha is None else arrays.upright(alpha, orientation)
+        return Decoded(arrays.upright(image, orientation), alpha, geometry.identity(), depth)
 
 
 def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
-    """Return what belongs to an image's ``info`` after a transform: EXIF and the like, but no orientation.
-
-    A colour profile is kept where `flatten` has not converted by it.
-    """
+    """Return what belongs to an image's ``info`` after a transform: EXIF and the like, but no orientation."""
     given = picture.info
     info: dict[str, Any] = {key: given[key] for key in ("dpi", "comment", "xmp") if key in given}
     with suppress(Exception):  # as for the orientation: odd EXIF is no EXIF
@@ -155,7 +131,7 @@ def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
         exif.pop(ExifTags.Base.Orientation, None)
         if exif:
             info["exif"] = exif.tobytes()
-    if "icc_profile" in given and to_srgb(picture, "RGB") is None:
+    if "icc_profile" in given and to_srgb(picture, "RGB") is None:  # `flatten` did not convert by it
         info["icc_profile"] = given["icc_profile"]
     return info
 
@@ -184,18 +160,18 @@ def _damage_as_image_error(name: str, *, odd: type[ImageError | InputError]) -> 
 
 
 def _open(stream: BinaryIO, name: str) -> Any:
-    """Read the header, by the plugin that the file's first bytes ask for.
-
-    `PIL.Image.open` does the same, but also tries some forty other formats, and refuses by a limit that
-    belongs to the whole process.
-    """
+    """Read the header by the plugin that its first bytes ask for; `PIL.Image.open` tries forty others."""
     head = stream.read(_HEAD)
     stream.seek(0)
     kind = _format_of(head, name)
     for load_plugins in (PIL.Image.preinit, PIL.Image.init):  # the common formats first
         if kind not in PIL.Image.OPEN:
             load_plugins()
-    if kind == "HEIF" and kind not in PIL.Image.OPEN and not _register_heif():
+    for package in ("pillow_heif", "pi_heif"):
+        if kind == "HEIF" and kind not in PIL.Image.OPEN:
+            with suppress(ImportError):
+                importlib.import_module(package).register_heif_opener()
+    if kind == "HEIF" and kind not in PIL.Image.OPEN:
         raise ImageError(
             f'{name} cannot be read: an HEIC photo. pip install "handprep[heic]", or export it as JPEG'
         )
@@ -205,18 +181,9 @@ def _open(stream: BinaryIO, name: str) -> Any:
     return factory(stream, "")
 
 
-def _register_heif() -> bool:
-    """Make Pillow read HEIC by one of the packages that do, if there is one."""
-    for package in ("pillow_heif", "pi_heif"):
-        with suppress(ImportError):
-            importlib.import_module(package).register_heif_opener()
-            return True
-    return False
-
-
 def _format_of(head: bytes, name: str) -> str:
-    for signature, kind in _SIGNATURES:
-        if head.startswith(signature):
+    for kind, signatures in _SIGNATURES.items():
+        if head.startswith(signatures):
             return kind
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "WEBP"

@@ -17,17 +17,14 @@ USUAL_LIMIT = 120_000_000  # with 7 bytes for RGB 840 MB; phones' photos of 108 
 _WEBP, _AVIF, _HEIF, _RUN_LENGTHS = 2.2, 2.4, 2.4, 10.0
 _RGB_BYTES = 7  # a pixel: 4 of Pillow's and 3 of ours
 _MOST_SCANS = 50  # of a JPEG; programs that write progressive ones make about ten
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")  # but for those without a length in a scan
 _LONGEST, _NARROWEST = 65_535, 64  # beyond that, rows cost more than the pixels in them
 
 
-def _limit() -> int:
-    given = os.environ.get(LIMIT_VARIABLE) or str(USUAL_LIMIT)
-    if not given.isdecimal() or int(given) < 1:
-        raise InputError(f"{LIMIT_VARIABLE} must be a number of pixels, 1 or more, not {given!r}")
-    return int(given)
-
-
-MAX_PIXELS = _limit()
+_given = os.environ.get(LIMIT_VARIABLE) or str(USUAL_LIMIT)
+if not _given.isdecimal() or int(_given) < 1:
+    raise InputError(f"{LIMIT_VARIABLE} must be a number of pixels, 1 or more, not {_given!r}")
+MAX_PIXELS = int(_given)
 
 
 def check_size(picture: PIL.Image.Image, name: str, max_pixels: int | None) -> float:
@@ -77,12 +74,9 @@ def _scans(picture: Any) -> int:
     place = stream.tell()  # behind the marker of the first scan: then come its length and channels
     first = stream.read(3)
     channels = first[2] if len(first) == 3 else 0
-    content = b""
-    if picture.info.get("progressive") or channels < len(picture.getbands()):
-        content = stream.read()
+    has_more = picture.info.get("progressive") or channels < len(picture.getbands())
+    content = stream.read() if has_more else b""
     stream.seek(place)
-    if content.count(b"\xff\xda") < _MOST_SCANS:
-        return 1 + content.count(b"\xff\xda")
     scans, position = 1, 0
     while marker := _MARKER.search(content, position):  # past what lies in segments or behind the end
         position, kind = marker.end(), marker[1]
@@ -91,6 +85,3 @@ def _scans(picture: Any) -> int:
         scans += kind == b"\xda"
         position += int.from_bytes(content[position : position + 2], "big")
     return scans
-
-
-_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")  # but for those without a length in a scan
