@@ -128,24 +128,20 @@ class Hand:
         A map that scales both axes differently scales `depth` by their geometric mean, and turns `world` by
         the nearest rotation.
         """
-        handedness, landmarks = self.handedness, self.landmarks
+        handedness = self.handedness
         if handedness is not None and geometry.mirrors(forward):
             handedness = OTHER_HAND[handedness]
-        moved = replace(self, handedness=handedness, world=self._turned_world(forward))
-        if landmarks is None:
+        world = self.world
+        if world is not None:
+            turned = world[:, :2] @ geometry.nearest_turn(forward).T.astype(np.float32)
+            world = np.column_stack([turned, world[:, 2]])
+        moved = replace(self, handedness=handedness, world=world)
+        if self.landmarks is None:
             return replace(moved, box=geometry.apply_to_box(forward, self.box))
-        points = geometry.apply(forward, landmarks)
+        points = geometry.apply(forward, self.landmarks)
         depth = None if self.depth is None else self.depth * np.float32(geometry.scale_of(forward))
-        return replace(
-            moved, landmarks=points.astype(np.float32), depth=depth, box=geometry.enclosing_box(points)
-        )
-
-    def _turned_world(self, forward: Affine) -> NDArray[np.float32] | None:
-        if self.world is None or geometry.keeps_directions(forward):
-            return self.world
-        turned = self.world.copy()
-        turned[:, :2] = self.world[:, :2] @ geometry.nearest_turn(forward).T.astype(np.float32)
-        return turned
+        box = geometry.enclosing_box(points)
+        return replace(moved, landmarks=points.astype(np.float32), depth=depth, box=box)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -302,7 +302,7 @@ class TestOwnAlpha:
 
     def test_it_gets_another_background_by_its_alpha_and_needs_no_network(self, cut_out):
         remover = BackgroundRemover(method="alpha", background=GREEN)
-        assert (remover.model_files, remover.looks) == (frozenset(), False)
+        assert (remover.model_files, remover.finder()) == (frozenset(), None)
         done = remover(cut_out)
         assert done.shape[2] == 3
         assert (done[np.asarray(PIL.Image.open(cut_out))[..., 3] == 0] == GREEN).all()

@@ -55,18 +55,7 @@ Exit codes: 0 success, 1 some photos failed or nothing could be done, 2 wrong us
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    arguments
-        The arguments after the program's name; None reads ``sys.argv``.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
+    """Run the command line with these arguments, by default the program's own, and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # else a name that the console lacks would end it all
             stream.reconfigure(errors="backslashreplace")
@@ -183,35 +172,30 @@ def _run_one(src: Path, dst: Path, pipeline: Pipeline, given: dict[str, Any]) ->
 
 
 def _summary(result: RunResult, given: dict[str, Any]) -> str:
+    def some(names: Sequence[str]) -> str:
+        return f"{len(names)} ({', '.join(map(printable, names[:3]))}{', ...' if len(names) > 3 else ''})"
+
     counts = result.counts
-    lines = [
-        f"photos: {sum(counts.values())} ({counts['done']} done, {counts['no-hand']} without a hand, "
-        f"{counts['skipped']} skipped, {counts['failed']} failed)"
-    ]
-    if clips := {row.clip for row in result.rows if row.clip}:
-        frames = sum(bool(row.clip) for row in result.rows)
-        lines.append(f"of these, frames of clips: {frames} ({len(clips)} clips)")
-    if len(result.rows) > sum(counts.values()):
-        lines.append(f"images, one for each hand: {sum(bool(row.output) for row in result.rows)}")
-    if result.resumed:
-        lines.append(f"finished before: {result.resumed}")
-    if result.ignored:
-        lines.append(f"other files, ignored: {result.ignored}")
-    if result.nested:
-        names = ", ".join(map(printable, result.nested[:3]))
-        lines.append(f"folders of prepared images among the photos, left out: {len(result.nested)} ({names})")
-    if result.vanished:
-        names = ", ".join(map(printable, result.vanished[:3]))
-        more = ", ..." if len(result.vanished) > 3 else ""
-        lines.append(f"outputs of photos that are gone, left: {len(result.vanished)} ({names}{more})")
-    lines.append(f"manifest: {printable(str(Path(result.folder, MANIFEST)))}")
-    if given.get("report"):
-        lines.append(f"report: {printable(str(Path(result.folder, REPORT)))} (open it in a browser)")
-    else:
-        lines.append("next: add --report to see every photo beside its result in a browser")
-    if given.get("record", True):
-        lines.append(f"next: handprep export {printable(str(result.folder))} --to landmarks.csv")
-    return "\n".join(lines)
+    photos, folder = sum(counts.values()), printable(str(result.folder))
+    clips = {row.clip for row in result.rows if row.clip}
+    frames = sum(row.frame is not None for row in result.rows)
+    images = sum(bool(row.output) for row in result.rows)
+    states = f"{counts['done']} done, {counts['no-hand']} without a hand, {counts['skipped']} skipped"
+    report = printable(str(Path(result.folder, REPORT)))
+    lines = (
+        (True, f"photos: {photos} ({states}, {counts['failed']} failed)"),
+        (clips, f"of these, frames of clips: {frames} ({len(clips)} clips)"),
+        (len(result.rows) > photos, f"images, one for each hand: {images}"),
+        (result.resumed, f"finished before: {result.resumed}"),
+        (result.ignored, f"other files, ignored: {result.ignored}"),
+        (result.nested, f"folders of prepared images among the photos, left out: {some(result.nested)}"),
+        (result.vanished, f"outputs of photos that are gone, left: {some(result.vanished)}"),
+        (True, f"manifest: {printable(str(Path(result.folder, MANIFEST)))}"),
+        ("report" in given, f"report: {report} (open it in a browser)"),
+        ("report" not in given, "next: add --report to see every photo beside its result in a browser"),
+        (given.get("record", True), f"next: handprep export {folder} --to landmarks.csv"),
+    )
+    return "\n".join(line for applies, line in lines if applies)
 
 
 def _samples(parsed: argparse.Namespace) -> int:

@@ -112,15 +112,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def pipeline_of(arguments: argparse.Namespace) -> Pipeline:
-    """Return the pipeline that parsed options stand for, and write it where ``--save-pipeline`` says.
-
-    Raises
-    ------
-    InputError
-        If options contradict each other, a value is out of its range, or the file is no pipeline.
-    OutputError
-        If the pipeline cannot be written.
-    """
+    """Return the pipeline that parsed options stand for, and write it where ``--save-pipeline`` says."""
     given = vars(arguments)
     _refuse_useless({name for name in given if name in (*CROP, *BACKGROUND, *OTHERS)}, given)
     pipeline = _read(given["pipeline"]) if "pipeline" in given else Pipeline(_transforms(given))

@@ -37,11 +37,6 @@ class Transform(Configurable):
         return None
 
     @property
-    def looks(self) -> bool:
-        """Whether it detects hands if no transform before it did."""
-        return self.finder() is not None
-
-    @property
     def model_files(self) -> frozenset[str]:
         """Those of the parameters and of the detector."""
         return model_files_of((*self.parameters.values(), self.finder()))
