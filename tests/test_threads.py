@@ -29,6 +29,17 @@ def test_only_a_few_items_are_taken_ahead():
     stream.close()
 
 
+def test_what_the_items_raise_comes_after_the_results_of_those_before():
+    def broken():
+        yield from range(3)
+        raise ImageError("cut short")
+
+    done = []
+    with pytest.raises(ImageError, match="cut short"):
+        done.extend(ordered_map(lambda number: time.sleep(0.01) or number, broken(), workers=2))
+    assert done == [0, 1, 2]
+
+
 def test_there_are_as_many_threads_as_asked_for():
     meeting = threading.Barrier(3, timeout=10)  # passes only when three threads wait at once
     assert list(ordered_map(lambda item: meeting.wait() >= 0, range(6), workers=3)) == [True] * 6

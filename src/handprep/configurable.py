@@ -152,14 +152,9 @@ def is_number(value: Any) -> bool:
 
 
 def check_colour(name: str, colour: Any) -> int | tuple[int, int, int]:
-    """Return a colour as a grey or an RGB triple, or raise InputError.
+    """Return a colour as a grey or an RGB triple, or raise InputError, which calls it by that name.
 
-    Parameters
-    ----------
-    name
-        Of the parameter, for the message.
-    colour
-        One grey or ``(red, green, blue)``, 0 to 255, or a name or code of CSS's, such as ``"white"``.
+    It may be one grey or ``(red, green, blue)``, 0 to 255, or a name or code of CSS's, such as ``"white"``.
     """
     if isinstance(colour, str) and colour.isdecimal():
         colour = int(colour)
@@ -186,6 +181,16 @@ def check_whole(name: str, value: Any, low: int, high: int) -> None:
     """Raise InputError unless a parameter is a whole number from `low` to `high`."""
     if not is_whole(value) or not low <= value <= high:
         raise InputError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+
+
+def check_size(name: str, value: Any, low: int, high: int) -> tuple[int, int]:
+    """Return height and width, of one number for both or of two, or raise InputError."""
+    sides = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(sides) != 2:
+        raise InputError(f"{name} must be a number of pixels or (height, width), not {value!r}")
+    for side in sides:
+        check_whole(name, side, low, high)
+    return int(sides[0]), int(sides[1])
 
 
 def _plain(value: Any) -> Any:

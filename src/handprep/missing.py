@@ -28,8 +28,7 @@ def missing_extra(
 ) -> MissingExtraError:
     """Return the error that says why a package cannot be imported and what helps.
 
-    The `extra` of handprep's brings the package; None is for OpenCV. `error` is what importing it raised.
-    `instead` says how to do without it.
+    The `extra` brings the package (None for OpenCV), importing it raised `error`, and `instead` does without.
 
     Examples
     --------

@@ -27,6 +27,7 @@ def ordered_map(
 ) -> Generator[Result]:
     """Yield ``function(item)`` for each item in order, computed in threads, a few items ahead.
 
+    What `items` raises comes after the results of the items before it.
     Once it is closed, no item is being worked on any more. `workers` are the threads; None is one a core.
     `closing` is called at the end, before items that are being worked on are waited for.
     """
@@ -38,8 +39,8 @@ def ordered_map(
     pool = ThreadPoolExecutor(workers, "handprep", initializer=lambda: ours.add(threading.get_ident()))
     with single_threaded_opencv():
         try:
-            for item in items:
-                pending.append(pool.submit(function, item))
+            for future in _submitted(pool, function, items):
+                pending.append(future)
                 while pending and (len(pending) > 2 * workers or pending[0].done()):
                     yield pending.popleft().result()
             while pending:
@@ -54,6 +55,18 @@ def ordered_map(
             if threading.get_ident() not in ours:
                 wait(unfinished)
             pool.shutdown(wait=False)
+
+
+def _submitted(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Future[Result]]:
+    try:
+        for item in items:
+            yield pool.submit(function, item)
+    except Exception as error:  # noqa: BLE001 - raised in its turn
+        last: Future[Result] = Future()
+        last.set_exception(error)
+        yield last
 
 
 _CHANGING = threading.RLock()  # OpenCV's number of threads, which is the whole process's; held over a fork

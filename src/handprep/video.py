@@ -141,8 +141,10 @@ def _file(path: str) -> Generator[Shot]:
     if not CONTAINER.match(head):
         problem = "no known kind of clip" if head else "empty, 0 bytes"
         raise ImageError(f"{name} cannot be read: {problem}. Copy or export it again, as H.264 in MP4")
-    # An absolute path, as FFmpeg would take "concat:a" for a protocol.
-    with _capture(os.path.abspath(path), cv2.CAP_FFMPEG) as capture:  # noqa: PTH100 - of any bytes
+    whole = os.path.abspath(path)  # noqa: PTH100 - of any bytes; FFmpeg would take "concat:a" for a protocol
+    if whole != whole.encode(errors="ignore").decode():  # of which OpenCV 5 dies
+        raise ImageError(f"{name} cannot be read: rename it, in UTF-8")
+    with _capture(whole, cv2.CAP_FFMPEG) as capture:
         count = 0
         shots = _shots(capture, name)
         for shot in _all_but_last(shots) if cut_short else shots:  # which FFmpeg fills up where it is cut
@@ -173,10 +175,6 @@ def _camera(index: int) -> Generator[Shot]:
 
 @contextmanager
 def _capture(source: str | int, backend: int) -> Iterator[cv2.VideoCapture]:
-    try:
-        str(source).encode()  # of a name that is not UTF-8, OpenCV 5 dies
-    except UnicodeEncodeError as error:
-        raise ImageError(f"{printable(str(source))} cannot be read: rename it, in UTF-8") from error
     capture = cv2.VideoCapture(source, backend)
     try:
         yield capture

@@ -22,7 +22,7 @@ import handprep
 from handprep import RunResult
 from handprep.errors import InputError, ModelError, OutputError
 from handprep.integrations import ray as on_ray
-from handprep.integrations.ray.worker import Job, Preparer
+from handprep.integrations.ray.worker import Preparer
 from handprep.opened import per_thread
 from handprep.pipeline import Pipeline
 from handprep.prepared.ensure import Preparation
@@ -225,7 +225,7 @@ class TestErrors:
     def test_a_node_that_does_not_see_the_folders_says_so(self, tmp_path: Path) -> None:
         gone = Storage(tmp_path / "gone")
         work = Preparation(photos=gone, outputs=Storage(tmp_path), pipeline=RESIZE)
-        actor = Preparer(Job(preparation=work, run="run"))
+        actor = Preparer(work, "run", handprep.__version__)
         (row,) = actor(pyarrow.table({"batch": [0], "works": [b""]})).to_pylist()
 
         error = ray.cloudpickle.loads(row["error"])

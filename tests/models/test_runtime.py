@@ -28,7 +28,7 @@ HUGE = (
     r"ZxRFw0tf*@1PTBU5d"
 )
 
-OURS = "from handprep.models.runtime import opened; opened(Path(sys.argv[1]), 1)"
+OURS = "from handprep.models.runtime import open_session; open_session(Path(sys.argv[1]), 1)"
 THEIRS = "import onnxruntime; onnxruntime.InferenceSession(sys.argv[1])"
 
 

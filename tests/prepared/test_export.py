@@ -20,6 +20,7 @@ from handprep.errors import InputError
 from handprep.landmarks import CONNECTIONS
 from handprep.prepared.export import LANDMARKS
 from handprep.prepared.record import Record
+from tests import clips
 from tests.prepared.folders import HANDS, RESIZE, copied, picture
 from tests.rendered import photos
 
@@ -214,6 +215,19 @@ class TestYolo:
             points = numbers[5:].reshape(21, 3)
             assert_true(points[:, :2] * TRUTH[name].size, name)
         assert "kpt_shape: [21, 3]" in (tmp_path / "yolo" / "data.yaml").read_text()
+
+    def test_frames_of_a_clip_have_names_of_their_own(self, tmp_path: Path) -> None:
+        (tmp_path / "photos/rock").mkdir(parents=True)
+        clips.write(tmp_path / "photos/rock/a.avi", clips.counted(3))
+        handprep.prepare(tmp_path / "photos", tmp_path / "prepared", RESIZE)
+        export(tmp_path / "prepared", f"{tmp_path}/yolo/")
+        labels = sorted(path.name for path in (tmp_path / "yolo/labels/rock").iterdir())
+        assert labels == [f"a.avi#{n:06d}.txt" for n in range(3)]
+        export(tmp_path / "prepared", tmp_path / "coco.json")
+        told = json.loads((tmp_path / "coco.json").read_text())["images"]
+        assert [(image["file_name"], image["width"], image["height"]) for image in told] == [
+            (f"rock/a.avi#{n:06d}.png", 64, 48) for n in range(3)
+        ]
 
     def test_photos_of_one_stem_are_refused(self, tmp_path: Path) -> None:
         picture(tmp_path / "photos/a.png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handprep.prepared.naming import output_names, same_name
+from handprep.prepared.naming import names_of_outputs, output_names, same_name
 
 
 def test_photos_that_would_share_a_name_keep_their_endings() -> None:
@@ -36,6 +36,16 @@ def test_a_photo_does_not_get_the_name_of_a_folder() -> None:
     assert output_names(["a.jpg", "a.png/b.jpg"], ".png") == {
         "a.jpg": "a.jpg.png",
         "a.png/b.jpg": "a.png/b.png",
+    }
+
+
+def test_an_animation_has_a_folder_that_no_image_was_named_as() -> None:
+    clips = {"a.mp4", "a.gif", "a.PNG", "a.webp"}
+    assert set(names_of_outputs(clips, clips, ".png").values()) == {
+        "a.mp4/000000.png",
+        "a.gif/000000.png",
+        "a.PNG.frames/000000.png",
+        "a.webp.frames/000000.png",
     }
 
 

@@ -305,3 +305,20 @@ def test_a_parameter_that_a_given_detector_would_ignore_is_refused(ignored):
 
 def test_replacing_a_parameter_makes_another_cropper():
     assert replace(HandCropper(), margin=0.3) == HandCropper(margin=0.3) != HandCropper()
+
+
+@pytest.mark.parametrize("square", [False, True])
+@pytest.mark.parametrize(
+    ("box", "pixel"),
+    [
+        ((500, 400, 520, 420), (119, 89)),
+        ((-50, -40, -30, -20), (0, 0)),
+        ((60, 300, 60, 310), (60, 89)),
+    ],
+)
+def test_a_box_outside_of_the_image_is_cropped_to_the_pixels_nearest_to_it(box, pixel, square):
+    done = HandCropper(detector=Fixed((hand_at(*box),)), search=False, margin=0, square=square).run(EMPTY)
+    (x0, y0), (x1, y1) = done.to_photo([(0, 0), done.size])
+    assert 0 <= x0 <= pixel[0] < x1 <= 120
+    assert 0 <= y0 <= pixel[1] < y1 <= 90
+    assert square or done.size == (1, 1)

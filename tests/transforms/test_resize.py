@@ -52,6 +52,14 @@ def test_the_padding_is_even_and_of_the_colour_asked_for():
     assert (image[48:] == (1, 2, 3)).all()
 
 
+def test_a_tall_image_is_padded_evenly_at_its_sides():
+    done = ResizePad((60, 90)).run(np.full((60, 30, 3), 9, np.uint8))
+    assert (done.image[:, 30:60] == 9).all()
+    assert not done.image[:, :30].any()
+    assert not done.image[:, 60:].any()
+    np.testing.assert_allclose(done.to_photo([(30, 0), (60, 60)]), [(0, 0), (30, 60)])
+
+
 def test_the_padding_of_a_grey_picture_has_the_luma_of_the_colour():
     done = ResizePad(8, fill=(255, 0, 0)).apply(Sample(image=np.zeros((4, 8), np.uint8)))
     assert done.image[0, 0] == 76

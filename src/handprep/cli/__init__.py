@@ -154,9 +154,8 @@ def _run_one(src: Path, dst: Path, pipeline: Pipeline, given: dict[str, Any]) ->
         raise InputError(
             f"{printable(str(src))} is one photo: give a file for it, without --report and --each-hand"
         )
-    named = given.get("format", "png") if dst == STREAM else format_of(dst).lower()
-    format = given.get("format", named)
-    if FORMATS[format] != FORMATS[named]:
+    format = (given.get("format") or ("png" if dst == STREAM else format_of(dst))).lower()
+    if FORMATS.get(dst.suffix.lower().removeprefix(".")) not in (None, FORMATS[format]):
         problem = f"is no name for --format {format}: name it so, or leave that out"
         raise InputError(f"{printable(str(dst))} {problem}")
     if src == STREAM:

@@ -12,21 +12,11 @@ from handprep.sample import Hand, Image
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A place in an image where there may be a hand.
+    """A place in an image where there may be a hand."""
 
-    Attributes
-    ----------
-    score
-        That of the palm, 0 to 1.
-    palm
-        ``(x, y)``, the palm's centre in pixels.
-    region
-        The square in which the hand would lie, its fingers up.
-    """
-
-    score: float
-    palm: tuple[float, float]
-    region: Region
+    score: float  # of the palm, 0 to 1
+    palm: tuple[float, float]  # x, y of its centre in pixels
+    region: Region  # the square in which the hand would lie, its fingers up
 
 
 @runtime_checkable

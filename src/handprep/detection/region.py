@@ -21,22 +21,12 @@ Point: TypeAlias = tuple[float, float] | NDArray[np.floating]  # x, y
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A square of an image, turned by an angle.
+    """A square of an image, turned by an angle."""
 
-    Attributes
-    ----------
-    x, y
-        Its centre, pixels of the image.
-    side
-        Pixels of the image.
-    angle
-        Radians; positive turns it clockwise as seen on the screen.
-    """
-
-    x: float
+    x: float  # of its centre, pixels of the image
     y: float
-    side: float
-    angle: float = 0.0
+    side: float  # pixels of the image
+    angle: float = 0.0  # radians; positive turns it clockwise as seen on the screen
 
     @classmethod
     def around(cls, image: Image) -> Self:
@@ -95,12 +85,8 @@ class Cutter:
     The buffers halve the time (fresh ones come as untouched memory, page by page): one cutter serves
     one thread, and its result is overwritten by the next cut.
 
-    Parameters
-    ----------
-    size
-        Pixels on a side of the result.
-    border
-        What lies outside of the image: ``cv2.BORDER_CONSTANT`` (black) or ``cv2.BORDER_REPLICATE``.
+    The result has `size` pixels on a side. `border` says what lies outside of the image:
+    ``cv2.BORDER_CONSTANT``, black, or ``cv2.BORDER_REPLICATE``.
     """
 
     def __init__(self, size: int, border: int) -> None:

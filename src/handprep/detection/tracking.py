@@ -141,6 +141,8 @@ class Tracker:
         smooth: OneEuro | None = None,
     ) -> None:
         self._detector, self._most, self._search, self._smooth = detector, most, search, smooth
+        # Asked once, as that takes 0.1 ms for a protocol.
+        self._looker = detector if isinstance(detector, LandmarkDetector) else None
         self._tracks: list[_Track] = []
         self._given = 0  # numbers
         self._seconds = -USUAL_STEP
@@ -183,25 +185,25 @@ class Tracker:
         return followed
 
     def _look(self, image: Image, hand: Hand) -> Hand | None:
-        if not isinstance(self._detector, LandmarkDetector) or hand.landmarks is None:
+        if self._looker is None or hand.landmarks is None:
             return None
         region = region_of_landmarks(hand.landmarks)
         if region.side < 1:  # all landmarks in one point
             return None
-        seen = self._detector.look(image, region)
-        present = seen.score >= max(PRESENT, self._detector.least_presence)
+        seen = self._looker.look(image, region)
+        present = seen.score >= max(PRESENT, self._looker.least_presence)
         return replace(seen, palm_score=hand.palm_score, view=hand.view) if present else None
 
     def _found(self, image: Image, known: list[Hand]) -> list[Hand]:
         """Return hands beside the known ones, the most present first."""
-        if isinstance(self._detector, LandmarkDetector):
+        if self._looker is not None:
             covered = [_upright(region_of_landmarks(hand.landmarks)) for hand in known]  # type: ignore[arg-type]
             free = [
                 palm
-                for palm in self._detector.propose(image)
+                for palm in self._looker.propose(image)
                 if not any(geometry.iou(_upright(palm.region), box) > COVERED for box in covered)
             ]
-            hands = self._detector.hands_at(image, free)
+            hands = self._looker.hands_at(image, free)
             hands = tuple(hand for hand in hands if hand.score >= PRESENT)
         else:
             hands = self._detector.detect(image)

@@ -10,7 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from handprep import models
-from handprep.configurable import Configurable, check_choice, check_flags, check_range, check_whole, is_whole
+from handprep.configurable import (
+    Configurable,
+    check_choice,
+    check_flags,
+    check_range,
+    check_size,
+    check_whole,
+    is_whole,
+)
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.refinement import landmarks_from_box
 from handprep.detection.yolo_heads import LAYOUTS, suppress
@@ -102,7 +110,9 @@ class YoloDetector(Configurable):
         check_flags(self, "refine")
         check_whole("max_hands", self.max_hands, 1, 1000)
         check_whole("threads", self.threads, 1, 1024)
-        for name, check in (("classes", _classes), ("size", _size), ("anchors", _anchors)):
+        if self.size is not None:
+            object.__setattr__(self, "size", check_size("size", self.size, LEAST_SIZE, MOST_SIZE))
+        for name, check in (("classes", _classes), ("anchors", _anchors)):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, check(getattr(self, name)))
         models.fetch(self._file)  # so that a missing file is refused here, not at the first image
@@ -178,15 +188,6 @@ def _classes(value: Any) -> tuple[int | str, ...]:
     if isinstance(value, list | tuple) and value and all(isinstance(c, str) or is_whole(c) for c in value):
         return tuple(value)
     raise InputError(f"classes must be a tuple of numbers or names such as ('hand',), not {value!r}")
-
-
-def _size(value: Any) -> tuple[int, ...]:
-    sides = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    if len(sides) != 2:
-        raise InputError(f"size must be a number of pixels or (height, width), not {value!r}")
-    for side in sides:
-        check_whole("size", side, LEAST_SIZE, MOST_SIZE)
-    return sides
 
 
 def _anchors(value: Any) -> tuple[tuple[float, ...], ...]:

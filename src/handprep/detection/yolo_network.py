@@ -22,7 +22,7 @@ from handprep.detection.yolo_heads import (
     recognised,
 )
 from handprep.errors import ModelError
-from handprep.models.runtime import LONGEST_INPUT, failures, first_line, opened, outputs
+from handprep.models.runtime import LONGEST_INPUT, failures, first_line, open_session, outputs
 from handprep.sample import Image
 
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
@@ -52,7 +52,7 @@ class YoloNetwork:
     ) -> None:
         self._path = path
         try:
-            self._session = opened(path, threads)
+            self._session = open_session(path, threads)
         except failures() as error:
             hint = HOW_TO_CONVERT.get(path.suffix.lower(), "it may be damaged, or not an ONNX file at all")
             raise ModelError(

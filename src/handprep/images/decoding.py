@@ -98,11 +98,9 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
             if left < 0:
                 raise ImageError(f"{name} has too many pixels in its frames for the size of its file")
             picture.load()
-            orientation = _orientation(picture)
-            image, _, depth = pixels_of(picture, (255, 255, 255))
+            decoded = _upright(picture, (255, 255, 255))
             duration = picture.info.get("duration")
-        upright = arrays.upright(image, orientation)
-        yield Decoded(upright, None, geometry.identity(), depth), None if duration is None else seconds
+        yield decoded, None if duration is None else seconds
         seconds += (duration or 0) / 1000
 
 
@@ -113,12 +111,17 @@ def flatten(
     with _damage_as_image_error(name, odd=InputError):
         check_size(picture, name, max_pixels)
         picture.load()
-        orientation = _orientation(picture)
-        image, alpha, depth = pixels_of(picture, background)
+        decoded = _upright(picture, background)
         if picture.mode.partition(";")[0] in GREY and not picture.has_transparency_data:
-            image = np.ascontiguousarray(image[..., 0])
-        alpha = None if alpha is None else arrays.upright(alpha, orientation)
-        return Decoded(arrays.upright(image, orientation), alpha, geometry.identity(), depth)
+            return decoded._replace(image=np.ascontiguousarray(decoded.image[..., 0]))
+        return decoded
+
+
+def _upright(picture: PIL.Image.Image, background: Colour | None) -> Decoded:
+    orientation = _orientation(picture)
+    image, alpha, depth = pixels_of(picture, background)
+    alpha = None if alpha is None else arrays.upright(alpha, orientation)
+    return Decoded(arrays.upright(image, orientation), alpha, geometry.identity(), depth)
 
 
 def info_of(picture: PIL.Image.Image) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def imported() -> Any:
     return onnxruntime
 
 
-def opened(path: Path, threads: int) -> Any:
+def open_session(path: Path, threads: int) -> Any:
     """Return an ``onnxruntime.InferenceSession`` on the processor; it raises one of `failures`."""
     onnxruntime = imported()
     options = onnxruntime.SessionOptions()

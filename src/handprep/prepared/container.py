@@ -90,11 +90,14 @@ def located(content: bytes) -> tuple[int, int, bytes]:
 def pixels_of(content: bytes, mode: str) -> NDArray[np.uint8]:
     """Return an image's pixels, ``(H, W)`` or ``(H, W, channels)``; `mode` is as Pillow names it."""
     if content.startswith(b"\x89PNG") and mode in _COLOUR_TYPES:
-        width, height, depth, colour_type = struct.unpack_from(">IIBB", content, 16)
+        width, height, depth, colour_type = struct.unpack(">IIBB", content[16:26].ljust(10, b"\0"))
         if (depth, colour_type) != (8, _COLOUR_TYPES[mode]) or width * height > MAX_PIXELS:
             raise DamagedError(f"no {mode} of at most {MAX_PIXELS} pixels")
         # in a third of Pillow's time; what it would be lenient with has been checked by then
-        pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        try:
+            pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error as error:
+            raise DamagedError(str(error)) from error
         if pixels is None or pixels.shape[:2] != (height, width):
             raise DamagedError("damaged pixels")
         order = {"RGB": cv2.COLOR_BGR2RGB, "RGBA": cv2.COLOR_BGRA2RGBA}.get(mode)

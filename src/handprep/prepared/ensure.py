@@ -189,6 +189,7 @@ class Preparation:
         is_clip = task.source in self.clips
         if is_clip:  # each frame has its share
             milliseconds /= max(1, len(task.images))
+            given["clip"] = task.source
         given["milliseconds"] = round(milliseconds, 1)
         if task.fault is None or is_clip:  # a damaged clip has good frames as well
             task.rows = [Row.of_record(record, **given) for record, _ in task.images]

@@ -73,8 +73,9 @@ class Image:
         return self.record.origin.photo if space == "photo" else self.size
 
     def file_in(self, space: str) -> str:
-        """Return the name of the photo, or of the prepared image."""
-        return self.record.origin.source if space == "photo" else self.name
+        """Return the name of the photo, of a frame as ``clip.mp4#000120.png``, or of the prepared image."""
+        ending = ".png" if self.record.origin.clip else ""
+        return self.record.origin.source + ending if space == "photo" else self.name
 
     def alpha(self, space: str) -> NDArray[np.uint8] | None:
         """Return uint8 ``(H, W)``: how much of each pixel is hand; None where that is not known."""

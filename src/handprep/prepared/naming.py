@@ -10,6 +10,7 @@ from itertools import accumulate, chain
 from pathlib import Path
 
 from handprep.errors import InputError
+from handprep.images.encoding import FORMATS
 from handprep.names import printable
 
 FIRST = "/000000"  # ends the name that stands for a clip's outputs; each frame has its number in this place
@@ -51,8 +52,12 @@ def output_names(sources: Iterable[str], ending: str) -> dict[str, str]:
 
 
 def names_of_outputs(sources: Iterable[str], clips: Container[str], ending: str) -> dict[str, str]:
-    """Return each source's output; of a clip, the name that stands for those of its frames."""
-    keys = {source: source + FIRST if source in clips else source for source in sources}
+    """Return each source's output; of a clip, the name that stands for those of its frames.
+
+    An animation's folder is not named as an image that a run without animations may have made of it.
+    """
+    apart = {source: ".frames" * source.lower().endswith(tuple(FORMATS)) for source in sources}
+    keys = {source: source + end + FIRST if source in clips else source for source, end in apart.items()}
     names = output_names(keys.values(), ending)
     return {source: names[key] for source, key in keys.items()}
 

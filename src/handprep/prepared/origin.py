@@ -17,22 +17,49 @@ DIGEST = 16  # bytes of BLAKE2b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a prepared image is from, with nothing of the machine or its user."""
+    """Where a prepared image is from, with nothing of the machine or its user.
 
-    source: str = ""  # the photo's path from the folder of photos, joined with /; of a clip, the frame's name
-    folder: str = ""  # that folder's own name: the origin of photos that lie in no other folder
-    output: str = ""  # the prepared image's path from the folder of prepared images
-    size: int = 0  # bytes of the photo's or clip's file
-    digest: str = ""  # of these bytes
-    photo: tuple[int, int] = (0, 0)  # width and height in pixels, turned upright by the EXIF orientation
-    fingerprint: str = ""  # of the pipeline and of how the file is written: with the same one it is finished
-    hand: int = 0  # which of the photo's hands it shows, counted from 1; 0 where none was found
-    hands: int = 1  # how many images the photo has
-    each_hand: bool = False  # whether each hand of a photo has an image of its own
-    message: str = ""  # what is to be known of the photo, such as that only its first frame was taken
-    clip: str = ""  # the clip that the image is a frame of, named as a photo is; empty for a photo
-    frame: int | None = None  # the frame's number
-    images: int = 0  # how many images the clip has, in the last one of them; 0 in the others
+    Attributes
+    ----------
+    source
+        The photo's path from the folder of photos, joined with ``/``; of a clip, the frame's name.
+    folder
+        That folder's own name: the origin of photos that lie in no other folder.
+    output
+        The prepared image's path from the folder of prepared images.
+    size, digest
+        Bytes of the photo's or clip's file, and their `digest_of`.
+    photo
+        Width and height of the photo in pixels, turned upright by its EXIF orientation.
+    fingerprint
+        Of the pipeline and of how the file is written: with the same one, the photo is finished.
+    hand, hands
+        Which of the photo's hands the image is of, counted from 1, or 0 without a hand; how many images the
+        photo has.
+    each_hand
+        Whether each hand of a photo has an image of its own.
+    message
+        What is to be known of the photo, such as that only its first frame was taken.
+    clip, frame
+        The clip that the image is a frame of, and the frame's number; empty and None for a photo.
+    images
+        How many images the clip has, in the last one of them; 0 in the others.
+    """
+
+    source: str = ""
+    folder: str = ""
+    output: str = ""
+    size: int = 0
+    digest: str = ""
+    photo: tuple[int, int] = (0, 0)
+    fingerprint: str = ""
+    hand: int = 0
+    hands: int = 1
+    each_hand: bool = False
+    message: str = ""
+    clip: str = ""
+    frame: int | None = None
+    images: int = 0
 
 
 _TEXTS = [field.name for field in fields(Origin) if isinstance(field.default, str)]

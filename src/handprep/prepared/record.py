@@ -34,11 +34,21 @@ MOST_TEXT = 1 << 24  # bytes of JSON: hundreds of hands take less
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What a prepared image file says of itself, checked against the file."""
+    """What a prepared image file says of itself, checked against the file.
+
+    Attributes
+    ----------
+    origin
+        Where the image is from.
+    plain
+        The rest, as JSON values.
+    alpha
+        A PNG of the hand's alpha, if that is known and the image has no alpha channel; else empty.
+    """
 
     origin: Origin
-    plain: Mapping[str, Any]  # the rest, as JSON values
-    alpha: bytes = b""  # a PNG of the hand's alpha, if that is known and the image has no alpha channel
+    plain: Mapping[str, Any]
+    alpha: bytes = b""
 
     @classmethod
     def of(cls, sample: Sample, origin: Origin | None = None) -> Record:

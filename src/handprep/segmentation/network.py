@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep.errors import ModelError
-from handprep.models.runtime import LONGEST_INPUT, failures, first_line, opened, outputs
+from handprep.models.runtime import LONGEST_INPUT, failures, first_line, open_session, outputs
 from handprep.sample import Image
 
 NETWORK = Path(__file__).with_name("hand_matte.onnx")
@@ -28,7 +28,7 @@ class Network:
 
     def __init__(self, path: Path, threads: int) -> None:
         try:
-            self._session = opened(path, threads)
+            self._session = open_session(path, threads)
         except failures() as error:
             raise ModelError(
                 f"ONNX Runtime cannot open the matting network {path}: {first_line(error)}; export it anew"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -12,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry
-from handprep.configurable import check_choice, check_colour, is_whole
-from handprep.errors import InputError
+from handprep.configurable import check_choice, check_colour, check_size
 from handprep.images.arrays import resized
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
@@ -67,12 +65,7 @@ class ResizePad(Transform):
     upscale: bool = True
 
     def __post_init__(self) -> None:
-        size = tuple(self.size) if isinstance(self.size, Sequence) else (self.size, self.size)
-        if len(size) != 2 or not all(is_whole(n) and 1 <= n <= MOST_PIXELS for n in size):
-            raise InputError(
-                f"size must be one or two whole numbers from 1 to {MOST_PIXELS}, not {self.size!r}"
-            )
-        object.__setattr__(self, "size", (int(size[0]), int(size[1])))
+        object.__setattr__(self, "size", check_size("size", self.size, 1, MOST_PIXELS))
         object.__setattr__(self, "fill", check_colour("fill", self.fill))
         check_choice("interpolation", self.interpolation, tuple(INTERPOLATIONS))
 

@@ -16,6 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import handprep
 from handprep.errors import InputError, OutputError
 from handprep.missing import missing_extra
 from handprep.pipeline import Pipeline
@@ -36,7 +37,7 @@ try:
     from ray.data import ActorPoolStrategy
 
     from handprep.integrations.ray.remote import RemoteStorage, storage_at
-    from handprep.integrations.ray.worker import SCHEMA, Job, Preparer, Work
+    from handprep.integrations.ray.worker import SCHEMA, Preparer, Work
 except ImportError as error:
     raise missing_extra("ray", "ray", error) from error
 
@@ -245,11 +246,10 @@ def _on_cluster(
         {"batch": number, "works": pickle.dumps(works[start : start + size])}
         for number, start in enumerate(range(0, len(works), size))
     ]
+    run = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         Preparer,
-        fn_constructor_args=(
-            Job(preparation=work, run=f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"),
-        ),
+        fn_constructor_args=(work, run, handprep.__version__),
         batch_size=None,  # a block, which is one of the items
         batch_format="pyarrow",
         num_cpus=1,

@@ -6,7 +6,7 @@ import os
 import pickle
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import cv2
@@ -50,24 +50,17 @@ class Work(NamedTuple):
     is_there: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What every actor must know: what to do, what this run is called, and the driver's version."""
-
-    preparation: Preparation
-    run: str
-    version: str = field(default_factory=lambda: handprep.__version__)
-
-
 class Preparer:
-    """The actor. Photos that fail become rows; what would fail for all of them stops the job.
+    """The actor, which is told what to do, what this run is called, and the driver's version.
+
+    Photos that fail become rows; what would fail for all of them stops the job.
 
     It raises nothing itself, as Ray would show the user its own stack instead of the error: the error
     goes back as a row, pickled.
     """
 
-    def __init__(self, job: Job) -> None:
-        self._job, self._work = job, job.preparation
+    def __init__(self, preparation: Preparation, run: str, version: str) -> None:
+        self._work, self._run, self._version = preparation, run, version
         self._problem: Exception | None = None
         cv2.setNumThreads(1)
         try:
@@ -87,7 +80,7 @@ class Preparer:
                     "share, or the URI of a store"
                 )
         same = replace(self._work).fingerprint == self._work.fingerprint  # made anew here
-        if not same or self._job.version != handprep.__version__:
+        if not same or self._version != handprep.__version__:
             raise InputError(
                 "handprep's version is not the same on every node. Install the same on all of them"
             )
@@ -146,7 +139,7 @@ class Preparer:
         return count
 
     def _attempts(self, what: str) -> str:
-        return ATTEMPTS.format(f"{self._job.run}-{what}")
+        return ATTEMPTS.format(f"{self._run}-{what}")
 
 
 def _plain(work: Work, task: Task, resumed: bool) -> Iterator[dict[str, Any]]:
