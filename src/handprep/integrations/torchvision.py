@@ -14,7 +14,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from handprep import geometry, images
-from handprep.annotations import check_size, moved_boxes, moved_mask, moved_points
+from handprep.annotations import check_size, moved_boxes, moved_mask
 from handprep.configurable import check_choice
 from handprep.errors import InputError, SampleSkipped
 from handprep.images import tensors
@@ -222,7 +222,7 @@ def _moved_boxes(boxes: Any, sample: Sample) -> Any:
     plain = boxes.as_subclass(torch.Tensor).double()
     given = v2.functional.convert_bounding_box_format(plain, boxes.format, by_corners).cpu().numpy()
     if rotated:
-        moved = moved_points(sample, given.reshape(-1, 4, 2))
+        moved = sample.from_photo(given.reshape(-1, 4, 2))
         if geometry.mirrors(sample.to_source):
             moved = moved[:, CORNERS_OF_MIRRORED]
         moved = moved.reshape(-1, 8)
@@ -236,7 +236,7 @@ def _moved_boxes(boxes: Any, sample: Sample) -> Any:
 
 
 def _moved_points(points: Any, sample: Sample, centre: float) -> Any:
-    moved = moved_points(sample, _numpy(points) + centre) - centre
+    moved = sample.from_photo(_numpy(points) + centre) - centre
     return tv_tensors.wrap(_as(moved, points), like=points, canvas_size=sample.size[::-1])
 
 
