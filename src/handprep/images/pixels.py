@@ -87,7 +87,12 @@ def _converter(
     if mode == "F":
         _, high = picture.getextrema()
         white = 255.0 if 2 < float(high) <= 255 else 1.0  # type: ignore[arg-type]  # of floats up to 255, or 1
-        return lambda stripe: arrays.eight_bits(np.asarray(stripe) / white), None
+
+        def from_floats(stripe: PIL.Image.Image) -> NDArray[np.uint8]:
+            with np.errstate(invalid="ignore"):  # a signalling NaN, which is refused like any other
+                return arrays.eight_bits(np.asarray(stripe) / white)
+
+        return from_floats, None
     if mode == "I" or mode.startswith("I;16"):
         depth = _depth(picture)
         return lambda stripe: arrays.eight_bits(np.asarray(stripe).astype(np.uint16), depth), depth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from PIL.JpegImagePlugin import JpegImageFile
@@ -72,14 +72,14 @@ def digest_of(content: bytes) -> str:
 
 def checked(plain: dict[str, Any]) -> Origin:
     """Return the origin of JSON values that may be anything; raise TypeError or ValueError."""
-    origin = Origin(**plain)
+    origin = Origin(**{**plain, "photo": tuple(plain["photo"])})
     width, height = origin.photo
-    numbers = [width, height, origin.frame or 0, origin.size, origin.hand, origin.hands, origin.images]
-    if not all(isinstance(plain.get(name, ""), str) for name in _TEXTS):
+    numbers = (width, height, origin.frame or 0, origin.size, origin.hand, origin.hands, origin.images)
+    if not all(isinstance(getattr(origin, name), str) for name in _TEXTS):
         raise TypeError("an origin needs texts")
     if not all(isinstance(number, int) and number >= 0 for number in numbers):
         raise TypeError("an origin needs whole numbers")
-    return replace(origin, photo=(width, height))
+    return origin
 
 
 def photo_size(sample: Sample, content: bytes) -> tuple[int, int]:
