@@ -6,26 +6,22 @@ import argparse
 import inspect
 import io
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import handprep
-from handprep.cli.export import add_export
-from handprep.cli.models import add_models
+from handprep.cli.commands import add_export, add_models_and_samples, add_show
 from handprep.cli.options import add_options, pipeline_of
 from handprep.cli.parser import Parser
-from handprep.cli.show import add_show
-from handprep.errors import HandprepError, InputError, OutputError
+from handprep.errors import HandprepError, InputError
 from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS, encode, format_of
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared.record import sealed
 from handprep.prepared.run import MANIFEST, REPORT, RunResult, prepare
-from handprep.samples import PHOTOS
 
 STREAM = Path("-")  # standard input, or standard output
 FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C
@@ -86,12 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     add_show(commands)
     add_export(commands)
-    add_models(commands)
-    samples = commands.add_parser(
-        "samples", help="copy three rendered hands into a new folder, to try handprep"
-    )
-    samples.set_defaults(command=_samples)
-    samples.add_argument("folder", type=Path, nargs="?", default="photos", metavar="FOLDER", help="(photos)")
+    add_models_and_samples(commands)
     return parser
 
 
@@ -195,18 +186,6 @@ def _summary(result: RunResult, given: dict[str, Any]) -> str:
         (given.get("record", True), f"next: handprep export {folder} --to landmarks.csv"),
     )
     return "\n".join(line for applies, line in lines if applies)
-
-
-def _samples(parsed: argparse.Namespace) -> int:
-    name = printable(str(parsed.folder))
-    if parsed.folder.exists():
-        raise InputError(f"{name} exists already: name a new folder")
-    try:
-        shutil.copytree(PHOTOS, parsed.folder)
-    except OSError as error:
-        raise OutputError(f"{name} cannot be written: {error}") from error
-    print(f"photos: 3 in {name}\nnext: handprep run {name} prepared --report")
-    return FINE
 
 
 def _complain(error: BaseException, code: int) -> int:
