@@ -22,7 +22,7 @@ from handprep.threads import ordered_map
 
 MAX_BYTES = 30_000_000  # of the whole page, as long as its text alone is shorter
 OUTLINE_BYTES = 260  # of text: 42 numbers, each below ten thousand and with its comma, and some room
-LEAST_BYTES_EACH = 1300  # of a picture in the page: about 96 pixels; with less room, fewer get one
+LEAST_BYTES_EACH = 1300  # of an image in the page: about 96 pixels; with less room, fewer get one
 
 
 # The browser runs this one script and this one style, shows images that are in the page, fetches nothing,

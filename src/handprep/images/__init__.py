@@ -73,7 +73,7 @@ def read(
         What shows through where the image is transparent: one grey or ``(red, green, blue)``, 0 to 255, or
         a name such as ``"white"``.
     alpha
-        ``"flatten"`` lays a transparent picture over `background`. ``"keep"`` keeps its colours as they
+        ``"flatten"`` lays a transparent image over `background`. ``"keep"`` keeps its colours as they
         are and its alpha as `Sample.alpha`, so that it is given back and saved with that.
     order
         ``"bgr"`` if an array's channels are blue, green, red (and alpha), as ``cv2.imread`` gives them.
@@ -149,7 +149,7 @@ def _sample(image: Image, alpha: Alpha | None, depth: int | None, **known: Any) 
 
 
 def is_file(picture: Any) -> bool:
-    """Tell whether something is an encoded picture: a path, bytes, an open file, or a dict of these."""
+    """Tell whether something is an encoded image: a path, bytes, an open file, or a dict of these."""
     if isinstance(picture, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(picture, "read"):
         return True
     return isinstance(picture, dict) and set(picture) == {"bytes", "path"}  # as Hugging Face has it
@@ -174,12 +174,12 @@ def as_file(picture: Any, name: str | None = None) -> tuple[str | bytes, str | N
             )
     if not isinstance(picture, bytes | bytearray | memoryview):
         hint = NOT_ONE_PICTURE.get(type(picture), "")
-        raise InputError(f"a picture must be {KINDS}, not {type(picture).__name__}{hint}")
+        raise InputError(f"an image must be {KINDS}, not {type(picture).__name__}{hint}")
     return bytes(picture), name
 
 
 def like(sample: Sample, picture: Any) -> Any:
-    """Give a sample's picture back as the same kind that `picture` is.
+    """Give a sample's image back as the same kind that `picture` is.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def like(sample: Sample, picture: Any) -> Any:
     object
         A `Sample` for a sample; a PIL image for a PIL image (L, RGB, LA or RGBA); a CHW tensor of the same
         class, dtype and device for a tensor; else a numpy array, of the same dtype for an array and of
-        uint8 for files and bytes. Grey pictures are ``(H, W)`` (``(H, W, 1)`` where three dimensions were
+        uint8 for files and bytes. Grey images are ``(H, W)`` (``(H, W, 1)`` where three dimensions were
         given) and ``(1, H, W)``. Transparent ones have their alpha as one more channel. Where a transform
         has only moved pixels (crop, mirror), the given numbers come back as they are; else there are 256
         levels. Arrays are writable and share no memory with anything. A PIL image has the given one's
@@ -230,7 +230,7 @@ def like(sample: Sample, picture: Any) -> Any:
         return tensors.tensor_like(planes, picture) if same is None else tensors.wrap(same, picture)
     if is_file(picture):
         return pixels
-    raise InputError(f"a picture must be {KINDS}, not {type(picture).__name__}")
+    raise InputError(f"an image must be {KINDS}, not {type(picture).__name__}")
 
 
 def _moved_exactly(sample: Sample, planes: NDArray[Any]) -> NDArray[Any] | None:

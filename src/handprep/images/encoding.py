@@ -1,4 +1,4 @@
-"""From samples to picture files: PNG, JPEG and WebP."""
+"""From samples to image files: PNG, JPEG and WebP."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {  # Pillow's
 
 
 def encode(sample: Sample, format: str, *, quality: int = 95) -> bytes:
-    """Encode a sample's picture; the same picture always becomes the same bytes.
+    """Encode a sample's image; the same image always becomes the same bytes.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def encode(sample: Sample, format: str, *, quality: int = 95) -> bytes:
 def write(
     sample: Sample, path: str | os.PathLike[str], format: str | None = None, *, quality: int = 95
 ) -> None:
-    """Write a sample's picture to a file: either all of it, or nothing.
+    """Write a sample's image to a file: either all of it, or nothing.
 
     The file is written under a temporary name, ``.handprep-*.tmp``, in the same folder, and renamed once it
     is complete. An older file of that name is replaced.

@@ -1,4 +1,4 @@
-"""The largest pictures that are decoded: a budget of pixels, by what a format takes for each of them."""
+"""The largest images that are decoded: a budget of pixels, by what a format takes for each of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handprep.images.pixels import SIXTEEN
 
 LIMIT_VARIABLE = "HANDPREP_MAX_PIXELS"
 USUAL_LIMIT = 120_000_000  # with 7 bytes for RGB 840 MB; phones' photos of 108 megapixels pass
-# How many times the memory or time of a plain RGB picture a decoder takes for a pixel (tests/fuzz/bombs.py).
+# How many times the memory or time of a plain RGB image a decoder takes for a pixel (tests/fuzz/bombs.py).
 _WEBP, _AVIF, _HEIF, _RUN_LENGTHS = 2.2, 2.4, 2.4, 10.0
 _RGB_BYTES = 7  # a pixel: 4 of Pillow's and 3 of ours
 _MOST_SCANS = 50  # of a JPEG; programs that write progressive ones make about ten
@@ -46,7 +46,7 @@ def check_size(picture: PIL.Image.Image, name: str, max_pixels: int | None) -> f
 
 
 def _weight(picture: PIL.Image.Image) -> tuple[float, str]:
-    """Return how many times the cost of an RGB picture's pixel a pixel of this one may take, and why."""
+    """Return how many times the cost of an RGB image's pixel a pixel of this one may take, and why."""
     kind = str(picture.format)
     weights = {f"{kind} takes more memory": {"WEBP": _WEBP, "AVIF": _AVIF, "HEIF": _HEIF}.get(kind, 1.0)}
     tiles = getattr(picture, "tile", ())

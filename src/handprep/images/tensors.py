@@ -22,7 +22,7 @@ def is_tensor(value: Any) -> bool:
 
 
 def is_batch(value: Any) -> bool:
-    """Tell whether a value is a tensor of several pictures, ``(..., C, H, W)``."""
+    """Tell whether a value is a tensor of several images, ``(..., C, H, W)``."""
     return is_tensor(value) and value.ndim >= 4 and (_is_tv("Image", value) or not _is_tv("TVTensor", value))
 
 

@@ -20,7 +20,7 @@ ENDINGS = (
     *("avif", "heic", "heif", "hif", "pbm", "pgm", "ppm", "pnm"),
 )
 CLIPS = ("mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "mts", "m2ts")
-NOT_PHOTOS = frozenset({"__MACOSX"})  # what macOS adds to zip files: copies that are no pictures
+NOT_PHOTOS = frozenset({"__MACOSX"})  # what macOS adds to zip files: copies that are no images
 INDEX = ".handprep.jsonl"  # marks a folder of prepared images; no folder, which ImageFolder takes for a class
 
 

@@ -21,7 +21,7 @@ class Greyscale(Transform):
     Parameters
     ----------
     channels
-        1 for an ``(H, W)`` picture, 3 for ``(H, W, 3)`` with equal channels, as networks pretrained on
+        1 for an ``(H, W)`` image, 3 for ``(H, W, 3)`` with equal channels, as networks pretrained on
         colour want it.
 
     Raises
