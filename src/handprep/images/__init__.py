@@ -169,9 +169,8 @@ def as_file(picture: Any, name: str | None = None) -> tuple[str | bytes, str | N
             called = printable(name) if name else GIVEN_BYTES
             raise ImageError(f"{called} cannot be read: {_read_problem(error)}") from error
         if not isinstance(picture, bytes):
-            raise InputError(
-                f"a file must be opened in binary mode ('rb'): its read() gave {type(picture).__name__}"
-            )
+            given = type(picture).__name__
+            raise InputError(f"a file must be opened in binary mode ('rb'): its read() gave {given}")
     if not isinstance(picture, bytes | bytearray | memoryview):
         hint = NOT_ONE_PICTURE.get(type(picture), "")
         raise InputError(f"an image must be {KINDS}, not {type(picture).__name__}{hint}")

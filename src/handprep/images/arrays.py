@@ -49,9 +49,8 @@ convert it with handprep.images.read(array).rgb
         if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3:
             return
         given = f"{array.dtype} {array.shape}"
-    raise InputError(
-        f"expected a uint8 (H, W, 3) RGB array, not {given}; convert it with handprep.images.read(array).rgb"
-    )
+    remedy = "convert it with handprep.images.read(array).rgb"
+    raise InputError(f"expected a uint8 (H, W, 3) RGB array, not {given}; {remedy}")
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -86,11 +85,10 @@ def eight_bits(array: NDArray[Any], depth: int | None = None) -> NDArray[np.uint
         hint = "; a mask becomes an image with mask.astype('uint8') * 255" if kind == "b" else ""
         raise InputError(f"an image's numbers must be {ACCEPTED_DTYPES}, not {array.dtype}{hint}")
     low, high = float(array.min()), float(array.max())
+    held = f"not {low:g} to {high:g}"
     if kind in "iu":
         if low < 0 or high > 255:
-            raise InputError(
-                f"an image of {array.dtype} must hold numbers from 0 to 255, not {low:g} to {high:g}"
-            )
+            raise InputError(f"an image of {array.dtype} must hold numbers from 0 to 255, {held}")
         return array.astype(np.uint8)
     if not (low >= -FLOAT_SLACK and high <= 1 + FLOAT_SLACK):  # not (…), so that NaN is refused
         hint = ""
@@ -98,9 +96,7 @@ def eight_bits(array: NDArray[Any], depth: int | None = None) -> NDArray[np.uint
             hint = "; normalised? Put handprep before Normalize, or undo that first"
         elif 2 < high <= 255:
             hint = "; divide by 255, or give uint8"
-        raise InputError(
-            f"an image of {array.dtype} must hold numbers from 0 to 1, not {low:g} to {high:g}{hint}"
-        )
+        raise InputError(f"an image of {array.dtype} must hold numbers from 0 to 1, {held}{hint}")
     return np.asarray(np.rint(np.clip(array, 0, 1) * 255), np.uint8)
 
 

@@ -24,7 +24,7 @@ from handprep.errors import ImageError, InputError
 from handprep.geometry import Affine
 from handprep.images import arrays
 from handprep.images.arrays import Colour
-from handprep.images.limits import check_size
+from handprep.images.limits import check_pixels
 from handprep.images.pixels import GREY, SIXTEEN, deepen, pixels_of, to_srgb
 from handprep.names import printable
 from handprep.sample import Alpha, Image
@@ -57,8 +57,8 @@ def decode(
 ) -> Decoded:
     """Decode the first image of an encoded, seekable file; the options are those of `handprep.read`."""
     with _damage_as_image_error(name, odd=ImageError):
-        picture = _open(stream, name)
-        check_size(picture, name, max_pixels)
+        picture = _open(stream)
+        check_pixels(picture, max_pixels)
         full = picture.size
         factor = _reduce(picture, at_least)
         # Pillow joins what it reads to what is left over: block by block, that takes hours for a long row
@@ -71,7 +71,7 @@ def decode(
         del picture  # which holds its pixels, and what follows needs as much again
         if is_dark:
             stream.seek(0)
-            depth = deepen(image, _open(stream, name))
+            depth = deepen(image, _open(stream))
         image = arrays.upright(image, orientation)
         alpha = None if alpha is None else arrays.upright(alpha, orientation)
         return Decoded(image, alpha, _to_full_size(image, full, factor, orientation), depth)
@@ -86,7 +86,7 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
     left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 2e6)
     stream.seek(0)
     with _damage_as_image_error(name, odd=ImageError):
-        picture = _open(stream, name)
+        picture = _open(stream)
     seconds = 0.0
     for number in itertools.count():
         with _damage_as_image_error(f"{name}#{number:06d}", odd=ImageError):
@@ -94,9 +94,9 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
                 picture.seek(number)
             except EOFError:
                 return
-            left -= check_size(picture, name, max_pixels)
+            left -= check_pixels(picture, max_pixels)
             if left < 0:
-                raise ImageError(f"{name} has too many pixels in its frames for the size of its file")
+                raise ImageError("too many pixels in the frames for the size of the file")
             picture.load()
             decoded = _upright(picture, (255, 255, 255))
             duration = picture.info.get("duration")
@@ -109,7 +109,7 @@ def flatten(
 ) -> Decoded:
     """Return the pixels of a PIL image of any mode, upright and grey if it is; the image stays as it is."""
     with _damage_as_image_error(name, odd=InputError):
-        check_size(picture, name, max_pixels)
+        check_pixels(picture, max_pixels)
         picture.load()
         decoded = _upright(picture, background)
         if picture.mode.partition(";")[0] in GREY and not picture.has_transparency_data:
@@ -144,29 +144,25 @@ def _damage_as_image_error(name: str, *, odd: type[ImageError | InputError]) -> 
     """Turn what goes wrong into errors that name the image; one of odd mode or range into `odd`."""
     try:
         yield
-    except ImageError:
-        raise
-    except InputError as error:
-        raise odd(f"{name} cannot be read: {error}") from error
-    except PIL.Image.DecompressionBombError as error:  # Pillow's own check, before a canvas is allocated
-        raise ImageError(
-            f"{name} cannot be read: too many pixels ({error}). "
-            "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS as well as max_pixels"
-        ) from error
-    except MemoryError as error:
-        raise ImageError(f"{name} cannot be read: not enough memory. Make it smaller first") from error
     except Exception as error:  # Pillow meets hostile bytes here, and names no exceptions it keeps to
-        detail = printable(str(error) or type(error).__name__)[:200]
-        raise ImageError(
-            f"{name} cannot be read: truncated or damaged ({detail}). Copy or export it again"
-        ) from error
+        problem = str(error)
+        if isinstance(error, PIL.Image.DecompressionBombError):  # Pillow's own check, of animations
+            remedy = "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS as well as max_pixels"
+            problem = f"too many pixels ({error}). {remedy}"
+        elif isinstance(error, MemoryError):
+            problem = "not enough memory. Make it smaller first"
+        elif not isinstance(error, ImageError | InputError):
+            detail = printable(str(error) or type(error).__name__)[:200]
+            problem = f"truncated or damaged ({detail}). Copy or export it again"
+        kind = odd if isinstance(error, InputError) else ImageError
+        raise kind(f"{name} cannot be read: {problem}") from error
 
 
-def _open(stream: BinaryIO, name: str) -> Any:
+def _open(stream: BinaryIO) -> Any:
     """Read the header by the plugin that its first bytes ask for; `PIL.Image.open` tries forty others."""
     head = stream.read(_HEAD)
     stream.seek(0)
-    kind = _format_of(head, name)
+    kind = _format_of(head)
     for load_plugins in (PIL.Image.preinit, PIL.Image.init):  # the common formats first
         if kind not in PIL.Image.OPEN:
             load_plugins()
@@ -174,17 +170,14 @@ def _open(stream: BinaryIO, name: str) -> Any:
         if kind == "HEIF" and kind not in PIL.Image.OPEN:
             with suppress(ImportError):
                 importlib.import_module(package).register_heif_opener()
-    if kind == "HEIF" and kind not in PIL.Image.OPEN:
-        raise ImageError(
-            f'{name} cannot be read: an HEIC photo. pip install "handprep[heic]", or export it as JPEG'
-        )
     if kind not in PIL.Image.OPEN:
-        raise ImageError(f"{name} cannot be read: this Pillow has no decoder for {kind}. Upgrade Pillow")
+        heic = 'an HEIC photo. pip install "handprep[heic]", or export it as JPEG'
+        raise ImageError(heic if kind == "HEIF" else f"this Pillow has no decoder for {kind}. Upgrade Pillow")
     factory, _ = PIL.Image.OPEN[kind]
     return factory(stream, "")
 
 
-def _format_of(head: bytes, name: str) -> str:
+def _format_of(head: bytes) -> str:
     for kind, signatures in _SIGNATURES.items():
         if head.startswith(signatures):
             return kind
@@ -197,15 +190,13 @@ def _format_of(head: bytes, name: str) -> str:
         if any(brand in brands for brand in _HEIC_BRANDS):
             return "HEIF"
     if not head:
-        raise ImageError(f"{name} cannot be read: empty, 0 bytes. Copy or export it again")
+        raise ImageError("empty, 0 bytes. Copy or export it again")
     if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3") or head[8:12] == b"AVI ":
-        raise ImageError(f"{name} cannot be read: a video. Use handprep.video.frames")
+        raise ImageError("a video. Use handprep.video.frames")
     if re.match(rb"P[123]\s", head):
-        raise ImageError(f"{name} cannot be read: a PPM in text, which is slow. Save it as binary PPM or PNG")
-    raise ImageError(
-        f"{name} cannot be read: no known kind of image, it begins with {head[:12]!r}. "
-        f"Known formats are {FORMATS}; the ending of the name does not count"
-    )
+        raise ImageError("a PPM in text, which is slow. Save it as binary PPM or PNG")
+    known = f"Known formats are {FORMATS}; the ending of the name does not count"
+    raise ImageError(f"no known kind of image, it begins with {head[:12]!r}. {known}")
 
 
 def _reduce(picture: PIL.Image.Image, at_least: int | None) -> int:

@@ -54,23 +54,18 @@ def encode(sample: Sample, format: str, *, quality: int = 95) -> bytes:
         raise InputError(f"unknown format {format!r}; known: png, jpeg, webp")
     check_whole("quality", quality, 1, 100)
     if known == "JPEG" and sample.transparent:
-        raise InputError(
-            "JPEG cannot be transparent: use PNG or WebP, or a background that is not transparent"
-        )
+        raise InputError("JPEG cannot be transparent: use PNG or WebP, or another background")
     pixels, buffer = arrays.channels_of(sample), io.BytesIO()
-    if (
-        known == "PNG" and _FAST_PNG and pixels.shape[2:] != (2,)
-    ):  # grey with alpha, which OpenCV cannot write
+    is_grey_with_alpha = pixels.shape[2:] == (2,)  # which OpenCV cannot write
+    if known == "PNG" and _FAST_PNG and not is_grey_with_alpha:
         code = {(3,): cv2.COLOR_RGB2BGR, (4,): cv2.COLOR_RGBA2BGRA}.get(pixels.shape[2:])
         pixels = pixels if code is None else np.asarray(cv2.cvtColor(pixels, code), np.uint8)
         return cv2.imencode(".png", pixels, _FAST_PNG)[1].tobytes()
     try:
         PIL.Image.fromarray(pixels).save(buffer, known, **{"quality": int(quality), **_OPTIONS[known]})
     except (OSError, ValueError) as error:
-        width, height = sample.size
-        raise InputError(
-            f"a {known} of {width} x {height} pixels cannot be made ({error}): use PNG"
-        ) from error
+        size = " x ".join(map(str, sample.size))
+        raise InputError(f"a {known} of {size} pixels cannot be made ({error}): use PNG") from error
     return buffer.getvalue()
 
 

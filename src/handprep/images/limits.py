@@ -27,20 +27,20 @@ if not _given.isdecimal() or int(_given) < 1:
 MAX_PIXELS = int(_given)
 
 
-def check_size(picture: PIL.Image.Image, name: str, max_pixels: int | None) -> float:
+def check_pixels(picture: PIL.Image.Image, max_pixels: int | None) -> float:
     """Return how many pixels of a plain RGB image cost as much; raise ImageError if these are too many."""
     width, height = picture.size
     if width <= 0 or height <= 0:
-        raise ImageError(f"{name} cannot be read: {width} x {height} pixels, and an image needs at least one")
+        raise ImageError(f"{width} x {height} pixels, and an image needs at least one")
     if max_pixels is None:
         return width * height
     weight, why = _weight(picture)
     if width * height * weight > max_pixels:
         counted = f", each of which counts {weight:.1f} times as {why}," if weight > 1 else ""
         raise ImageError(
-            f"{name} cannot be read: {width} x {height} pixels{counted} are more than the limit of "
-            f"{max_pixels}, which keeps hostile files from filling the memory. If you trust it, raise "
-            f"max_pixels, or for all images the environment variable {LIMIT_VARIABLE}"
+            f"{width} x {height} pixels{counted} are more than the limit of {max_pixels}, which keeps "
+            "hostile files from filling the memory. If you trust it, raise max_pixels, or for all images the "
+            f"environment variable {LIMIT_VARIABLE}"
         )
     return width * height * weight
 

@@ -69,10 +69,8 @@ def like_batch(samples: Sequence[Sample], batch: Any) -> Any:
     shapes = sorted({image.shape for image in pixels})
     if len(shapes) != 1:
         seen = f"{shapes[0]} and {shapes[-1]}" if shapes else "none at all"
-        raise InputError(
-            f"a batch needs results of one shape, and these are {seen}: let the pipeline end in ResizePad, "
-            "or give one image at a time"
-        )
+        remedy = "let the pipeline end in ResizePad, or give one image at a time"
+        raise InputError(f"a batch needs results of one shape, and these are {seen}: {remedy}")
     stack = np.stack([channels_first(image) for image in pixels])
     return tensor_like(stack.reshape(*batch.shape[:-3], *stack.shape[1:]), batch)
 
