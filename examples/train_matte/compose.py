@@ -80,7 +80,7 @@ class Composer:
         alpha8 = np.clip(alpha * 255 + 0.5, 0, 255).astype(np.uint8)
         valid = ~((alpha8 > 0) & _beyond(toward, self.side))
         if rng.random() < 0.6:
-            pixels, alpha8, inside = _framed(pixels, alpha8, hand.moved(toward), turn, rng)
+            pixels, alpha8, inside = _framed(pixels, alpha8, hand.transformed(toward), turn, rng)
             valid &= inside
         drawn = framing.drawing(seen, self.side)
         return Example(image=np.dstack([pixels, drawn]), alpha=alpha8, valid=valid)
@@ -99,7 +99,7 @@ class Composer:
     def _put_together(self, rgba: cutouts.Rgba, hand: Hand, toward: Affine, rng: Rng) -> tuple[Array, Array]:
         """Return the picture in the window, and how much of each pixel is hand."""
         side = self.side
-        there = hand.moved(toward).landmarks
+        there = hand.transformed(toward).landmarks
         colour, alpha = _warped(rgba, toward, side)
         colour = _relit(colour, alpha, rng)
         back, covers = self._behind(colour, alpha, rng), []
@@ -182,7 +182,7 @@ def _shown(hand: Hand, side: int, rng: Rng) -> tuple[Hand, Affine, float]:
     if kind < 0.1:  # a box alone, in a picture that is turned by any angle
         turn = rng.uniform(0, 2 * np.pi)
         turned = geometry.rotation(turn)
-        x0, y0, x1, y1 = hand.moved(turned).box
+        x0, y0, x1, y1 = hand.transformed(turned).box
         room = rng.uniform(-0.03, 0.15, 4) * max(x1 - x0, y1 - y0)
         given = Hand(box=(x0 - room[0], y0 - room[1], x1 + room[2], y1 + room[3]), score=1.0)
         toward = geometry.compose(turned, framing.window(given, side))
@@ -191,7 +191,7 @@ def _shown(hand: Hand, side: int, rng: Rng) -> tuple[Hand, Affine, float]:
     given = replace(hand, landmarks=(hand.landmarks + length * error).astype(np.float32))
     given = replace(given, box=geometry.enclosing_box(given.landmarks))
     toward = _shaken(framing.window(given, side), side, rng)
-    seen = given.moved(toward)
+    seen = given.transformed(toward)
     if kind < 0.16:
         seen = replace(seen, landmarks=None)
     return seen, toward, rng.uniform(0, 2 * np.pi)
@@ -259,7 +259,7 @@ def _framed(
     """Return picture and alpha as if the photo ended near the hand, with its border continued beyond."""
     side = pixels.shape[0]
     turned = geometry.rotation(turn)
-    x0, y0, x1, y1 = geometry.apply_to_box(geometry.identity(), hand.moved(turned).box)
+    x0, y0, x1, y1 = geometry.apply_to_box(geometry.identity(), hand.transformed(turned).box)
     far = rng.random(4) < 0.35
     margin = np.where(far, 10.0, rng.uniform(-0.02, 0.45, 4)) * max(x1 - x0, y1 - y0)
     least, most = (x0 - margin[0], y0 - margin[1]), (x1 + margin[2], y1 + margin[3])

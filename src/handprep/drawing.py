@@ -134,7 +134,7 @@ def thumbnail(sample: Sample, least: int = 256, most: int = 800) -> Image:
 
     forward = geometry.scaling(size[0] / sample.size[0], size[1] / sample.size[1])
     alpha = None if sample.alpha is None else scaled(sample.alpha)
-    return draw(sample.moved(forward, scaled(sample.image), alpha))
+    return draw(sample.transformed(forward, scaled(sample.image), alpha))
 
 
 def as_png(image: Image) -> bytes:

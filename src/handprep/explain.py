@@ -73,7 +73,7 @@ class Explanation:
             return replace(photo, hands=())
         later = next((sample for sample in self.samples if sample.hands is not None), photo)
         back = geometry.compose(later.to_source, geometry.invert(photo.to_source))
-        return replace(photo, hands=later.hands and tuple(hand.moved(back) for hand in later.hands))
+        return replace(photo, hands=later.hands and tuple(hand.transformed(back) for hand in later.hands))
 
     @property
     def captions(self) -> tuple[str, ...]:
@@ -174,7 +174,7 @@ def _caption(transform: Transform, before: Sample, after: Sample) -> str:
     facts = {"margin": transform.margin} if isinstance(transform, HandCropper) else {}
     facts |= transform.changed
     for step in after.steps[len(before.steps) :]:
-        facts |= step.decided
+        facts |= step.details
     words = []
     for name, fact in facts.items():
         if fact is not None and fact is not False:

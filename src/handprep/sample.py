@@ -82,7 +82,7 @@ class Hand:
     >>> hand = Hand(box=(0, 0, 20, 10), score=0.9, handedness="Left")
     >>> hand
     <Hand Left 0.90, box 0 0 20 10, no landmarks, view as-is>
-    >>> hand.moved(np.array([[-1.0, 0, 100], [0, 1, 0]])).handedness  # mirrored
+    >>> hand.transformed(np.array([[-1.0, 0, 100], [0, 1, 0]])).handedness  # mirrored
     'Right'
     """
 
@@ -122,7 +122,7 @@ class Hand:
         """Side and score, such as ``"Right 0.98"``."""
         return f"{self.handedness or ''} {self.score:.2f}".strip()
 
-    def moved(self, forward: Affine) -> Hand:
+    def transformed(self, forward: Affine) -> Hand:
         """Return the hand as it lies after the image was moved by a ``(2, 3)`` affine map.
 
         A map that scales both axes differently scales `depth` by their geometric mean, and turns `world` by
@@ -149,7 +149,7 @@ class Step:
     """What one transform did to a sample: its name and what it decided, as JSON values."""
 
     name: str
-    decided: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -320,7 +320,7 @@ class Sample:
         """The photo's name for messages, printable whatever bytes it is made of."""
         return printable(self.source) if self.source else "the given image"
 
-    def moved(self, forward: Affine, image: Image, alpha: Alpha | None) -> Sample:
+    def transformed(self, forward: Affine, image: Image, alpha: Alpha | None) -> Sample:
         """Return the sample after its image was moved.
 
         Parameters
@@ -334,7 +334,7 @@ class Sample:
             self,
             image=image,
             alpha=alpha,
-            hands=None if self.hands is None else tuple(hand.moved(forward) for hand in self.hands),
+            hands=None if self.hands is None else tuple(hand.transformed(forward) for hand in self.hands),
             to_source=geometry.compose(geometry.invert(forward), self.to_source),
             frames=(*self.frames, Frame(size=self.size, to_source=self.to_source)),
         )
@@ -344,6 +344,6 @@ class Sample:
         others = (other for other in self.hands or () if other is not hand)
         return replace(self, hands=(hand, *others))
 
-    def noted(self, name: str, **decided: Any) -> Sample:
+    def with_step(self, name: str, **details: Any) -> Sample:
         """Return the sample with one more step on record."""
-        return replace(self, steps=(*self.steps, Step(name=name, decided=decided)))
+        return replace(self, steps=(*self.steps, Step(name=name, details=details)))

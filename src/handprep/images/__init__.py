@@ -22,7 +22,7 @@ from handprep.images.limits import MAX_PIXELS
 from handprep.names import printable
 from handprep.sample import Alpha, Image, Sample
 
-__all__ = ["MAX_PIXELS", "check_rgb", "encode", "like", "read", "write"]
+__all__ = ["MAX_PIXELS", "check_rgb", "encode", "read", "to_type_of", "write"]
 
 VERSION = 1  # of how images are read: raise it when a file gives other pixels
 WHITE: Colour = (255, 255, 255)
@@ -77,7 +77,7 @@ def read(
         are and its alpha as `Sample.alpha`, so that it is given back and saved with that.
     order
         ``"bgr"`` if an array's channels are blue, green, red (and alpha), as ``cv2.imread`` gives them.
-        `like` and transforms give RGB.
+        `to_type_of` and transforms give RGB.
     max_pixels
         The largest width times height to decode, checked before decoding; None for no limit. Formats
         that need more memory or time for a pixel count it more than once.
@@ -145,7 +145,7 @@ def read(
 
 def _sample(image: Image, alpha: Alpha | None, depth: int | None, **known: Any) -> Sample:
     sample = Sample(image=image, alpha=alpha, transparent=alpha is not None, **known)
-    return sample if depth in (None, 16) else sample.noted("read", depth=depth)
+    return sample if depth in (None, 16) else sample.with_step("read", depth=depth)
 
 
 def is_file(picture: Any) -> bool:
@@ -177,7 +177,7 @@ def as_file(picture: Any, name: str | None = None) -> tuple[str | bytes, str | N
     return bytes(picture), name
 
 
-def like(sample: Sample, picture: Any) -> Any:
+def to_type_of(sample: Sample, picture: Any) -> Any:
     """Give a sample's image back as the same kind that `picture` is.
 
     Parameters
@@ -207,7 +207,7 @@ def like(sample: Sample, picture: Any) -> Any:
     --------
     >>> import numpy as np
     >>> given = np.ones((2, 4, 3), np.float16)
-    >>> like(read(given), given).dtype
+    >>> to_type_of(read(given), given).dtype
     dtype('float16')
     """
     if isinstance(picture, Sample):

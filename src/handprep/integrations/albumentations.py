@@ -116,8 +116,8 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
         check_size(img.shape[:2], shape[:2], "an image")
         found, first, sample = self._done or (None, None, None)
         if found == {"hands": hands, "shape": list(shape)} and np.array_equal(img, first):  # type: ignore[arg-type]
-            return np.asarray(images.like(sample, img))  # type: ignore[arg-type]
-        return np.asarray(images.like(apply_with(self.transform, img, _from_plain(hands)), img))
+            return np.asarray(images.to_type_of(sample, img))  # type: ignore[arg-type]
+        return np.asarray(images.to_type_of(apply_with(self.transform, img, _from_plain(hands)), img))
 
     def _sample(self, hands: Any, shape: Sequence[int]) -> Sample:
         """Return what became of the first image; in a replay, of a black one of its size."""

@@ -153,7 +153,7 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
         else:
             sample = self.wrapped.run(ones[id(first)][0])
         if len(ones) == 1 and not _is_several(first):
-            return {"sample": sample, "results": {id(first): images.like(sample, first)}}
+            return {"sample": sample, "results": {id(first): images.to_type_of(sample, first)}}
         # All of them by the hands of the first, so that no rounding tells them apart.
         hands = hands_in_photo(sample)
         moved = {key: [apply_with(self.wrapped, one, hands) for one in each] for key, each in ones.items()}
@@ -206,7 +206,11 @@ def _is_several(picture: Any) -> bool:
 def _as_given(samples: list[Sample], given: Any) -> Any:
     if isinstance(given, tv_tensors.Video):
         return tv_tensors.wrap(tensors.like_batch(samples, given.as_subclass(torch.Tensor)), like=given)
-    return tensors.like_batch(samples, given) if tensors.is_batch(given) else images.like(samples[0], given)
+    return (
+        tensors.like_batch(samples, given)
+        if tensors.is_batch(given)
+        else images.to_type_of(samples[0], given)
+    )
 
 
 def _size(value: Any) -> tuple[int, int]:

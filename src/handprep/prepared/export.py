@@ -64,7 +64,7 @@ class Image:
         """Return the hands in pixels of the photo, or of the prepared image."""
         hands = self.known
         if space == "photo":
-            return tuple(hand.moved(self.record.to_source) for hand in hands)
+            return tuple(hand.transformed(self.record.to_source) for hand in hands)
         width, height = self.size
         return tuple(hand for hand in hands if geometry.iou(hand.box, (0, 0, width, height)) > 0)
 
@@ -207,7 +207,7 @@ def _leads_below(source: str) -> bool:
 def _rows(images: Sequence[Image], features: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     for image in images:
         for number, inside in enumerate(image.known, start=image.record.origin.hand or 1):
-            hand = inside.moved(image.record.to_source)
+            hand = inside.transformed(image.record.to_source)
             row = {
                 "source": image.record.origin.source,
                 "output": image.name,

@@ -24,7 +24,7 @@ class Transform(Configurable):
     >>> @dataclass(frozen=True, slots=True, kw_only=True)
     ... class Negative(Transform):
     ...     def apply(self, sample: Sample) -> Sample:
-    ...         return replace(sample, image=255 - sample.image).noted("Negative")
+    ...         return replace(sample, image=255 - sample.image).with_step("Negative")
     >>> Negative()
     Negative()
     """
@@ -86,7 +86,7 @@ class Transform(Configurable):
                 "handprep.integrations.torchvision.V2Transform, which moves both"
             )
         if not tensors.is_batch(picture):
-            return images.like(self.run(images.as_view(picture)), picture)
+            return images.to_type_of(self.run(images.as_view(picture)), picture)
         samples = []
         for index, one in enumerate(tensors.unbatch(picture)):
             try:

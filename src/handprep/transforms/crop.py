@@ -190,9 +190,9 @@ class HandCropper(Transform):
         if mirrored:
             alpha = None if cropped.alpha is None else cropped.alpha[:, ::-1]
             image = np.ascontiguousarray(cropped.image[:, ::-1])
-            cropped = cropped.moved(geometry.mirroring(cropped.size[0]), image, alpha)
+            cropped = cropped.transformed(geometry.mirroring(cropped.size[0]), image, alpha)
         facts = {"found": len(hands), "view": chosen.view, "upright": turned, "mirrored": mirrored}
-        return cropped.noted("HandCropper", **facts)
+        return cropped.with_step("HandCropper", **facts)
 
     def _without_hand(self, sample: Sample) -> Sample:
         what = f"{self.hand} hand" if self.hand in SIDES else "hand"
@@ -206,7 +206,7 @@ class HandCropper(Transform):
             (width, height), side = sample.size, min(sample.size)
             left, top = (width - side) // 2, (height - side) // 2
             sample = _cut(sample, left, top, left + side, top + side)
-        return sample.noted("HandCropper", found=found, on_missing=self.on_missing)
+        return sample.with_step("HandCropper", found=found, on_missing=self.on_missing)
 
     def _straight_crop(self, sample: Sample, hands: tuple[Hand, ...]) -> Sample:
         x0, y0, x1, y1 = self._widened([hand.box for hand in hands])
@@ -224,7 +224,7 @@ class HandCropper(Transform):
         assert hands[0].landmarks is not None
         dx, dy = hands[0].landmarks[HandLandmark.MIDDLE_FINGER_MCP] - hands[0].landmarks[HandLandmark.WRIST]
         turn = geometry.rotation(-math.atan2(dx, -dy))
-        x0, y0, x1, y1 = self._widened([hand.moved(turn).box for hand in hands])
+        x0, y0, x1, y1 = self._widened([hand.transformed(turn).box for hand in hands])
         width, height = max(1, math.ceil(x1 - x0)), max(1, math.ceil(y1 - y0))
         if self.square:
             width = height = max(width, height)  # which rounding may have set one apart
@@ -237,7 +237,7 @@ class HandCropper(Transform):
 
         warp = partial(cv2.warpAffine, M=geometry.in_pixel_centres(forward), dsize=(width, height))
         alpha = None if sample.alpha is None else np.asarray(warp(sample.alpha), np.uint8)
-        return sample.moved(forward, np.asarray(warp(sample.image), np.uint8), alpha)
+        return sample.transformed(forward, np.asarray(warp(sample.image), np.uint8), alpha)
 
     def _widened(self, boxes: list[Box]) -> Box:
         x0, y0, x1, y1 = geometry.enclosing_box(np.reshape(boxes, (-1, 2)))
@@ -256,4 +256,4 @@ def _inside(start: int, side: int, limit: int) -> tuple[int, int]:
 
 def _cut(sample: Sample, left: int, top: int, right: int, bottom: int) -> Sample:
     alpha = None if sample.alpha is None else sample.alpha[top:bottom, left:right]
-    return sample.moved(geometry.translation(-left, -top), sample.image[top:bottom, left:right], alpha)
+    return sample.transformed(geometry.translation(-left, -top), sample.image[top:bottom, left:right], alpha)

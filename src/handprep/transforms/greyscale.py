@@ -48,4 +48,4 @@ class Greyscale(Transform):
             image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
         if self.channels == 3:
             image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
-        return replace(sample, image=image).noted("Greyscale", channels=self.channels)
+        return replace(sample, image=image).with_step("Greyscale", channels=self.channels)

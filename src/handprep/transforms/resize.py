@@ -99,7 +99,9 @@ class ResizePad(Transform):
             image = resampled(sample.image, sample.alpha, lambda array: place(array, 0))
         else:
             image = place(sample.image, fill)
-        return sample.moved(forward, image, alpha).noted("ResizePad", scale=scale, left=left, top=top)
+        return sample.transformed(forward, image, alpha).with_step(
+            "ResizePad", scale=scale, left=left, top=top
+        )
 
 
 def grey_of(colour: int | tuple[int, int, int]) -> int:

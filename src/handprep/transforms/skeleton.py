@@ -126,7 +126,7 @@ class Skeleton(Transform):
         drawn = replace(placed, image=canvas, alpha=alpha, transparent=transparent, steps=sample.steps)
         side = sample.hand.handedness if sample.hand else None
         in_space = {"photo_handedness": side} if self.view == "palm" and found else {}
-        return drawn.noted("Skeleton", found=len(sample.hands or ()), view=self.view, **in_space)
+        return drawn.with_step("Skeleton", found=len(sample.hands or ()), view=self.view, **in_space)
 
     def _blank(self, sample: Sample) -> NDArray[np.uint8]:
         size: Any = self.size or sample.image.shape[:2]
@@ -138,7 +138,9 @@ class Skeleton(Transform):
     def _fitted(self, sample: Sample) -> Sample:
         (height, width), scale = self.size, self._scale(sample.size)  # type: ignore[misc]
         middle = geometry.translation(*(np.subtract((width, height), scale * np.array(sample.size)) / 2))
-        return sample.moved(geometry.compose(geometry.scaling(scale, scale), middle), sample.image, None)
+        return sample.transformed(
+            geometry.compose(geometry.scaling(scale, scale), middle), sample.image, None
+        )
 
     def _turned(self, sample: Sample) -> Sample:
         """Return the sample as the drawing will show it; its image is that of before."""
@@ -150,8 +152,8 @@ class Skeleton(Transform):
         landmarks = np.array(self.size[::-1]) / 2 + scale * (points[:, :2] - (low + high) / 2)  # type: ignore[index]
         forward = _affine_fit(hand.landmarks, landmarks)
         if self.view == "upright":
-            return sample.moved(forward, sample.image, None)
-        moved = replace(sample, hands=None).moved(forward, sample.image, None)
+            return sample.transformed(forward, sample.image, None)
+        moved = replace(sample, hands=None).transformed(forward, sample.image, None)
         turned = replace(
             hand,
             landmarks=landmarks,
