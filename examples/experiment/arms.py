@@ -1,4 +1,7 @@
-"""The arms: how photos are prepared before a network sees them. All else is equal, but for `Arm.features`."""
+"""The arms: how photos are prepared before a network sees them.
+
+All else is equal, but for `Arm.features` and `Arm.augment`.
+"""
 
 from __future__ import annotations
 
@@ -39,15 +42,14 @@ class Arm:
         Names in `handprep.features.FEATURES`. If there are any, the network sees these numbers of the hand
         in place of the image.
     augment
-        How training changes images at random: ``""``, not; ``"affine"``: turned, scaled and shifted;
-        ``"elastic"``: bent, too.
+        Whether training turns, scales and shifts images at random.
     """
 
     name: str
     title: str
     pipeline: Pipeline
     features: tuple[str, ...] = ()
-    augment: str = ""
+    augment: bool = False
 
     @property
     def looks(self) -> bool:
@@ -93,12 +95,13 @@ ARMS = {  # those that tell most come first, as a long run may be looked at befo
             name="skeleton",
             title="the hand's bones, drawn with the palm to the viewer",
             pipeline=Pipeline([EXACT, Skeleton(view="palm", size=64)]),
+            augment=True,
         ),
         Arm(
             name="landmarks",
             title="features of the landmarks (no image; a network of its own)",
-            pipeline=Pipeline([EXACT, ResizePad(64)]),
-            features=("joint_angles",),
+            pipeline=Pipeline([EXACT]),
+            features=("normalised", "palm_frame"),
         ),
         _arm("rembg", "background removed by rembg only", REMBG),
     )

@@ -149,6 +149,8 @@ def _report(plan: Plan, packed: dict[str, Path], costs: dict[str, dict[str, Any]
         if ARMS[name].features:
             of, shape = " and ".join(ARMS[name].features), pictures[name].inputs.shape[1:]
             told["pipeline"] += f", then {of}, and as the network {_one_line(network(3, shape))}"
+        if ARMS[name].augment:
+            told["pipeline"] += "; training turns, scales and shifts the images"
     results |= {"handprep": handprep.__version__, "model": _one_line(network(3))}
     write_json(plan.out / "results.json", results)
     shown = figures.examples(plan.layout.folder, pictures, plan.out / "examples.png")

@@ -26,7 +26,7 @@ class Pictures:
     inputs
         What the network sees: uint8 ``(N, 64, 64)`` grey, or float32 ``(N, F)`` features.
     augment
-        How training changes images at random: ``""``, ``"affine"`` or ``"elastic"``.
+        bool scalar: whether training turns, scales and shifts images at random.
     labels
         int64 ``(N,)`` index of the class.
     groups
@@ -42,7 +42,7 @@ class Pictures:
     """
 
     inputs: NDArray[np.generic]
-    augment: NDArray[np.str_]
+    augment: NDArray[np.bool_]
     labels: NDArray[np.int64]
     groups: NDArray[np.str_]
     sources: NDArray[np.str_]
@@ -129,7 +129,7 @@ def _packed(result: RunResult, arm: Arm, layout: Layout, key: str) -> bytes:
     inputs = np.stack([arm.input_of(read(Path(result.folder) / row.output)) for row in rows])
     labels = np.array([layout.classes.index(row.label) for row in rows], np.int64)
     groups = np.array([row.origin for row in rows])
-    texts = "\n".join([arm.augment, *groups])
+    texts = "\n".join([str(arm.augment), *groups])
     digest = hashlib.sha256(inputs.tobytes() + labels.tobytes() + texts.encode())
     buffer = io.BytesIO()
     np.savez(

@@ -245,7 +245,7 @@ def _method(results: dict[str, Any]) -> list[Block]:
         f"Each network learns from all origins for {settings['epochs']} epochs, in batches of "
         f"{settings['batch']}, with Adam at {settings['rate']} and cross-entropy; nothing is chosen by any "
         f"result, and the last epoch counts. Seeds: {settings['seeds']}; with an origin left out: "
-        f"{settings['origin_seeds']}. Between arms of images nothing differs but the preprocessing."
+        f"{settings['origin_seeds']}. Between arms of images nothing differs but what is said here."
     )
     pipelines = [f"**{told['title']}**: `{told['pipeline']}`" for told in results["arms"].values()]
     devices = sorted({device for told in results["arms"].values() for device in told["devices"]})

@@ -19,7 +19,6 @@ from handprep.errors import InputError
 
 ASKED_AT_ONCE = 512  # pictures
 TURN, SCALE, SHIFT = 0.25, 0.12, 0.08  # of augmentation, at most: radians, share of the size, of half a side
-BEND, KNOTS = 0.1, 5  # standard deviation of each knot of a grid, in shares of half a side; knots on a side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ def train(
     """
     start = time.perf_counter()
     _reproducible(seed, device)
-    inputs, augment = _tensor(pictures).to(device), str(pictures.augment)
+    inputs = _tensor(pictures).to(device)
     labels = torch.from_numpy(pictures.labels).to(device)
     net = network(int(pictures.labels.max()) + 1, pictures.inputs.shape[1:])
     net = net.to(device, memory_format=torch.channels_last)
@@ -118,8 +117,8 @@ def train(
         for batch in shuffled.split(settings.batch):
             optimiser.zero_grad()
             shown = _as_floats(inputs[batch])
-            if augment:
-                shown = _augmented(shown, elastic=augment == "elastic")
+            if pictures.augment:
+                shown = augmented(shown)
             error = nn.functional.cross_entropy(net(shown), labels[batch])
             error.backward()
             optimiser.step()
@@ -156,16 +155,12 @@ def _as_floats(inputs: torch.Tensor) -> torch.Tensor:
     return (inputs.float() / 255).contiguous(memory_format=torch.channels_last)
 
 
-def _augmented(images: torch.Tensor, *, elastic: bool) -> torch.Tensor:
-    """Return images, each turned, scaled and shifted at random, and bent if `elastic`."""
+def augmented(images: torch.Tensor) -> torch.Tensor:
+    """Return images, each turned, scaled and shifted at random."""
     turn, scale, x, y = 2 * torch.rand(4, len(images), device=images.device) - 1
     cos, sin = (1 + SCALE * scale) * (TURN * turn).cos(), (1 + SCALE * scale) * (TURN * turn).sin()
     maps = torch.stack([cos, -sin, SHIFT * x, sin, cos, SHIFT * y], 1).reshape(-1, 2, 3)
     grid = nn.functional.affine_grid(maps, list(images.shape), align_corners=False)
-    if elastic:
-        bends = BEND * torch.randn(len(images), 2, KNOTS, KNOTS, device=images.device)
-        bends = nn.functional.interpolate(bends, images.shape[2:], mode="bilinear", align_corners=True)
-        grid = grid + bends.permute(0, 2, 3, 1)
     moved = nn.functional.grid_sample(images, grid, align_corners=False)
     return moved.contiguous(memory_format=torch.channels_last)
 

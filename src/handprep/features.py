@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from handprep.configurable import check_choice
 from handprep.errors import InputError
-from handprep.landmarks import FINGERS, HandLandmark
+from handprep.landmarks import FINGERS, LANDMARK_NAMES, HandLandmark
 from handprep.sample import Hand
 
 Source = Literal["depth", "world"]
@@ -24,17 +24,16 @@ TINY = 1e-9  # in place of a length that is none, where all landmarks lie in one
 CHAINS = [[HandLandmark.WRIST, *finger] for finger in FINGERS]
 TIPS = [finger[-1] for finger in FINGERS]
 
-_NAMES = [landmark.name.lower() for landmark in HandLandmark]
 _FINGER_NAMES = ["thumb", "index", "middle", "ring", "pinky"]
 
 NAMES: dict[str, tuple[str, ...]] = {
-    "normalised": tuple(f"{name}_{axis}" for name in _NAMES for axis in "xy"),
-    "palm_frame": tuple(f"{name}_{axis}" for name in _NAMES for axis in "xyz"),
+    "normalised": tuple(f"{name}_{axis}" for name in LANDMARK_NAMES for axis in "xy"),
+    "palm_frame": tuple(f"{name}_{axis}" for name in LANDMARK_NAMES for axis in "xyz"),
     "joint_angles": (
-        *(f"{_NAMES[joint]}_angle" for finger in FINGERS for joint in finger[:-1]),
+        *(f"{LANDMARK_NAMES[joint]}_angle" for finger in FINGERS for joint in finger[:-1]),
         *(f"{one}_{other}_spread" for one, other in pairwise(_FINGER_NAMES)),
-        *(f"{_NAMES[tip]}_to_wrist" for tip in TIPS),
-        *(f"{_NAMES[tip]}_to_thumb_tip" for tip in TIPS[1:]),
+        *(f"{LANDMARK_NAMES[tip]}_to_wrist" for tip in TIPS),
+        *(f"{LANDMARK_NAMES[tip]}_to_thumb_tip" for tip in TIPS[1:]),
     ),
 }  #: The names of each function's numbers, in the order of its array, flattened.
 

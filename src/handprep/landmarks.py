@@ -40,6 +40,8 @@ class HandLandmark(IntEnum):
     PINKY_TIP = 20
 
 
+LANDMARK_NAMES = [landmark.name.lower() for landmark in HandLandmark]  # as in tables
+
 # Lists, so that they index arrays of landmarks.
 KNUCKLES = [5, 9, 13, 17]  # of index, middle, ring and little finger
 PALM = [0, 1, *KNUCKLES]  # the palm's outline

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from handprep import Pipeline
+from handprep import Hand, Pipeline, Sample, features
 from handprep.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
@@ -80,7 +81,20 @@ def test_no_person_and_no_room_of_validation_and_test_is_in_training():
 @pytest.mark.parametrize("arm", ARMS.values(), ids=ARMS)
 def test_an_arm_is_a_pipeline_that_json_brings_back(arm):
     assert Pipeline.from_json(arm.pipeline.to_json()) == arm.pipeline
-    assert arm.pipeline.output_size == (64, 64)
+    assert arm.features or arm.pipeline.output_size == (64, 64)
+
+
+def test_a_network_for_landmarks_sees_the_features_of_the_hand_and_zeros_without_one():
+    landmarks = ARMS["landmarks"]
+    points = np.random.default_rng(0).uniform(0, 100, (21, 2)).astype(np.float32)
+    hand = Hand(landmarks=points, depth=points[:, 0], box=(0, 0, 100, 100), score=1)
+    blank = np.zeros((8, 8, 3), np.uint8)
+    seen = landmarks.input_of(Sample(image=blank, hands=(hand,)))
+    np.testing.assert_array_equal(seen[:42].reshape(21, 2), features.normalised(hand))
+    np.testing.assert_array_equal(seen[42:].reshape(21, 3), features.palm_frame(hand))
+    without = landmarks.input_of(Sample(image=blank, hands=()))
+    assert without.shape == seen.shape
+    assert not without.any()
 
 
 def test_arms_that_are_quick_need_no_large_model():

@@ -19,7 +19,7 @@ from experiment.files import write_json, write_whole  # noqa: E402
 from experiment.model import network  # noqa: E402
 from experiment.preparation import Pictures  # noqa: E402
 from experiment.runs import HELD_OUT, Run, Trainer, finished  # noqa: E402
-from experiment.train import Settings, device_named  # noqa: E402
+from experiment.train import Settings, augmented, device_named  # noqa: E402
 
 SETTINGS = Settings(epochs=3)
 GROUPS = ("train/a", "train/b", "validation/c", "test/d")
@@ -34,7 +34,7 @@ def pictures(seed: int = 0, each: int = 12) -> Pictures:
     images[labels == 0, 32:] += 100
     return Pictures(
         inputs=images,
-        augment=np.array(""),
+        augment=np.array(False),
         labels=labels.astype(np.int64),
         groups=np.repeat(GROUPS, each),
         sources=np.array([f"{number}.jpg" for number in range(len(labels))]),
@@ -156,6 +156,45 @@ def test_a_network_learns_from_features_what_can_be_learned(tmp_path):
     halves = of.inputs.reshape(len(of.labels), 2, -1).mean(2).astype(np.float32) / 255
     train(tmp_path, FIRST, of=replace(of, inputs=halves), settings=Settings(epochs=30))
     assert records(tmp_path)["all-origins-seed-0.json"]["accuracy"]["test"][-1] == 1
+
+
+def test_augmentation_turns_scales_and_shifts_each_image_by_itself_and_as_the_seed_says():
+    images = torch.zeros(50, 1, 64, 64)
+    images[:, :, 24:40, 28:36] = 1  # an upright bar
+    torch.manual_seed(0)
+    moved = augmented(images)
+    torch.manual_seed(0)
+    assert torch.equal(augmented(images), moved)
+    assert len({image.numpy().tobytes() for image in moved}) == 50
+    masses = moved.sum((1, 2, 3)) / images[0].sum()
+    assert 0.75 < masses.min() < 0.95  # of area: up to 1.12 squared, smaller and larger
+    assert 1.05 < masses.max() < 1.3
+    for image in moved.numpy():
+        x, y, turn = pose(image[0])
+        assert np.hypot(x - 31.5, y - 31.5) <= 0.08 * 32 * 1.12 * 2**0.5 + 0.1
+        assert abs(turn) <= 0.26
+    turns = [pose(image[0])[2] for image in moved.numpy()]
+    assert max(turns) > 0.2
+    assert min(turns) < -0.2
+
+
+def pose(image):
+    """Return the centre of a bar and how far it is turned from upright, in radians."""
+    y, x = np.indices(image.shape)
+    weights = image / image.sum()
+    x0, y0 = (weights * x).sum(), (weights * y).sum()
+    xx, yy, xy = ((weights * p * q).sum() for p, q in ((x - x0, x - x0), (y - y0, y - y0), (x - x0, y - y0)))
+    return x0, y0, np.arctan2(2 * xy, yy - xx) / 2
+
+
+def test_training_with_augmentation_is_another_and_as_reproducible(tmp_path):
+    of = replace(pictures(), augment=np.array(True), digest="augmented")
+    for name in ("once", "again"):
+        train(tmp_path / name, FIRST, of=of)
+    train(tmp_path / "without", FIRST)
+    once, again, without = (records(tmp_path / name)[FIRST.file[4:]] for name in ("once", "again", "without"))
+    assert once == again
+    assert once["probabilities"] != without["probabilities"]
 
 
 def test_a_device_that_is_not_there_is_refused():

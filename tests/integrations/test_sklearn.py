@@ -82,6 +82,7 @@ def test_features_are_a_parameter_that_a_search_can_choose(samples):
     search = GridSearchCV(pipeline, {"landmarkfeatures__features": ["normalised", "joint_angles"]}, cv=2)
     assert search.fit(samples, labels).best_params_["landmarkfeatures__features"] in features.FEATURES
     assert clone(LandmarkFeatures("palm_frame")).features == "palm_frame"
+    assert LandmarkFeatures().get_feature_names_out().shape == (21 * 2 + 21 * 3,)
 
 
 def test_a_name_that_is_no_feature_is_refused_when_it_is_fitted():

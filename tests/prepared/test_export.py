@@ -17,8 +17,7 @@ import handprep
 from handprep import BackgroundRemover, Greyscale, HandCropper, Pipeline, ResizePad, export
 from handprep.cli import main
 from handprep.errors import InputError
-from handprep.landmarks import CONNECTIONS
-from handprep.prepared.export import LANDMARKS
+from handprep.landmarks import CONNECTIONS, LANDMARK_NAMES
 from handprep.prepared.record import Record
 from tests import clips
 from tests.prepared.folders import HANDS, RESIZE, copied, picture
@@ -81,7 +80,9 @@ class TestTables:
             assert (int(row["photo_width"]), int(row["photo_height"])) == truth.size
             assert row["handedness"] == truth.handedness
             for prefix in ("", "prepared_", "world_"):
-                points = np.array([[float(row[f"{prefix}{n}_{axis}"]) for axis in "xyz"] for n in LANDMARKS])
+                points = np.array(
+                    [[float(row[f"{prefix}{n}_{axis}"]) for axis in "xyz"] for n in LANDMARK_NAMES]
+                )
                 if prefix == "":
                     assert_true(points[:, :2], row["source"])
                     box = [float(row[name]) for name in ("x0", "y0", "x1", "y1")]

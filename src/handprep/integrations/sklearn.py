@@ -29,7 +29,8 @@ class LandmarkFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
     Parameters
     ----------
     features
-        A name in `handprep.features.FEATURES`, or several, whose columns stand side by side.
+        A name in `handprep.features.FEATURES`, or several, whose columns stand side by side. The two of the
+        default together were best on photos of new origins (docs/explanation/study.md).
 
     Examples
     --------
@@ -39,7 +40,7 @@ class LandmarkFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
     (1, 28)
     """
 
-    def __init__(self, features: str | Iterable[str] = "joint_angles") -> None:
+    def __init__(self, features: str | Iterable[str] = ("normalised", "palm_frame")) -> None:
         self.features = features
 
     def fit(self, X: Iterable[Any], y: Any = None) -> Self:
