@@ -102,7 +102,7 @@ def views(frames: Iterable[Sample], pipeline: Pipeline, classify: Classifier) ->
 def composed(frame: Sample, cut: Sample, prepared: Sample) -> Image:
     """Return the frame with the hands of its crop drawn, and beside it the prepared image, half as high."""
     (width, height), side = frame.size, frame.size[1] // 2
-    hands = tuple(hand.moved(cut.to_source) for hand in cut.hands or ())
+    hands = tuple(hand.transformed(cut.to_source) for hand in cut.hands or ())
     size = [max(1, round(length * side / max(prepared.size))) for length in prepared.size]
     canvas = np.full((height, width + side, 3), DARK, np.uint8)
     canvas[:, :width] = draw(frame.image, hands, label=False)

@@ -31,9 +31,9 @@ from handprep import (
     drawing,
     images,
 )
+from handprep.drawing import Tile, side_by_side, stack
 from handprep.explain import looks
 from handprep.sample import Image
-from handprep.sheet import Tile, sheet
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT / "examples" / "rendered-hands" / "photos"
@@ -161,7 +161,8 @@ COLUMNS = 6
 def strip(name: str) -> Image:
     """Return a strip as one RGB image."""
     tiles = STRIPS[name]()
-    return sheet([tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)], side=SIDE)
+    rows = (tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS))
+    return stack([side_by_side(row, side=SIDE) for row in rows])
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handprep import Greyscale, Hand, HandCropper, Pipeline, ResizePad
-from handprep.annotations import check_size, moved_boxes, moved_mask, moved_points
+from handprep.annotations import check_size, moved_boxes, moved_mask
 from handprep.errors import InputError
 from handprep.sample import Sample
 from tests.rendered import photos
@@ -45,14 +45,14 @@ BLANK = np.zeros((*PHOTO.size[::-1], 3), np.uint8)
 @given(pipelines)
 def test_points_go_where_the_samples_own_landmarks_go(pipeline: Pipeline) -> None:
     done = pipeline.run(known(BLANK))
-    np.testing.assert_allclose(moved_points(done, PHOTO.landmarks), done.hand.landmarks, atol=0.01)
+    np.testing.assert_allclose(done.from_photo(PHOTO.landmarks), done.hand.landmarks, atol=0.01)
 
 
 @given(pipelines)
 def test_boxes_stay_around_what_they_were_around(pipeline: Pipeline) -> None:
     done = pipeline.run(known(BLANK))
     x0, y0, x1, y1 = moved_boxes(done, [PHOTO.box])[0]
-    corners = moved_points(done, [[PHOTO.box[0], PHOTO.box[1]], [PHOTO.box[2], PHOTO.box[3]]])
+    corners = done.from_photo([[PHOTO.box[0], PHOTO.box[1]], [PHOTO.box[2], PHOTO.box[3]]])
     assert (corners >= [x0 - 1e-6, y0 - 1e-6]).all()
     assert (corners <= [x1 + 1e-6, y1 + 1e-6]).all()
 

@@ -56,7 +56,7 @@ ALL = [*features.FEATURES.values(), *(partial(function, source="world") for func
 @given(seed=st.integers(0, 1000), side=st.sampled_from(["Left", "Right"]), move=moves)
 def test_they_do_not_depend_on_turn_mirror_scale_and_shift_of_the_photo(function, seed, side, move):
     hand = a_hand(seed, side)
-    np.testing.assert_allclose(function(hand.moved(move)), function(hand), atol=1e-4)
+    np.testing.assert_allclose(function(hand.transformed(move)), function(hand), atol=1e-4)
 
 
 def turned_in_space(hand, seed):

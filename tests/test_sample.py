@@ -74,7 +74,7 @@ def test_as_an_array_a_sample_is_its_image():
 
 def test_samples_and_hands_say_in_one_line_what_they_are():
     sample = Sample(image=np.zeros((4, 6), np.uint8), hands=(a_hand(handedness="Right"),), source="a.jpg")
-    assert repr(sample.noted("ResizePad").noted("Greyscale")) == (
+    assert repr(sample.with_step("ResizePad").with_step("Greyscale")) == (
         "<Sample 6x4 grey, Right 0.90, a.jpg > ResizePad > Greyscale>"
     )
     assert "no hand, " in repr(replace(sample, hands=()))
@@ -86,7 +86,9 @@ def test_samples_and_hands_say_in_one_line_what_they_are():
 
 def test_points_go_to_the_photo_and_back():
     forward = geometry.compose(geometry.rotation(0.3), geometry.scaling(0.5, 0.7), geometry.translation(9, 4))
-    sample = Sample(image=np.zeros((90, 90), np.uint8)).moved(forward, np.zeros((50, 50), np.uint8), None)
+    sample = Sample(image=np.zeros((90, 90), np.uint8)).transformed(
+        forward, np.zeros((50, 50), np.uint8), None
+    )
     photo = sample.to_photo(LANDMARKS)
     np.testing.assert_allclose(geometry.apply(forward, photo), LANDMARKS, atol=1e-9)
     np.testing.assert_allclose(sample.from_photo(photo), LANDMARKS, atol=1e-9)
@@ -102,7 +104,9 @@ def test_a_notebook_shows_a_sample_with_its_hands_at_a_size_to_look_at(side, sho
 
 def test_a_sample_is_saved_with_all_that_is_known_as_its_ending_says(tmp_path):
     alpha = np.arange(24, dtype=np.uint8).reshape(4, 6)
-    sample = Sample(image=np.full((4, 6, 3), 9, np.uint8), alpha=alpha, hands=(a_hand(),)).noted("ResizePad")
+    sample = Sample(image=np.full((4, 6, 3), 9, np.uint8), alpha=alpha, hands=(a_hand(),)).with_step(
+        "ResizePad"
+    )
     sample.save(tmp_path / "a.png")
     assert np.asarray(PIL.Image.open(tmp_path / "a.png")).tolist() == sample.image.tolist()
     again = read(tmp_path / "a.png")
@@ -152,33 +156,33 @@ def test_a_hand_with_impossible_numbers_is_refused(changes):
 
 
 def test_mirroring_makes_a_left_hand_a_right_hand():
-    hand = a_hand(handedness="Left").moved(geometry.mirroring(100))
+    hand = a_hand(handedness="Left").transformed(geometry.mirroring(100))
     assert hand.handedness == "Right"
     np.testing.assert_allclose(hand.landmarks[:, 0], 100 - LANDMARKS[:, 0], rtol=1e-6)
 
 
 def test_world_landmarks_turn_and_mirror_with_the_image_and_keep_their_lengths():
     hand = a_hand(world=WORLD)
-    turned = hand.moved(geometry.compose(geometry.rotation(np.pi / 2), geometry.scaling(3, 3)))
+    turned = hand.transformed(geometry.compose(geometry.rotation(np.pi / 2), geometry.scaling(3, 3)))
     np.testing.assert_allclose(turned.world, WORLD[:, [1, 0, 2]] * [-1, 1, 1], atol=1e-7)
-    mirrored = hand.moved(geometry.mirroring(100))
+    mirrored = hand.transformed(geometry.mirroring(100))
     np.testing.assert_array_equal(mirrored.world, WORLD * np.float32([-1, 1, 1]))
-    assert hand.moved(geometry.scaling(2, 2)).world is hand.world
+    np.testing.assert_array_equal(hand.transformed(geometry.scaling(2, 2)).world, hand.world)
 
 
 def test_depth_scales_with_the_image_and_survives_mirroring():
     hand = a_hand(depth=DEPTH)
     forward = geometry.compose(geometry.scaling(2, 2), geometry.mirroring(50), geometry.rotation(1))
-    np.testing.assert_allclose(hand.moved(forward).depth, 2 * DEPTH, rtol=1e-6)
+    np.testing.assert_allclose(hand.transformed(forward).depth, 2 * DEPTH, rtol=1e-6)
 
 
 def test_a_turned_hand_has_the_box_of_its_landmarks():
-    hand = a_hand().moved(geometry.rotation(0.5))
+    hand = a_hand().transformed(geometry.rotation(0.5))
     np.testing.assert_allclose(hand.box, geometry.enclosing_box(hand.landmarks), atol=1e-4)
 
 
 def test_what_a_moved_sample_knows_leads_back_to_the_source():
     forward = geometry.compose(geometry.translation(-5, -7), geometry.scaling(2, 3))
     sample = Sample(image=np.zeros((90, 90, 3), np.uint8), hands=(a_hand(),))
-    moved = sample.moved(forward, np.zeros((20, 20, 3), np.uint8), None)
+    moved = sample.transformed(forward, np.zeros((20, 20, 3), np.uint8), None)
     np.testing.assert_allclose(geometry.apply(moved.to_source, moved.hand.landmarks), LANDMARKS, atol=1e-3)

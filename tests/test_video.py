@@ -312,7 +312,7 @@ def test_all_frames_of_a_small_animation_have_a_budget(
     monkeypatch.setattr(images, "MAX_PIXELS", 10 * 64 * 48)
     stream = frames(path)
     assert len(list(islice(stream, 10))) == 10
-    with pytest.raises(ImageError, match="too many pixels in its frames"):
+    with pytest.raises(ImageError, match="too many pixels in the frames"):
         next(stream)
 
 

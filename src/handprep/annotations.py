@@ -16,11 +16,6 @@ from handprep.sample import Frame, Sample
 Number = TypeVar("Number", bound=np.generic)
 
 
-def moved_points(sample: Sample, points: ArrayLike) -> NDArray[np.float64]:
-    """Return where points ``(..., 2)`` of the photo lie in a sample's image; both may lie outside."""
-    return geometry.apply(geometry.invert(sample.to_source), points)
-
-
 def moved_boxes(sample: Sample, boxes: ArrayLike, *, clip: bool = False) -> NDArray[np.float64]:
     """Return the smallest upright boxes around boxes ``(..., 4)`` of the photo, in a sample's image.
 

@@ -1,13 +1,16 @@
-"""Hands drawn onto images: bones, joints, box, side and score, and the edge of the alpha."""
+"""Hands drawn onto images: bones, joints, box, side and score, and the alpha; images beside each other."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 from numpy.typing import NDArray
 
 from handprep import geometry, images
@@ -17,6 +20,7 @@ from handprep.landmarks import CONNECTIONS, FINGERS
 from handprep.sample import Alpha, Hand, Image, Sample
 
 Colour = tuple[int, int, int]
+Tile = tuple[Image, str]  # uint8 (H, W, 3), and lines of text for below it
 
 # A colour for each finger from the thumb on, and for the palm: the hues of MediaPipe's drawing styles,
 # lighter, so that all of them stand out from skin of any tone within the dark halo.
@@ -33,6 +37,8 @@ SMALL = 160  # pixels on the long side: below that, text cannot be read, and hal
 SHIFT = 4  # OpenCV draws at fractions of 1/16 pixel
 FAR_OUTSIDE = 1e6  # pixels; OpenCV's integers end beyond
 CHECKS = 12  # pixels: the squares behind transparent images
+INK = (50, 50, 50)  # of captions
+GAP, LETTERS, LINE, LETTER = 10, 13, 16, 7  # pixels: between tiles, font, its lines, the width of a letter
 
 _TINTED = np.array([[[(grey + part) // 2 for part in TINT] for grey in range(256)]], np.uint8)
 _FINGER_BONES = [np.column_stack([finger[:-1], finger[1:]]) for finger in FINGERS]
@@ -128,7 +134,7 @@ def thumbnail(sample: Sample, least: int = 256, most: int = 800) -> Image:
 
     forward = geometry.scaling(size[0] / sample.size[0], size[1] / sample.size[1])
     alpha = None if sample.alpha is None else scaled(sample.alpha)
-    return draw(sample.moved(forward, scaled(sample.image), alpha))
+    return draw(sample.transformed(forward, scaled(sample.image), alpha))
 
 
 def as_png(image: Image) -> bytes:
@@ -142,6 +148,30 @@ def show(image: Image) -> None:
 
     if not ImageShow.show(PIL.Image.fromarray(image)):
         raise OutputError("there is no program here that shows images: save the image to a file instead")
+
+
+def side_by_side(tiles: Sequence[Tile], *, side: int) -> Image:
+    """Lay out images, each at most `side` pixels wide, in a row with their captions, as one RGB image."""
+    captions = [
+        [part for line in text.splitlines() for part in textwrap.wrap(line, int(side / LETTER))]
+        for _, text in tiles
+    ]
+    height = max(tile[0].shape[0] + LINE * len(lines) for tile, lines in zip(tiles, captions, strict=True))
+    paper = PIL.Image.new("RGB", (len(tiles) * (side + GAP) + GAP, height + 2 * GAP), "white")
+    pen, font = PIL.ImageDraw.Draw(paper), PIL.ImageFont.load_default(LETTERS)
+    for column, ((image, _), lines) in enumerate(zip(tiles, captions, strict=True)):
+        left = GAP + column * (side + GAP)
+        paper.paste(PIL.Image.fromarray(image), (left, GAP))
+        for number, line in enumerate(lines):
+            pen.text((left, GAP + image.shape[0] + 3 + LINE * number), line, INK, font)
+    return np.asarray(paper)
+
+
+def stack(rows: Sequence[Image]) -> Image:
+    """Put RGB images of any width below each other."""
+    width = max(row.shape[1] for row in rows)
+    right = [((0, 0), (0, width - row.shape[1]), (0, 0)) for row in rows]
+    return np.vstack([np.pad(*pair, constant_values=255) for pair in zip(rows, right, strict=True)])
 
 
 def draw_bones(

@@ -15,7 +15,6 @@ from handprep.detection.views import View, recolour
 from handprep.errors import HandNotFoundError
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand, Image, Sample
-from handprep.sheet import Tile, sheet, stack
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 
@@ -60,10 +59,11 @@ class Explanation:
         shown = (self.photo, *self.samples[1:], *(() if self.error else (result,)))
         tiles = [drawing.thumbnail(sample, SIDE, SIDE) for sample in shown]
         missed = self.photo.hands == () and not self._unwanted()
-        views = [look.tile() for look in self._looks()] if missed else []
-        rows = [views[start : start + VIEWS_IN_A_ROW] for start in range(0, len(views), VIEWS_IN_A_ROW)]
-        steps = [*zip(tiles, (*self.captions, "the result"), strict=False)]
-        return stack([sheet([steps], side=SIDE), *(sheet([row], side=VIEW_SIDE) for row in rows)])
+        views = [look.tile() for look in looks(*self._asked())] if missed else []
+        rows = [drawing.side_by_side([*zip(tiles, (*self.captions, "the result"), strict=False)], side=SIDE)]
+        for start in range(0, len(views), VIEWS_IN_A_ROW):
+            rows.append(drawing.side_by_side(views[start : start + VIEWS_IN_A_ROW], side=VIEW_SIDE))
+        return drawing.stack(rows)
 
     @property
     def photo(self) -> Sample:
@@ -73,7 +73,7 @@ class Explanation:
             return replace(photo, hands=())
         later = next((sample for sample in self.samples if sample.hands is not None), photo)
         back = geometry.compose(later.to_source, geometry.invert(photo.to_source))
-        return replace(photo, hands=later.hands and tuple(hand.moved(back) for hand in later.hands))
+        return replace(photo, hands=later.hands and tuple(hand.transformed(back) for hand in later.hands))
 
     @property
     def captions(self) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ class Explanation:
         detector = self._asked()[0]
         count = len(detector.each_view) if isinstance(detector, SearchingDetector) else 0
         tried = f"{count} other views convinced no more" if count else "no other view was tried"
-        return f"no hand: {', '.join(next(self._looks()).scores)}; {tried}"
+        return f"no hand: {', '.join(next(looks(*self._asked())).scores)}; {tried}"
 
     def _unwanted(self) -> tuple[Hand, ...]:
         """Return the hands of a photo that has none of the side that a cropper wants."""
@@ -98,9 +98,6 @@ class Explanation:
             if isinstance(part, HandCropper) and part.hand in ("left", "right"):
                 return part.finder().detect(sample.rgb) if sample.hands is None else sample.hands
         return ()  # nothing was found at all, and looking again would find nothing
-
-    def _looks(self) -> Iterator[Look]:
-        return looks(*self._asked())
 
     def _asked(self) -> tuple[HandDetector, Image]:
         """Return the detector that found nothing, and the image that it was given."""
@@ -127,7 +124,7 @@ class Look:
         palm = f"best palm {self.hand.palm_score:.2f} of {self.needed:g}"
         return [palm, f"presence {self.hand.score:.2f} of {self.view.presence:g}"]
 
-    def tile(self) -> Tile:
+    def tile(self) -> drawing.Tile:
         """Return the view with the hand in it, and its scores."""
         hands = () if self.hand is None else (self.hand,)
         drawn = drawing.thumbnail(Sample(image=self.image, hands=hands), VIEW_SIDE, VIEW_SIDE)
@@ -152,12 +149,12 @@ def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
 
 def explain(pipeline: Pipeline, picture: Any, name: str | None = None) -> Explanation:
     """Take an image through a pipeline and keep the sample after each step."""
-    recorder = _Recorder(pipeline.transforms)
+    recorder, missing = _Recorder(pipeline.transforms), None
     try:
         recorder.run(picture, name=name)
     except HandNotFoundError as error:
-        return Explanation(pipeline=pipeline, samples=tuple(recorder.samples), error=error)
-    return Explanation(pipeline=pipeline, samples=tuple(recorder.samples))
+        missing = error
+    return Explanation(pipeline=pipeline, samples=tuple(recorder.samples), error=missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +174,13 @@ def _caption(transform: Transform, before: Sample, after: Sample) -> str:
     facts = {"margin": transform.margin} if isinstance(transform, HandCropper) else {}
     facts |= transform.changed
     for step in after.steps[len(before.steps) :]:
-        facts |= step.decided
-    words = [_words(name.replace("_", " "), fact) for name, fact in facts.items()]
-    return "\n".join([type(transform).__name__, _size(after), ", ".join(filter(None, words))])
-
-
-def _words(name: str, fact: Any) -> str:
-    if fact is True:
-        return name
-    if fact is None or fact is False:
-        return ""
-    return f"{name} {fact:.3g}" if isinstance(fact, float) else f"{name} {fact}"
+        facts |= step.details
+    words = []
+    for name, fact in facts.items():
+        if fact is not None and fact is not False:
+            said = "" if fact is True else f" {fact:.3g}" if isinstance(fact, float) else f" {fact}"
+            words.append(name.replace("_", " ") + said)
+    return "\n".join([type(transform).__name__, _size(after), ", ".join(words)])
 
 
 def _size(sample: Sample) -> str:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
+from numpy.linalg import norm
 from numpy.typing import NDArray
 
 from handprep.configurable import check_choice
@@ -65,9 +66,9 @@ def normalised(hand: Hand) -> NDArray[np.float32]:
     """
     points = _points(hand, "landmarks")
     knuckle = points[HandLandmark.MIDDLE_FINGER_MCP]
-    x, y = knuckle / max(TINY, float(_length(knuckle)))
+    x, y = knuckle / max(TINY, float(norm(knuckle)))
     turned = points @ np.array([[-y, -x], [x, -y]])
-    return np.asarray(turned / max(TINY, float(_length(turned).max())), np.float32)
+    return np.asarray(turned / max(TINY, float(norm(turned, axis=1).max())), np.float32)
 
 
 def palm_frame(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:
@@ -95,11 +96,11 @@ def palm_frame(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:
     """
     points = _points(hand, source)
     knuckle = points[HandLandmark.MIDDLE_FINGER_MCP]
-    size = max(TINY, float(_length(knuckle)))
+    size = max(TINY, float(norm(knuckle)))
     down = -knuckle / size
     across = points[HandLandmark.INDEX_FINGER_MCP] - points[HandLandmark.PINKY_MCP]
     across = across - (across @ down) * down
-    right = across / max(TINY, float(_length(across)))
+    right = across / max(TINY, float(norm(across)))
     axes = np.array([right, down, np.cross(right, down)])
     return np.asarray(points @ axes.T / size, np.float32)
 
@@ -128,9 +129,9 @@ def joint_angles(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:
     bones = np.stack([np.diff(points[chain], axis=0) for chain in CHAINS])  # (5, 4, 3)
     bends = _angles(bones[:, :-1], bones[:, 1:])
     spreads = _angles(bones[:-1, 1], bones[1:, 1])
-    to_thumb = _length(points[TIPS[1:]] - points[TIPS[0]])
-    lengths = np.concatenate([_length(points[TIPS]), to_thumb])
-    size = max(TINY, float(_length(points[HandLandmark.MIDDLE_FINGER_MCP])))
+    to_thumb = norm(points[TIPS[1:]] - points[TIPS[0]], axis=1)
+    lengths = np.concatenate([norm(points[TIPS], axis=1), to_thumb])
+    size = max(TINY, float(norm(points[HandLandmark.MIDDLE_FINGER_MCP])))
     return np.concatenate([bends.ravel(), spreads, lengths / size]).astype(np.float32)
 
 
@@ -176,10 +177,6 @@ def _points(hand: Hand, source: str) -> NDArray[np.float64]:
     return points
 
 
-def _length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.sqrt((vectors**2).sum(-1)))
-
-
 def _angles(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     # Unlike the arc cosine, this is exact also where the vectors are nearly parallel.
-    return np.asarray(np.arctan2(_length(np.cross(one, other)), (one * other).sum(-1)))
+    return np.asarray(np.arctan2(norm(np.cross(one, other), axis=-1), (one * other).sum(-1)))

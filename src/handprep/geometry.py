@@ -102,12 +102,6 @@ def scale_of(matrix: Affine) -> float:
     return math.sqrt(abs(_area(matrix)))
 
 
-def keeps_directions(matrix: Affine) -> bool:
-    """Tell whether a map only shifts and enlarges: nothing is turned or mirrored."""
-    (a, b, _), (c, d, _) = matrix.tolist()
-    return bool(b == c == 0 and a > 0 and d > 0)
-
-
 def nearest_turn(matrix: Affine) -> NDArray[np.float64]:
     """Return the ``(2, 2)`` rotation, or mirrored rotation, nearest to a map: its polar decomposition's."""
     (a, b, _), (c, d, _) = matrix.tolist()

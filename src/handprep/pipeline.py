@@ -216,7 +216,7 @@ class Pipeline(Transform):
             return done
         if done.hands is not None:  # found already: need not be looked for again
             back = geometry.compose(done.to_source, geometry.invert(finer.to_source))
-            finer = replace(finer, hands=tuple(hand.moved(back) for hand in done.hands))
+            finer = replace(finer, hands=tuple(hand.transformed(back) for hand in done.hands))
         return self.apply(finer)
 
     def explain(self, picture: Any, *, name: str | None = None) -> Explanation:

@@ -82,7 +82,7 @@ class Hand:
     >>> hand = Hand(box=(0, 0, 20, 10), score=0.9, handedness="Left")
     >>> hand
     <Hand Left 0.90, box 0 0 20 10, no landmarks, view as-is>
-    >>> hand.moved(np.array([[-1.0, 0, 100], [0, 1, 0]])).handedness  # mirrored
+    >>> hand.transformed(np.array([[-1.0, 0, 100], [0, 1, 0]])).handedness  # mirrored
     'Right'
     """
 
@@ -122,30 +122,26 @@ class Hand:
         """Side and score, such as ``"Right 0.98"``."""
         return f"{self.handedness or ''} {self.score:.2f}".strip()
 
-    def moved(self, forward: Affine) -> Hand:
+    def transformed(self, forward: Affine) -> Hand:
         """Return the hand as it lies after the image was moved by a ``(2, 3)`` affine map.
 
         A map that scales both axes differently scales `depth` by their geometric mean, and turns `world` by
         the nearest rotation.
         """
-        handedness, landmarks = self.handedness, self.landmarks
+        handedness = self.handedness
         if handedness is not None and geometry.mirrors(forward):
             handedness = OTHER_HAND[handedness]
-        moved = replace(self, handedness=handedness, world=self._turned_world(forward))
-        if landmarks is None:
+        world = self.world
+        if world is not None:
+            turned = world[:, :2] @ geometry.nearest_turn(forward).T.astype(np.float32)
+            world = np.column_stack([turned, world[:, 2]])
+        moved = replace(self, handedness=handedness, world=world)
+        if self.landmarks is None:
             return replace(moved, box=geometry.apply_to_box(forward, self.box))
-        points = geometry.apply(forward, landmarks)
+        points = geometry.apply(forward, self.landmarks)
         depth = None if self.depth is None else self.depth * np.float32(geometry.scale_of(forward))
-        return replace(
-            moved, landmarks=points.astype(np.float32), depth=depth, box=geometry.enclosing_box(points)
-        )
-
-    def _turned_world(self, forward: Affine) -> NDArray[np.float32] | None:
-        if self.world is None or geometry.keeps_directions(forward):
-            return self.world
-        turned = self.world.copy()
-        turned[:, :2] = self.world[:, :2] @ geometry.nearest_turn(forward).T.astype(np.float32)
-        return turned
+        box = geometry.enclosing_box(points)
+        return replace(moved, landmarks=points.astype(np.float32), depth=depth, box=box)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +149,7 @@ class Step:
     """What one transform did to a sample: its name and what it decided, as JSON values."""
 
     name: str
-    decided: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -324,7 +320,7 @@ class Sample:
         """The photo's name for messages, printable whatever bytes it is made of."""
         return printable(self.source) if self.source else "the given image"
 
-    def moved(self, forward: Affine, image: Image, alpha: Alpha | None) -> Sample:
+    def transformed(self, forward: Affine, image: Image, alpha: Alpha | None) -> Sample:
         """Return the sample after its image was moved.
 
         Parameters
@@ -338,7 +334,7 @@ class Sample:
             self,
             image=image,
             alpha=alpha,
-            hands=None if self.hands is None else tuple(hand.moved(forward) for hand in self.hands),
+            hands=None if self.hands is None else tuple(hand.transformed(forward) for hand in self.hands),
             to_source=geometry.compose(geometry.invert(forward), self.to_source),
             frames=(*self.frames, Frame(size=self.size, to_source=self.to_source)),
         )
@@ -348,6 +344,6 @@ class Sample:
         others = (other for other in self.hands or () if other is not hand)
         return replace(self, hands=(hand, *others))
 
-    def noted(self, name: str, **decided: Any) -> Sample:
+    def with_step(self, name: str, **details: Any) -> Sample:
         """Return the sample with one more step on record."""
-        return replace(self, steps=(*self.steps, Step(name=name, decided=decided)))
+        return replace(self, steps=(*self.steps, Step(name=name, details=details)))

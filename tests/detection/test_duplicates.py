@@ -33,7 +33,7 @@ def with_moved(first: Hand, count: int, pixels: float) -> Hand:
 
 def beside(first: Hand, share: float) -> Hand:
     """Return a hand whose box is that of the first moved by a share of its width."""
-    return first.moved(geometry.translation(share * (first.box[2] - first.box[0]), 0))
+    return first.transformed(geometry.translation(share * (first.box[2] - first.box[0]), 0))
 
 
 def test_boxes_that_overlap_by_half_are_one_hand_whatever_the_landmarks():

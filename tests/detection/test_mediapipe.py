@@ -133,7 +133,7 @@ def test_a_mirrored_picture_shows_the_other_hand() -> None:
     assert hand.handedness == "Left"
     assert mirrored.handedness == OTHER_HAND[hand.handedness]
     # half of the finger's width: the networks were not trained to be exactly symmetric
-    assert np.median(np.abs(mirrored.moved(geometry.mirroring(480)).landmarks - hand.landmarks)) < 8
+    assert np.median(np.abs(mirrored.transformed(geometry.mirroring(480)).landmarks - hand.landmarks)) < 8
 
 
 @needs_mediapipe

@@ -192,7 +192,7 @@ def test_a_real_hand_convinces_and_a_made_up_one_does_not():
     image = images.read(photo.path).image
     (hand,) = SINGLE.detect(image)
     assert confirmed(SINGLE, image, hand, 0.7) is not None
-    elsewhere = hand.moved(geometry.translation(-hand.box[0], 360 - hand.box[1]))
+    elsewhere = hand.transformed(geometry.translation(-hand.box[0], 360 - hand.box[1]))
     assert confirmed(SINGLE, image, elsewhere, 0.7) is None
     point = Hand(landmarks=np.full((21, 2), 50.0), box=(50, 50, 50, 50), score=1.0)
     assert confirmed(SINGLE, image, point, 0.0) is None

@@ -180,7 +180,7 @@ def test_a_cropper_crops_to_its_boxes(pictures, detected):
 def test_a_refined_hand_can_be_turned_upright(pictures):
     cropper = HandCropper(detector=YoloDetector(tiny_yolo.PATH, refine=True), upright=True)
     sample = cropper.run(pictures[1])
-    assert sample.steps[-1].decided["upright"]
+    assert sample.steps[-1].details["upright"]
     wrist, knuckle = sample.hand.landmarks[[0, 9]]
     assert wrist[1] > knuckle[1]
 

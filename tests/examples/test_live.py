@@ -114,7 +114,7 @@ def test_the_view_has_the_drawn_frame_and_the_prepared_image(clip: Path, after: 
     crop = Pipeline([HandCropper(search=False, on_missing="raise")])
     (view,) = live.views([frame], crop + after, lambda _: ("rock", 0.5))
 
-    hand = crop.run(frame).hand.moved(crop.run(frame).to_source)
+    hand = crop.run(frame).hand.transformed(crop.run(frame).to_source)
     assert np.array_equal(view.image[:, :480], draw(frame.image, hand, label=False))
     shown = cv2.resize(np.asarray(view.image[:180, 480:]), (64, 64), interpolation=cv2.INTER_AREA)
     assert np.abs(shown[..., 0].astype(int) - (crop + after).run(frame).image).mean() < 4

@@ -129,7 +129,7 @@ def test_hands_are_shown_as_handprep_shows_them():
     points = torch.tensor(hand.landmarks)[None]
     toward = shown.window(points, 192)
     np.testing.assert_allclose(toward[0, :2].numpy(), framing.window(hand, 192), atol=1e-3)
-    there = hand.moved(framing.window(hand, 192))
+    there = hand.transformed(framing.window(hand, 192))
     drawn = 255 * shown.drawing(torch.tensor(there.landmarks)[None], 192)[0, 0].numpy()
     off = np.abs(drawn - framing.drawing(there, 192))
     assert off.mean() < 2  # lines begin and end a pixel elsewhere

@@ -23,7 +23,7 @@ from tests.fuzz.mutation import mutated
 @cache
 def _samples() -> tuple[tuple[Sample, str], ...]:
     hand = Hand(box=(1, 2, 3, 4), score=0.5, landmarks=np.ones((21, 2), np.float32), handedness="Left")
-    step = Step(name="Greyscale", decided={"channels": 1})
+    step = Step(name="Greyscale", details={"channels": 1})
     grey = Sample(image=np.arange(60, dtype=np.uint8).reshape(6, 10), hands=(hand,), steps=(step,))
     clear = replace(grey, image=np.zeros((6, 10, 3), np.uint8), alpha=grey.image, transparent=True, hands=())
     apart = replace(clear, transparent=False)

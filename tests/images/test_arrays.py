@@ -23,7 +23,7 @@ LEVELS = np.arange(256, dtype=np.uint8).reshape(8, 32)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_grey_level_survives_every_dtype(dtype: str) -> None:
     sample = Sample(image=np.dstack([LEVELS] * 3))
-    there = images.like(sample, np.zeros((1, 1), dtype))
+    there = images.to_type_of(sample, np.zeros((1, 1), dtype))
     assert there.dtype == np.dtype(dtype)
     np.testing.assert_array_equal(images.read(there).image, sample.image)
 
@@ -34,7 +34,7 @@ def test_every_grey_level_survives_every_dtype(dtype: str) -> None:
 def test_black_and_white_are_the_ends_of_the_range(dtype: str, top: float) -> None:
     given_array = np.array([[0, top]], dtype)
     assert images.read(given_array).image.tolist() == [[0, 255]]
-    back = images.like(images.read(given_array), given_array)
+    back = images.to_type_of(images.read(given_array), given_array)
     assert (back.min(), back.max()) == (0, top)
 
 
@@ -50,7 +50,7 @@ def test_grey_and_rgb_are_kept() -> None:
     np.testing.assert_array_equal(images.read(rgb).image, rgb)
     for grey in (rgb[..., 0], rgb[..., :1]):
         np.testing.assert_array_equal(images.read(grey).image, rgb[..., 0])
-        np.testing.assert_array_equal(images.like(images.read(grey), grey), grey)
+        np.testing.assert_array_equal(images.to_type_of(images.read(grey), grey), grey)
 
 
 @given(
@@ -70,7 +70,7 @@ def test_given_array_is_neither_changed_nor_shared_nor_locked(dtype: str) -> Non
     array = np.ones((4, 5, 3), dtype)
     before = array.copy()
     sample = images.read(array)
-    back = images.like(sample, array)
+    back = images.to_type_of(sample, array)
     assert array.flags.writeable
     assert back.flags.writeable
     assert not np.shares_memory(array, sample.image)
@@ -139,7 +139,7 @@ def test_white_is_the_largest_number_of_the_bits_that_are_used(depth: int) -> No
     white = (1 << depth) - 1
     sample = images.read(np.array([[0, white // 2, white]], np.uint16))
     assert sample.image.tolist() == [[0, 127, 255]]
-    assert [step.decided for step in sample.steps] == ([] if depth == 16 else [{"depth": depth}])
+    assert [step.details for step in sample.steps] == ([] if depth == 16 else [{"depth": depth}])
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint32", "uint64"])
@@ -147,13 +147,13 @@ def test_whole_numbers_that_fit_a_byte_are_taken_and_given_back(dtype: str) -> N
     given_array = np.array([[0, 5, 127]], dtype)
     sample = images.read(given_array)
     assert sample.image.tolist() == [[0, 5, 127]]
-    back = images.like(sample, given_array)
+    back = images.to_type_of(sample, given_array)
     assert (back.dtype, back.tolist()) == (np.dtype(dtype), [[0, 5, 127]])
 
 
 def test_unknown_dtype_is_not_given_back() -> None:
     with pytest.raises(InputError, match="not complex128"):
-        images.like(Sample(image=LEVELS), np.zeros((2, 2), complex))
+        images.to_type_of(Sample(image=LEVELS), np.zeros((2, 2), complex))
 
 
 def test_bgr_is_exchanged_if_said() -> None:
@@ -170,7 +170,7 @@ def test_alpha_is_kept_if_asked_for() -> None:
     sample = images.read(rgba, alpha="keep")
     assert sample.alpha is not None
     np.testing.assert_array_equal(sample.image, rgba[..., :3])
-    np.testing.assert_array_equal(images.like(sample, rgba), rgba)
+    np.testing.assert_array_equal(images.to_type_of(sample, rgba), rgba)
     assert images.read(rgba[..., :3], alpha="keep").alpha is None
 
 

@@ -195,7 +195,7 @@ def test_fewer_bits_in_sixteen_use_the_whole_range(kind: str, depth: int) -> Non
     levels = np.arange(1 << depth, dtype=np.uint16).reshape(-1, 64)
     sample = images.read(encoded(PIL.Image.fromarray(levels), kind))
     np.testing.assert_array_equal(sample.image[..., 0], levels >> depth - 8)
-    assert [(step.name, step.decided) for step in sample.steps] == [("read", {"depth": depth})]
+    assert [(step.name, step.details) for step in sample.steps] == [("read", {"depth": depth})]
 
 
 def test_a_tiff_may_say_how_many_bits_it_uses() -> None:
@@ -211,7 +211,7 @@ def test_fewer_bits_in_sixteen_bit_colour_use_the_whole_range(kind: str, depth: 
     levels[0, 0, 0] = (1 << depth) - 1
     sample = images.read(cv2.imencode(kind, levels[..., ::-1])[1].tobytes())
     np.testing.assert_array_equal(sample.image, levels >> depth - 8)
-    assert [step.decided for step in sample.steps] == ([] if depth == 16 else [{"depth": depth}])
+    assert [step.details for step in sample.steps] == ([] if depth == 16 else [{"depth": depth}])
 
 
 def test_sixteen_bit_colour_keeps_the_upper_eight() -> None:

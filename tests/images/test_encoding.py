@@ -45,7 +45,7 @@ def decoded(content: bytes) -> tuple[str, str, Any]:
 def test_png_is_exact_in_every_mode(sample: Sample, mode: str) -> None:
     kind, found, pixels = decoded(images.encode(sample, "png"))
     assert (kind, found) == ("PNG", mode)
-    np.testing.assert_array_equal(pixels, images.like(sample, b""))
+    np.testing.assert_array_equal(pixels, images.to_type_of(sample, b""))
 
 
 @pytest.mark.parametrize("format", ["jpeg", "JPG", "webp"])

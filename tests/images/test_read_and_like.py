@@ -73,12 +73,12 @@ def test_given_name_is_the_source_of_bytes_and_named_in_errors() -> None:
 def test_sample_is_returned_as_it_is() -> None:
     sample = images.read(PHOTO)
     assert images.read(sample) is sample
-    assert images.like(sample, sample) is sample
+    assert images.to_type_of(sample, sample) is sample
 
 
 @pytest.mark.parametrize("picture", [None, 3, [[1, 2], [3, 4]], {"a": 1}, object])
 def test_other_kinds_are_refused_by_name(picture: Any) -> None:
-    for call in (images.read, lambda x: images.like(images.read(PHOTO), x)):
+    for call in (images.read, lambda x: images.to_type_of(images.read(PHOTO), x)):
         with pytest.raises(InputError, match=f"a path, bytes, .* not {type(picture).__name__}"):
             call(picture)
 
@@ -127,7 +127,7 @@ def test_options_are_checked(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("given", FILES)
 def test_files_give_arrays_back(given: Callable[[], Any]) -> None:
     sample = images.read(PHOTO)
-    back = images.like(sample, given())
+    back = images.to_type_of(sample, given())
     np.testing.assert_array_equal(back, sample.image)
     assert back.flags.writeable
     assert not np.shares_memory(back, sample.image)
@@ -135,7 +135,7 @@ def test_files_give_arrays_back(given: Callable[[], Any]) -> None:
 
 def test_pil_image_gives_pil_image_back() -> None:
     sample = images.read(PHOTO)
-    back = images.like(sample, PIL.Image.new("L", (1, 1)))
+    back = images.to_type_of(sample, PIL.Image.new("L", (1, 1)))
     assert back.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(back), sample.image)
 
@@ -146,7 +146,7 @@ def test_a_pil_image_keeps_its_info_but_for_the_orientation() -> None:
     buffer = io.BytesIO()
     PIL.Image.new("RGB", (4, 2)).save(buffer, "JPEG", exif=exif, dpi=(72, 72), icc_profile=b"no profile")
     with PIL.Image.open(buffer) as picture:
-        back = images.like(images.read(picture), picture)
+        back = images.to_type_of(images.read(picture), picture)
         assert back.size == (2, 4)
         assert dict(back.getexif()) == {0x010E: "a hand"}
         assert {"dpi", "icc_profile"} <= set(back.info)
@@ -161,8 +161,8 @@ def test_grey_and_transparent_decide_the_channels(grey: bool, transparent: bool,
     rgb = images.read(PHOTO).image
     alpha = np.arange(rgb.shape[0] * rgb.shape[1]).reshape(rgb.shape[:2]).astype(np.uint8)
     sample = Sample(image=rgb[..., 0] if grey else rgb, alpha=alpha, transparent=transparent)
-    pil = images.like(sample, PIL.Image.new("RGB", (1, 1)))
-    array = images.like(sample, PHOTO)
+    pil = images.to_type_of(sample, PIL.Image.new("RGB", (1, 1)))
+    array = images.to_type_of(sample, PHOTO)
     assert pil.mode == mode
     assert array.shape == (*rgb.shape[:2], len(mode))[: 2 if mode == "L" else 3]
     np.testing.assert_array_equal(np.asarray(pil), array)
@@ -172,7 +172,7 @@ def test_grey_and_transparent_decide_the_channels(grey: bool, transparent: bool,
 
 def test_transparent_without_alpha_is_opaque() -> None:
     sample = replace(images.read(PHOTO), transparent=True)
-    assert (images.like(sample, PHOTO)[..., 3] == 255).all()
+    assert (images.to_type_of(sample, PHOTO)[..., 3] == 255).all()
 
 
 # Files that cannot be read

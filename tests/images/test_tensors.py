@@ -38,7 +38,7 @@ def test_tensor_is_read_and_comes_back(dtype: Any) -> None:
     sample = images.read(given)
     # bfloat16 has 8 bits of precision: near white, one level is lost
     assert np.abs(sample.image.astype(int) - RGB).max() <= (1 if dtype == torch.bfloat16 else 0)
-    back = images.like(sample, given)
+    back = images.to_type_of(sample, given)
     assert (back.dtype, back.shape, back.device) == (given.dtype, given.shape, given.device)
     np.testing.assert_array_equal(images.read(back).image, sample.image)
 
@@ -47,7 +47,7 @@ def test_one_channel_stays_one() -> None:
     given = tensor_of(RGB)[:1]
     sample = images.read(given)
     np.testing.assert_array_equal(sample.image, RGB[..., 0])
-    assert torch.equal(images.like(sample, given), given)
+    assert torch.equal(images.to_type_of(sample, given), given)
 
 
 @pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64])
@@ -55,7 +55,7 @@ def test_whole_numbers_that_fit_a_byte_are_taken_and_given_back(dtype: Any) -> N
     given = tensor_of(RGB).to(dtype)
     sample = images.read(given)
     np.testing.assert_array_equal(sample.image, RGB)
-    back = images.like(sample, given)
+    back = images.to_type_of(sample, given)
     assert back.dtype == dtype
     assert torch.equal(back, given)
 
@@ -63,9 +63,9 @@ def test_whole_numbers_that_fit_a_byte_are_taken_and_given_back(dtype: Any) -> N
 def test_grey_and_transparent_decide_the_channels() -> None:
     given = tensor_of(RGB, torch.float32)
     grey = Sample(image=RGB[..., 0], alpha=RGB[..., 1], transparent=True)
-    assert images.like(grey, given).shape == (2, 6, 9)
-    assert images.like(replace(grey, transparent=False), given).shape == (1, 6, 9)
-    rgba = images.like(replace(grey, image=RGB), given)
+    assert images.to_type_of(grey, given).shape == (2, 6, 9)
+    assert images.to_type_of(replace(grey, transparent=False), given).shape == (1, 6, 9)
+    rgba = images.to_type_of(replace(grey, image=RGB), given)
     np.testing.assert_array_equal(
         (rgba * 255).round().byte().numpy(), np.dstack([RGB, RGB[..., 1]]).transpose(2, 0, 1)
     )
@@ -75,9 +75,9 @@ def test_given_tensor_is_neither_changed_nor_shared() -> None:
     given = tensor_of(RGB)
     before = given.clone()
     sample = images.read(given)
-    back = images.like(sample, given)
+    back = images.to_type_of(sample, given)
     back.zero_()
-    given_again = images.like(sample, given)
+    given_again = images.to_type_of(sample, given)
     assert torch.equal(given, before)
     assert torch.equal(given_again, before)
 
@@ -90,7 +90,7 @@ def test_tensors_that_need_gradients_or_are_views_are_read() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_device_is_kept() -> None:
     given = tensor_of(RGB).cuda()
-    back = images.like(images.read(given), given)
+    back = images.to_type_of(images.read(given), given)
     assert back.device == given.device
     assert torch.equal(back, given)
 
@@ -127,7 +127,7 @@ def test_other_numbers_are_refused(tensor: Any, hint: str) -> None:
 
 def test_tv_image_stays_one(tv_tensors: Any) -> None:
     given = tv_tensors.Image(tensor_of(RGB))
-    back = images.like(images.read(given), given)
+    back = images.to_type_of(images.read(given), given)
     assert type(back) is tv_tensors.Image
     assert torch.equal(back, given)
 

@@ -266,7 +266,7 @@ def test_files_are_decoded_at_a_reduced_size_and_opened_pictures_are_not():
     def sizes(batch: Any) -> Any:
         for image in batch["image"]:
             picture = image if isinstance(image, PIL.Image.Image) else image["bytes"]
-            seen.append(resize.run(picture).steps[0].decided["scale"])
+            seen.append(resize.run(picture).steps[0].details["scale"])
         return {}
 
     given.map(sizes, batched=True)

@@ -129,7 +129,7 @@ def test_the_hand_is_told_in_pixels_of_the_photo_and_as_the_photo_shows_it() -> 
     hand = Hand(box=(10, 20, 30, 40), score=score, handedness="Right", handedness_score=0.75, view="padded")
     photo = Sample(image=np.zeros((80, width, 3), np.uint8), hands=(hand,))
     forward = geometry.compose(geometry.mirroring(width), geometry.scaling(0.5, 0.5))
-    prepared = photo.moved(forward, np.zeros((40, 50, 3), np.uint8), None)
+    prepared = photo.transformed(forward, np.zeros((40, 50, 3), np.uint8), None)
     assert prepared.hand is not None
     assert prepared.hand.handedness == "Left"
 

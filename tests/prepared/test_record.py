@@ -57,8 +57,8 @@ def assert_told_the_same(sample: Sample, other: Sample) -> None:
     for hand, expected in zip(other.hands or (), sample.hands or (), strict=True):
         assert_same(hand, expected)
     np.testing.assert_array_equal(other.to_source, sample.to_source)
-    assert [(step.name, dict(step.decided)) for step in other.steps] == [
-        (step.name, dict(step.decided)) for step in sample.steps
+    assert [(step.name, dict(step.details)) for step in other.steps] == [
+        (step.name, dict(step.details)) for step in sample.steps
     ]
     assert other.transparent == sample.transparent
     assert [frame.size for frame in other.frames] == [frame.size for frame in sample.frames]
@@ -144,13 +144,13 @@ def test_values_of_numpys_come_back_as_plain_ones() -> None:
     """As a detector or a transform of the user's own may give them."""
     box = tuple(np.array([0.1, 0.2, 3, 4], np.float32))
     hand = Hand(box=box, score=np.float32(0.3))  # type: ignore[arg-type]
-    step = Step(name="Mine", decided={"scale": np.float64(0.5), "at": (np.int64(1), 2)})
+    step = Step(name="Mine", details={"scale": np.float64(0.5), "at": (np.int64(1), 2)})
 
     other = back(sealed(Sample(image=PIXELS, hands=(hand,), steps=(step,))))
 
     assert other.hand is not None
     assert (other.hand.box, other.hand.score) == (box, np.float32(0.3))
-    assert other.steps[0].decided == {"scale": 0.5, "at": [1, 2]}
+    assert other.steps[0].details == {"scale": 0.5, "at": [1, 2]}
 
 
 @pytest.mark.parametrize("format", FORMATS)

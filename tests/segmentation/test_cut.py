@@ -70,7 +70,7 @@ def shown(photo):
     window, mask = (
         cv2.warpAffine(a, matrix, (SIDE, SIDE), borderMode=border) for a in (sample.image, sample.alpha)
     )
-    return window, mask, sample.hand.moved(toward)
+    return window, mask, sample.hand.transformed(toward)
 
 
 def test_a_network_that_misses_a_finger_is_corrected():

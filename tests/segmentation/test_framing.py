@@ -17,8 +17,8 @@ SIDE = 160
 @pytest.mark.parametrize("turn", [0.0, 1.0, 2.5, -2.0])
 @pytest.mark.parametrize("label", ["rock", "paper", "scissors"])
 def test_the_window_holds_the_hand_with_its_fingers_up(label, turn):
-    hand = one(label).hand.moved(geometry.rotation(turn))
-    landmarks = hand.moved(framing.window(hand, SIDE)).landmarks
+    hand = one(label).hand.transformed(geometry.rotation(turn))
+    landmarks = hand.transformed(framing.window(hand, SIDE)).landmarks
     assert landmarks.min() > 0
     assert landmarks.max() < SIDE
     down = prior.down_the_arm(landmarks)
@@ -27,21 +27,21 @@ def test_the_window_holds_the_hand_with_its_fingers_up(label, turn):
 
 def test_the_window_has_room_for_a_forearm():
     hand = one("paper").hand
-    seen = hand.moved(framing.window(hand, SIDE))
+    seen = hand.transformed(framing.window(hand, SIDE))
     below = SIDE - seen.landmarks[HandLandmark.WRIST, 1]
     assert below > framing.FOREARM * prior.palm_length(seen)
 
 
 def test_the_window_does_not_depend_on_how_the_picture_lies():
     hand = one("scissors").hand
-    turned = hand.moved(geometry.compose(geometry.rotation(0.7), geometry.scaling(2, 2)))
-    first, second = (h.moved(framing.window(h, SIDE)).landmarks for h in (hand, turned))
+    turned = hand.transformed(geometry.compose(geometry.rotation(0.7), geometry.scaling(2, 2)))
+    first, second = (h.transformed(framing.window(h, SIDE)).landmarks for h in (hand, turned))
     np.testing.assert_allclose(first, second, atol=0.01)  # landmarks are 32-bit floats
 
 
 def test_a_box_alone_is_shown_upright_with_room_around_it():
     hand = Hand(box=(10, 20, 50, 100), score=1.0)
-    x0, y0, x1, y1 = hand.moved(framing.window(hand, SIDE)).box
+    x0, y0, x1, y1 = hand.transformed(framing.window(hand, SIDE)).box
     assert (x0 + x1) / 2 == pytest.approx(SIDE / 2)
     assert (y0 + y1) / 2 == pytest.approx(SIDE / 2)
     assert y1 - y0 == pytest.approx(SIDE / (1 + 2 * framing.ROOM_OF_BOX))
@@ -49,7 +49,7 @@ def test_a_box_alone_is_shown_upright_with_room_around_it():
 
 def test_bones_are_drawn_where_the_landmarks_are():
     hand = one("paper").hand
-    seen = hand.moved(framing.window(hand, SIDE))
+    seen = hand.transformed(framing.window(hand, SIDE))
     drawn = framing.drawing(seen, SIDE)
     x, y = seen.landmarks[: HandLandmark.MIDDLE_FINGER_MCP + 1].astype(int).T
     assert (drawn[y, x] > 100).all()

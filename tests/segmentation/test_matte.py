@@ -85,7 +85,7 @@ def test_a_finger_that_reaches_below_the_wrist_stays():
 def test_several_hands_are_found_together():
     left, right = one("paper", 0), one("scissors", 1)
     picture = np.hstack([left.image, right.image])
-    hands = (left.hand, right.hand.moved(geometry.translation(left.size[0], 0)))
+    hands = (left.hand, right.hand.transformed(geometry.translation(left.size[0], 0)))
     alpha = HandMatte().segment(picture, hands)
     assert iou(alpha, np.hstack([left.alpha, right.alpha])) > 0.9
 
@@ -129,7 +129,7 @@ def test_a_turned_picture_has_the_turned_mask():
     height = sample.size[1]
     turning = geometry.compose(geometry.rotation(np.pi / 2), geometry.translation(height, 0))
     turned = np.ascontiguousarray(np.rot90(sample.image, -1))
-    alpha = HandMatte().segment(turned, (sample.hand.moved(turning),))
+    alpha = HandMatte().segment(turned, (sample.hand.transformed(turning),))
     assert iou(np.rot90(alpha), found(sample)) > 0.98  # the window is the same but for rounding
 
 
@@ -139,14 +139,14 @@ def test_a_large_picture_is_cut_as_well_as_a_small_one():
     size = sample.size[0] * factor, sample.size[1] * factor
     large = cv2.resize(sample.image, size, interpolation=cv2.INTER_CUBIC)
     truth = cv2.resize(sample.alpha, size, interpolation=cv2.INTER_LINEAR)
-    alpha = HandMatte().segment(large, (sample.hand.moved(geometry.scaling(factor, factor)),))
+    alpha = HandMatte().segment(large, (sample.hand.transformed(geometry.scaling(factor, factor)),))
     assert alpha.shape == truth.shape
     assert iou(alpha, truth) > iou(found(sample), sample.alpha) - 0.015
 
 
 def test_a_hand_outside_of_the_picture_is_not_in_it():
     sample = one("paper")
-    away = sample.hand.moved(geometry.translation(5000, 0))
+    away = sample.hand.transformed(geometry.translation(5000, 0))
     assert not HandMatte().segment(sample.image, (away,)).any()
 
 

@@ -51,13 +51,13 @@ def test_a_box_alone_says_nothing():
 def test_a_palm_is_as_long_as_the_picture_is_scaled(factor):
     hand = one("scissors").hand
     assert hand is not None
-    larger = hand.moved(geometry.scaling(factor, factor))
+    larger = hand.transformed(geometry.scaling(factor, factor))
     assert prior.palm_length(larger) == pytest.approx(factor * prior.palm_length(hand), rel=1e-5)
     boxed = replace(hand, landmarks=None)
     assert prior.palm_length(boxed) > 0
 
 
 def test_a_hand_outside_of_the_picture_is_unlikely_in_it():
-    hand = one("paper").hand.moved(geometry.translation(2000, 0))
+    hand = one("paper").hand.transformed(geometry.translation(2000, 0))
     assert prior.log_odds((60, 80), hand).max() < -10
     assert not prior.skeleton((60, 80), hand).any()

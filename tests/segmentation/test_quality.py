@@ -38,7 +38,7 @@ def before_green():
         image, truth = put_before(sample.image, sample.alpha, ground)
         size = sample.size[0] * FACTOR, sample.size[1] * FACTOR
         image, truth = (cv2.resize(array, size, interpolation=cv2.INTER_LINEAR) for array in (image, truth))
-        hand = sample.hand.moved(geometry.scaling(FACTOR, FACTOR))
+        hand = sample.hand.transformed(geometry.scaling(FACTOR, FACTOR))
         cases.append((image, truth, HandMatte().segment(image, (hand,))))
     return cases
 

@@ -41,7 +41,7 @@ def test_it_is_held_to_the_known_hand():
 
 def test_a_hand_outside_of_the_picture_is_not_in_it():
     sample = one("paper")
-    away = sample.hand.moved(geometry.translation(5000, 0))
+    away = sample.hand.transformed(geometry.translation(5000, 0))
     assert not SMALL.segment(sample.image, (away,)).any()
 
 

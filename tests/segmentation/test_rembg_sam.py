@@ -109,7 +109,7 @@ def test_every_landmark_is_a_point_to_sam(sam):
 def test_of_two_hands_each_is_asked_for(sam):
     first, second = one("paper"), one("scissors", 1)
     picture = np.hstack([first.image, second.image])
-    other = second.hand.moved(geometry.translation(first.size[0], 0))
+    other = second.hand.transformed(geometry.translation(first.size[0], 0))
     both = sam.segment(picture, (first.hand, other))
     for hand in (first.hand, other):
         x, y = hand.landmarks.astype(int).T

@@ -85,7 +85,7 @@ def test_known_hands_are_not_looked_for_again(sample):
 def test_transparent_pictures_have_alpha_and_nothing_of_the_background(sample):
     done = BackgroundRemover(background="transparent").apply(sample)
     assert done.transparent
-    given_back = images.like(done, "photo.jpg")
+    given_back = images.to_type_of(done, "photo.jpg")
     assert given_back.shape[2] == 4
     np.testing.assert_array_equal(given_back[..., 3], done.alpha)
     far = done.alpha == 0
@@ -133,10 +133,10 @@ def test_colours_have_names_as_on_the_command_line(colour):
 
 
 def test_a_mask_has_a_confidence_where_its_segmenter_has_one(sample):
-    decided = BackgroundRemover().apply(sample).steps[-1].decided
+    decided = BackgroundRemover().apply(sample).steps[-1].details
     assert 0.8 < decided["mask_confidence"] <= 1
     for method in ("fast", LeftHalf()):
-        assert "mask_confidence" not in BackgroundRemover(method=method).apply(sample).steps[-1].decided
+        assert "mask_confidence" not in BackgroundRemover(method=method).apply(sample).steps[-1].details
 
 
 def test_rembgs_options_reach_its_segmenter(tmp_path):
@@ -194,7 +194,7 @@ def test_without_a_hand_the_picture_is_kept(background, hands):
     done = BackgroundRemover(background=background).apply(Sample(image=EMPTY, hands=hands))
     np.testing.assert_array_equal(done.image, EMPTY)
     assert done.hands == ()
-    assert done.steps[-1].decided == {"found": 0, "on_missing": "keep"}
+    assert done.steps[-1].details == {"found": 0, "on_missing": "keep"}
     if background == "transparent":
         assert done.transparent
         assert (done.alpha == 255).all()
@@ -216,8 +216,8 @@ def test_what_it_did_is_on_record(sample):
     done = BackgroundRemover().apply(sample)
     step = done.steps[-1]
     assert step.name == "BackgroundRemover"
-    assert step.decided["found"] == 1
-    assert step.decided["hand_share"] == pytest.approx(np.mean(done.alpha) / 255, abs=1e-4)
+    assert step.details["found"] == 1
+    assert step.details["hand_share"] == pytest.approx(np.mean(done.alpha) / 255, abs=1e-4)
 
 
 def test_landmarks_and_the_way_back_do_not_move(sample):
@@ -236,7 +236,7 @@ def test_in_a_pipeline_alpha_moves_along():
 def test_before_the_crop_it_finds_the_hand_once_for_both():
     pipeline = Pipeline([BackgroundRemover(background=255), HandCropper()])
     done = pipeline.run(OPEN_HANDS[1].path)
-    assert done.steps[-1].decided["found"] == 1
+    assert done.steps[-1].details["found"] == 1
     assert (done.image[done.alpha == 0] == 255).all()
 
 
@@ -302,7 +302,7 @@ class TestOwnAlpha:
 
     def test_it_gets_another_background_by_its_alpha_and_needs_no_network(self, cut_out):
         remover = BackgroundRemover(method="alpha", background=GREEN)
-        assert (remover.model_files, remover.looks) == (frozenset(), False)
+        assert (remover.model_files, remover.finder()) == (frozenset(), None)
         done = remover(cut_out)
         assert done.shape[2] == 3
         assert (done[np.asarray(PIL.Image.open(cut_out))[..., 3] == 0] == GREEN).all()

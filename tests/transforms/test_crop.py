@@ -206,7 +206,7 @@ def test_a_hand_without_landmarks_is_cropped_but_not_turned():
     sample = Sample(image=np.zeros((100, 100, 3), np.uint8), hands=(hand_at(20, 20, 60, 60),))
     done = HandCropper(upright=True, margin=0).apply(sample)
     assert done.size == (40, 40)
-    assert done.steps[-1].decided["upright"] is False
+    assert done.steps[-1].details["upright"] is False
 
 
 def test_alpha_is_cropped_along():

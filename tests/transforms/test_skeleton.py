@@ -34,7 +34,7 @@ def sample():
 
 
 def moved(sample, forward):
-    return replace(sample, hands=tuple(hand.moved(forward) for hand in sample.hands))
+    return replace(sample, hands=tuple(hand.transformed(forward) for hand in sample.hands))
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -137,7 +137,7 @@ def test_without_landmarks_on_missing_decides(view, hands):
     blank = Skeleton(view=view, background=7).run(given)
     assert blank.image.shape == (64, 64)
     assert (blank.image == 7).all()
-    assert blank.steps[-1].decided["found"] == len(hands)
+    assert blank.steps[-1].details["found"] == len(hands)
     with pytest.raises(HandNotFoundError, match="no hand"):
         Skeleton(view=view, on_missing="raise").run(given)
     with pytest.raises(SampleSkipped):

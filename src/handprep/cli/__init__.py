@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import io
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import handprep
-from handprep.cli.export import add_export
-from handprep.cli.models import add_models
+from handprep.cli.commands import add_export, add_models_and_samples, add_show
 from handprep.cli.options import add_options, pipeline_of
 from handprep.cli.parser import Parser
-from handprep.cli.show import add_show
-from handprep.errors import HandprepError, InputError, OutputError
+from handprep.errors import HandprepError, InputError
 from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS, encode, format_of
 from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared.record import sealed
 from handprep.prepared.run import MANIFEST, REPORT, RunResult, prepare
-from handprep.samples import PHOTOS
 
 STREAM = Path("-")  # standard input, or standard output
 FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C
@@ -54,18 +51,7 @@ Exit codes: 0 success, 1 some photos failed or nothing could be done, 2 wrong us
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    arguments
-        The arguments after the program's name; None reads ``sys.argv``.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
+    """Run the command line with these arguments, by default the program's own, and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # else a name that the console lacks would end it all
             stream.reconfigure(errors="backslashreplace")
@@ -96,12 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     add_show(commands)
     add_export(commands)
-    add_models(commands)
-    samples = commands.add_parser(
-        "samples", help="copy three rendered hands into a new folder, to try handprep"
-    )
-    samples.set_defaults(command=_samples)
-    samples.add_argument("folder", type=Path, nargs="?", default="photos", metavar="FOLDER", help="(photos)")
+    add_models_and_samples(commands)
     return parser
 
 
@@ -109,91 +90,48 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run = commands.add_parser(
         "run",
         allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,  # so that defaults are those of `prepare` alone
         help="prepare a folder of photos",
         description="Prepare every photo in a folder and its subfolders. Run the command again to resume.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.set_defaults(command=_run)
-    run.add_argument(
-        "src",
-        type=Path,
-        metavar="SRC",
-        help="the folder of photos, SRC/[origin/]class/photo; or one photo, or -",
-    )
-    run.add_argument(
-        "dst", type=Path, metavar="DST", help="the folder for the outputs, as in SRC; or one file, or -"
-    )
-    run.add_argument("--format", choices=tuple(FORMATS), help="of the outputs (png, or as DST ends)")
-    run.add_argument("--workers", type=int, metavar="N", help="threads (one a core)")
-    run.add_argument(
-        "--report", action="store_true", help=f"also write DST/{REPORT}, an overview for any browser"
-    )
-    run.add_argument(
-        "--no-record",
-        dest="record",
-        action="store_false",
-        help="write images without a record of hands and photo; the next run then prepares all of them again",
-    )
-    run.add_argument(
-        "--class-level",
-        type=int,
-        default=-1,
-        metavar="N",
-        help="which of a photo's folders is its class: -1 the one that holds it, -2 the one above, 1 the one "
-        "at the top (-1)",
-    )
-    run.add_argument(
-        "--each-hand", action="store_true", help="write one image per hand: a-1.png, a-2.png, ..."
-    )
-    run.add_argument(
-        "--quiet", action="store_true", help="no progress bar and no table; failures are still listed"
-    )
-    run.add_argument("--every", type=int, default=1, metavar="N", help="of clips, every Nth frame (1)")
-    run.add_argument("--fps", type=float, metavar="F", help="of clips, so many frames a second (all)")
-    run.add_argument(
-        "--different",
-        type=float,
-        default=0.0,
-        metavar="D",
-        help="leave out frames whose image differs by less than D, 0 to 1, from the last one kept (0)",
-    )
-    run.add_argument(
-        "--frames", action="store_true", help="take all frames of animations and pages of TIFFs, as of clips"
-    )
+    add = run.add_argument
+    source = "the folder of photos, SRC/[origin/]class/photo; or one photo, or -"
+    add("src", type=Path, metavar="SRC", help=source)
+    add("dst", type=Path, metavar="DST", help="the folder for the outputs, as in SRC; or one file, or -")
+    add("--format", choices=tuple(FORMATS), help="of the outputs (png, or as DST ends)")
+    add("--workers", type=int, metavar="N", help="threads (one a core)")
+    add("--report", action="store_true", help=f"also write DST/{REPORT}, an overview for any browser")
+    unrecorded = "write images without a record of hands and photo; the next run prepares all of them again"
+    add("--no-record", dest="record", action="store_false", help=unrecorded)
+    level = "which folder is the class: -1 the one that holds the photo, -2 the one above, 1 the top one (-1)"
+    add("--class-level", type=int, metavar="N", help=level)
+    add("--each-hand", action="store_true", help="write one image per hand: a-1.png, a-2.png, ...")
+    quiet = "no progress bar and no table; failures are still listed"
+    add("--quiet", dest="progress", action="store_false", default=True, help=quiet)
+    add("--every", type=int, metavar="N", help="of clips, every Nth frame (1)")
+    add("--fps", type=float, metavar="F", help="of clips, so many frames a second (all)")
+    different = "leave out frames whose image differs by less than D, 0 to 1, from the last one kept (0)"
+    add("--different", type=float, metavar="D", help=different)
+    frames = "take all frames of animations and pages of TIFFs, as of clips"
+    add("--frames", dest="animations", action="store_true", help=frames)
     add_options(run)
 
 
 def _run(parsed: argparse.Namespace) -> int:
     pipeline = pipeline_of(parsed)
-    if parsed.save_pipeline is not None:
-        atomic_write(parsed.save_pipeline, pipeline.to_json().encode())
+    given = vars(parsed) | {"pipeline": pipeline}
     if parsed.src == STREAM or parsed.src.is_file():
-        return _run_one(parsed, pipeline)
+        return _run_one(parsed.src, parsed.dst, pipeline, given)
     if parsed.dst == STREAM:
         raise InputError("a folder of photos needs a folder for the outputs; - is for one photo")
-    result = prepare(
-        parsed.src,
-        parsed.dst,
-        pipeline,
-        format=parsed.format or "png",
-        workers=parsed.workers,
-        progress=not parsed.quiet,
-        report=parsed.report,
-        record=parsed.record,
-        class_level=parsed.class_level,
-        each_hand=parsed.each_hand,
-        every=parsed.every,
-        fps=parsed.fps,
-        different=parsed.different,
-        animations=parsed.frames,
-    )
-    if not parsed.quiet:
-        print(f"{result.detection.text()}\n\n{_summary(result, parsed)}")
-    problems = [
-        *result.unread,
-        *(f"{printable(row.source)}: {printable(row.message)}" for row in result.failed),
-    ]
+    result = prepare(**{name: given[name] for name in inspect.signature(prepare).parameters if name in given})
+    if parsed.progress:
+        print(f"{result.detection.text()}\n\n{_summary(result, given)}")
+    rows = (f"{printable(row.source)}: {printable(row.message)}" for row in result.failed)
+    problems = [*result.unread, *rows]
     for problem in problems[:MOST_LISTED]:
         print(f"failed: {problem}", file=sys.stderr)
     if len(problems) > MOST_LISTED:
@@ -201,69 +139,53 @@ def _run(parsed: argparse.Namespace) -> int:
     return SOME_FAILED if problems else FINE
 
 
-def _run_one(parsed: argparse.Namespace, pipeline: Pipeline) -> int:
+def _run_one(src: Path, dst: Path, pipeline: Pipeline, given: dict[str, Any]) -> int:
     """Prepare one photo, from a file or standard input to a file or standard output."""
-    if parsed.report or parsed.each_hand or parsed.dst.is_dir():
+    if given.keys() & {"report", "each_hand"} or dst.is_dir():
         raise InputError(
-            f"{printable(str(parsed.src))} is one photo: give a file for it, without --report and --each-hand"
+            f"{printable(str(src))} is one photo: give a file for it, without --report and --each-hand"
         )
-    format = (parsed.format or ("png" if parsed.dst == STREAM else format_of(parsed.dst))).lower()
-    if FORMATS.get(parsed.dst.suffix.lower().removeprefix(".")) not in (None, FORMATS[format]):
-        raise InputError(
-            f"{printable(str(parsed.dst))} is no name for --format {format}: name it so, or leave that out"
-        )
-    content = sys.stdin.buffer.read() if parsed.src == STREAM else parsed.src
-    sample = pipeline.run(content, name="standard input" if parsed.src == STREAM else None)
-    image = sealed(sample, format) if parsed.record else encode(sample, format)
-    if parsed.dst == STREAM:
+    format = (given.get("format") or ("png" if dst == STREAM else format_of(dst))).lower()
+    if FORMATS.get(dst.suffix.lower().removeprefix(".")) not in (None, FORMATS[format]):
+        problem = f"is no name for --format {format}: name it so, or leave that out"
+        raise InputError(f"{printable(str(dst))} {problem}")
+    if src == STREAM:
+        sample = pipeline.run(sys.stdin.buffer.read(), name="standard input")
+    else:
+        sample = pipeline.run(src)
+    image = sealed(sample, format) if given.get("record", True) else encode(sample, format)
+    if dst == STREAM:
         sys.stdout.buffer.write(image)
     else:
-        atomic_write(parsed.dst, image)
+        atomic_write(dst, image)
     return FINE
 
 
-def _summary(result: RunResult, parsed: argparse.Namespace) -> str:
+def _summary(result: RunResult, given: dict[str, Any]) -> str:
+    def some(names: Sequence[str]) -> str:
+        return f"{len(names)} ({', '.join(map(printable, names[:3]))}{', ...' if len(names) > 3 else ''})"
+
     counts = result.counts
-    lines = [
-        f"photos: {sum(counts.values())} ({counts['done']} done, {counts['no-hand']} without a hand, "
-        f"{counts['skipped']} skipped, {counts['failed']} failed)"
-    ]
-    if clips := {row.clip for row in result.rows if row.clip}:
-        frames = sum(row.frame is not None for row in result.rows)
-        lines.append(f"of these, frames of clips: {frames} ({len(clips)} clips)")
-    if len(result.rows) > sum(counts.values()):
-        lines.append(f"images, one for each hand: {sum(bool(row.output) for row in result.rows)}")
-    if result.resumed:
-        lines.append(f"finished before: {result.resumed}")
-    if result.ignored:
-        lines.append(f"other files, ignored: {result.ignored}")
-    if result.nested:
-        names = ", ".join(map(printable, result.nested[:3]))
-        lines.append(f"folders of prepared images among the photos, left out: {len(result.nested)} ({names})")
-    if result.vanished:
-        names = ", ".join(map(printable, result.vanished[:3]))
-        more = ", ..." if len(result.vanished) > 3 else ""
-        lines.append(f"outputs of photos that are gone, left: {len(result.vanished)} ({names}{more})")
-    lines.append(f"manifest: {printable(str(Path(result.folder, MANIFEST)))}")
-    if parsed.report:
-        lines.append(f"report: {printable(str(Path(result.folder, REPORT)))} (open it in a browser)")
-    else:
-        lines.append("next: add --report to see every photo beside its result in a browser")
-    if parsed.record:
-        lines.append(f"next: handprep export {printable(str(result.folder))} --to landmarks.csv")
-    return "\n".join(lines)
-
-
-def _samples(parsed: argparse.Namespace) -> int:
-    name = printable(str(parsed.folder))
-    if parsed.folder.exists():
-        raise InputError(f"{name} exists already: name a new folder")
-    try:
-        shutil.copytree(PHOTOS, parsed.folder)
-    except OSError as error:
-        raise OutputError(f"{name} cannot be written: {error}") from error
-    print(f"photos: 3 in {name}\nnext: handprep run {name} prepared --report")
-    return FINE
+    photos, folder = sum(counts.values()), printable(str(result.folder))
+    clips = {row.clip for row in result.rows if row.clip}
+    frames = sum(row.frame is not None for row in result.rows)
+    images = sum(bool(row.output) for row in result.rows)
+    states = f"{counts['done']} done, {counts['no-hand']} without a hand, {counts['skipped']} skipped"
+    report = printable(str(Path(result.folder, REPORT)))
+    lines = (
+        (True, f"photos: {photos} ({states}, {counts['failed']} failed)"),
+        (clips, f"of these, frames of clips: {frames} ({len(clips)} clips)"),
+        (len(result.rows) > photos, f"images, one for each hand: {images}"),
+        (result.resumed, f"finished before: {result.resumed}"),
+        (result.ignored, f"other files, ignored: {result.ignored}"),
+        (result.nested, f"folders of prepared images among the photos, left out: {some(result.nested)}"),
+        (result.vanished, f"outputs of photos that are gone, left: {some(result.vanished)}"),
+        (True, f"manifest: {printable(str(Path(result.folder, MANIFEST)))}"),
+        ("report" in given, f"report: {report} (open it in a browser)"),
+        ("report" not in given, "next: add --report to see every photo beside its result in a browser"),
+        (given.get("record", True), f"next: handprep export {folder} --to landmarks.csv"),
+    )
+    return "\n".join(line for applies, line in lines if applies)
 
 
 def _complain(error: BaseException, code: int) -> int:

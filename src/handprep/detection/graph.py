@@ -69,7 +69,7 @@ class MediaPipeHands(Configurable, ABC):
         check_rgb(image)
         shown, to_given = shrunk(image, LONGEST_SIDE)
         found = self.hands_at(shown, self.propose(shown))
-        return found if shown is image else tuple(hand.moved(to_given) for hand in found)
+        return found if shown is image else tuple(hand.transformed(to_given) for hand in found)
 
     def propose(self, image: Image, confidence: float | None = None) -> tuple[Proposal, ...]:
         """Return where the palm network sees palms, best first, and the best one however low its score.

@@ -80,7 +80,7 @@ def landmarks_from_box(detector: LandmarkDetector, image: Image, box: Box) -> Ha
         if region.side < 1:  # all landmarks in one point
             return None
         hand = detector.look(there, region)
-    hand = hand.moved(to_image)
+    hand = hand.transformed(to_image)
     clear = hand.score >= max(PRESENT, detector.least_presence)
     return hand if clear and geometry.iou(hand.box, box) >= SHARED else None
 

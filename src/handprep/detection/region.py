@@ -53,7 +53,7 @@ class Region:
         """Return the square turned about its centre."""
         return replace(self, angle=self.angle + radians)
 
-    def moved(self, forward: Affine) -> Self:
+    def transformed(self, forward: Affine) -> Self:
         """Return the square as it lies after the image was moved by a map that keeps angles."""
         x, y = geometry.apply(forward, (self.x, self.y)).tolist()
         right, down = forward[:, :2] @ (math.sin(self.angle), -math.cos(self.angle))  # where its top points

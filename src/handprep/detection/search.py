@@ -128,7 +128,7 @@ class SearchingDetector(Configurable):
         if hands and (most is not None and most > 2 if self.beside is None else self.beside):
             hands += search.in_tiles(known=hands)
         hands = hands[:most]
-        return hands if shown is image else tuple(hand.moved(to_given) for hand in hands)
+        return hands if shown is image else tuple(hand.transformed(to_given) for hand in hands)
 
 
 class _Search:
@@ -175,9 +175,9 @@ class _Search:
         lit, least = self._in_light(view.light, CONFIRMING), self._least(view.presence)
         to_image = self._sizes[CONFIRMING][1]
         from_image = geometry.invert(to_image)
-        believed = (self._believed(lit, hand.moved(from_image), least) for hand in candidates)
+        believed = (self._believed(lit, hand.transformed(from_image), least) for hand in candidates)
         hands = without_duplicates(hand for hand in believed if hand is not None)
-        return tuple(replace(hand.moved(to_image), view=view.name) for hand in hands)
+        return tuple(replace(hand.transformed(to_image), view=view.name) for hand in hands)
 
     def in_tiles(self, known: tuple[Hand, ...] = ()) -> tuple[Hand, ...]:
         """Return the hands that overlapping parts of the image show, of the fewest parts that show any.
@@ -199,10 +199,10 @@ class _Search:
 
     def _in_tile(self, tile: Image, to_image: Affine, least_palm: float) -> Iterator[Hand]:
         if self._palms is None:
-            candidates = [hand.moved(to_image) for hand in self._detector.detect(tile)]
+            candidates = [hand.transformed(to_image) for hand in self._detector.detect(tile)]
         else:
             places = [one for one in self._palms.propose(tile, least_palm) if one.score >= least_palm]
-            looks = (self._look(self._image, one.region.moved(to_image), one.score) for one in places)
+            looks = (self._look(self._image, one.region.transformed(to_image), one.score) for one in places)
             candidates = [hand for hand in looks if hand.score >= FIRST_SIGHT]
         for hand in candidates:
             if (believed := self._believed(self._image, hand, self._least(CHANGED))) is not None:
@@ -217,7 +217,7 @@ class _Search:
             lit = self._in_light(view.light, CONFIRMING)
             shown, forward = view.show(lit, round(max(lit.shape) * (1 + 2 * view.pad)))
             back = geometry.compose(geometry.invert(forward), self._sizes[CONFIRMING][1])
-            yield view, [hand.moved(back) for hand in self._detector.detect(shown)]
+            yield view, [hand.transformed(back) for hand in self._detector.detect(shown)]
 
     def _on_a_sheet(
         self, palms: LandmarkDetector, views: tuple[View, ...]
@@ -240,7 +240,7 @@ class _Search:
                 places.setdefault(row * columns + column, []).append(place)
         for index, few in places.items():  # in the order of their best palms
             back = to_thumbnail[index]
-            moved = [replace(place, region=place.region.moved(back)) for place in few]
+            moved = [replace(place, region=place.region.transformed(back)) for place in few]
             yield views[index], self._at_first_sight(views[index], moved)
 
     def _at_first_sight(self, view: View, places: list[Proposal]) -> list[Hand]:
@@ -252,7 +252,7 @@ class _Search:
                 continue
             hand = self._look(thumbnail, place.region, place.score)
             if hand.score >= FIRST_SIGHT:
-                hands.append(hand.moved(to_image))
+                hands.append(hand.transformed(to_image))
             else:
                 self._refused.append(place.region)
         return hands

@@ -175,7 +175,7 @@ class Tracker:
         for track, hand in sorted(followed, key=lambda pair: pair[0].number):
             track.update(hand, self._seconds)
             smooth = hand if track.smoothed is None else track.smoothed(hand, self._seconds)
-            moved = smooth if shown is image else smooth.moved(to_given)
+            moved = smooth if shown is image else smooth.transformed(to_given)
             hands.append(track.believed(moved))
         return tuple(hands)
 

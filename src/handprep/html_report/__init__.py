@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import base64
+import hashlib
+import importlib.resources
+import json
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from handprep.html_report.contents import contents, outline
-from handprep.html_report.page import page
 from handprep.html_report.selection import Picture, select
 from handprep.html_report.thumbnails import MOST_BYTES_EACH, Thumbnail, thumbnail
 from handprep.pipeline import Pipeline
@@ -18,7 +22,15 @@ from handprep.threads import ordered_map
 
 MAX_BYTES = 30_000_000  # of the whole page, as long as its text alone is shorter
 OUTLINE_BYTES = 260  # of text: 42 numbers, each below ten thousand and with its comma, and some room
-LEAST_BYTES_EACH = 1300  # of a picture in the page: about 96 pixels; with less room, fewer get one
+LEAST_BYTES_EACH = 1300  # of an image in the page: about 96 pixels; with less room, fewer get one
+
+
+# The browser runs this one script and this one style, shows images that are in the page, fetches nothing,
+# and makes no markup of text.
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; "
+    "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
 
 
 def render(
@@ -87,3 +99,18 @@ def render(
             shown[picture] = result
             report(len(shown), len(pictures))
     return page(contents(ordered, sheets, shown, outlines, **made_with))
+
+
+def page(contents: Mapping[str, Any]) -> bytes:
+    """Return the whole page; names and messages get in as JSON alone, which the script shows as text."""
+    files = importlib.resources.files("handprep.html_report")
+    # newlines as a browser's parser counts them, also where a checkout has them as \r\n
+    style, script, markup = (
+        files.joinpath(f"page.{kind}").read_text(encoding="ascii") for kind in ("css", "js", "html")
+    )
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    data = json.dumps(contents, separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )  # so nothing can end its element
+    parts = {"policy": POLICY.format(*digests), "style": style, "script": script, "data": data}
+    return Template(markup).substitute(parts).encode("ascii")

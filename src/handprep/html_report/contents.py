@@ -32,12 +32,7 @@ COLUMNS = (
 )
 DOUBTFUL = 0.75  # scores below it are worth a look, as the search doubts them
 BINS = 20  # of the histogram, from 0 to 1
-PACKAGES = {
-    "NumPy": "numpy",
-    "Pillow": "pillow",
-    "LiteRT": "ai-edge-litert",
-    "ONNX Runtime": "onnxruntime",
-}
+PACKAGES = {"NumPy": "numpy", "Pillow": "pillow", "LiteRT": "ai-edge-litert", "ONNX Runtime": "onnxruntime"}
 
 
 def contents(
@@ -50,28 +45,35 @@ def contents(
     fingerprint: str,
 ) -> dict[str, Any]:
     """Return all that the page shows, with the `outline` of some rows by their indices."""
-    origins, labels = _numbered([row.origin for row in rows]), _numbered([row.label for row in rows])
+    origins, labels = (
+        {name: number for number, name in enumerate(sorted(set(names)))}
+        for names in ([row.origin for row in rows], [row.label for row in rows])
+    )
     number_of = {picture: number for number, picture in enumerate(thumbnails)}
     counts = Counter(row.status for row in rows)
+
+    def cells(index: int, row: Row) -> list[Any]:
+        return [
+            *(printable(row.source), STATUSES.index(row.status), origins[row.origin], labels[row.label]),
+            *(row.score, row.mask_confidence, printable(row.view), row.handedness, row.milliseconds),
+            printable(row.message),
+            # a relative URL, whose leading dot keeps javascript:… a folder's name
+            f"./{quote(row.output.encode('utf-8', 'surrogateescape'))}" if row.output else "",
+            *(number_of.get(Picture(index, prepared)) for prepared in (False, True)),
+            *outlines.get(index, (0, [])),
+        ]
+
     return {
         "statuses": [[status, counts[status]] for status in STATUSES],
         "origins": list(map(_shown, origins)),
         "labels": list(map(_shown, labels)),
         "tables": [
-            {"title": title, "cells": cells, "instead": "" if cells else NOT_LOOKED}
-            for title, cells in detection_table(rows).tables(printable)
+            {"title": title, "cells": grid, "instead": "" if grid else NOT_LOOKED}
+            for title, grid in detection_table(rows).tables(printable)
         ],
         "histogram": histogram([row.score for row in rows if row.score is not None]),
         "columns": COLUMNS,
-        "rows": [
-            [
-                *_values(row, origins, labels),
-                number_of.get(Picture(index, False)),
-                number_of.get(Picture(index, True)),
-                *outlines.get(index, (0, [])),
-            ]
-            for index, row in enumerate(rows)
-        ],
+        "rows": [cells(index, row) for index, row in enumerate(rows)],
         "bones": CONNECTIONS,
         "doubtful": DOUBTFUL,
         "sheets": [{**sheet._asdict(), "label": _shown(sheet.label)} for sheet in sheets],
@@ -81,23 +83,19 @@ def contents(
     }
 
 
+def _shown(name: str) -> str:
+    return printable(name) or NO_CLASS
+
+
 def histogram(scores: Sequence[float]) -> list[int]:
-    """Return how many scores there are in each of `BINS` equal parts from 0 to 1.
-
-    A bound belongs to the part above it, and 1 to the last part.
-
-    Examples
-    --------
-    >>> histogram([0.0, 0.97, 1.0])[0], histogram([0.0, 0.97, 1.0])[-1]
-    (1, 2)
-    """
-    # scores are rounded to 4 digits, so that whole numbers tell exactly on which side of a bound one lies
+    """Return how many scores there are in each of `BINS` equal parts from 0 to 1; 1 is in the last part."""
+    # scores have 4 digits, and whole numbers tell exactly on which side of a bound one lies
     counted = Counter(min(BINS - 1, round(score * 10_000) * BINS // 10_000) for score in scores)
     return [counted[part] for part in range(BINS)]
 
 
 def versions() -> list[tuple[str, str]]:
-    """Return the names and versions of what makes the pictures, as far as it is installed."""
+    """Return the names and versions of what prepares the images."""
     found = [("handprep", handprep.__version__), ("Python", platform.python_version())]
     found.append(("OpenCV", cv2.__version__))
     for name, package in PACKAGES.items():
@@ -109,10 +107,7 @@ def versions() -> list[tuple[str, str]]:
 
 
 def outline(row: Row, output: Path) -> tuple[int, list[int]]:
-    """Return a photo's height and its hand, for drawing onto the photo: all in thousandths of its width.
-
-    The hand is x, y of its 21 landmarks, which its prepared image's record has, else of its box's corners.
-    """
+    """Return a photo's height and its hand's landmarks or else box, in thousandths of the photo's width."""
     if row.photo is None or row.box is None:
         return 0, []
     points: Any = np.reshape(row.box, (2, 2))
@@ -122,33 +117,3 @@ def outline(row: Row, output: Path) -> tuple[int, list[int]]:
             points = geometry.apply(record.to_source, hands[0].landmarks)
     thousandths = np.rint(points * 1000 / row.photo[0]).astype(int).ravel().tolist()
     return round(1000 * row.photo[1] / row.photo[0]), thousandths
-
-
-def _values(row: Row, origins: dict[str, int], labels: dict[str, int]) -> list[Any]:
-    """Return what the first of `COLUMNS` name of a row."""
-    return [
-        printable(row.source),
-        STATUSES.index(row.status),
-        origins[row.origin],
-        labels[row.label],
-        row.score,
-        row.mask_confidence,
-        printable(row.view),
-        row.handedness,
-        row.milliseconds,
-        printable(row.message),
-        _address(row.output),
-    ]
-
-
-def _numbered(names: Sequence[str]) -> dict[str, int]:
-    return {name: number for number, name in enumerate(sorted(set(names)))}
-
-
-def _shown(name: str) -> str:
-    return printable(name) or NO_CLASS
-
-
-def _address(output: str) -> str:
-    """Return a relative URL of an output; the leading dot keeps ``javascript:…`` a folder's name."""
-    return f"./{quote(output.encode('utf-8', 'surrogateescape'))}" if output else ""

@@ -30,17 +30,17 @@ class Sheet(NamedTuple):
 
 
 def select(rows: Sequence[Row], *, most: int) -> tuple[list[Sheet], list[Picture]]:
-    """Choose the contact sheets, one for each class that has outputs, and the images that get a thumbnail.
+    """Choose the contact sheets, one for each class that has outputs, and at most so many images to show.
 
-    Parameters
-    ----------
-    rows
-        In the order of the report.
-    most
-        So many images at most. Sheets come first, then photos without a found hand, evenly from all, then
-        the lowest scores and hands found only by search, and last the photos of the prepared images.
+    Sheets come first, then photos without a found hand, evenly from all, then the lowest scores and hands
+    found only by search, and last the photos of the prepared images.
     """
-    sheets = _sheets(rows)
+    by_label: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        if row.output:
+            by_label.setdefault(row.label, []).append(index)
+    each = min(ON_A_SHEET, max(1, ON_ALL_SHEETS // max(1, len(by_label))))
+    sheets = [Sheet(label, evenly(found, each), len(found)) for label, found in sorted(by_label.items())]
     missed = [  # a clip's frame has no photo that could be shown
         Picture(index, bool(row.clip))
         for index, row in enumerate(rows)
@@ -60,22 +60,7 @@ def select(rows: Sequence[Row], *, most: int) -> tuple[list[Sheet], list[Picture
 
 
 def evenly(items: Sequence[Item], count: int) -> list[Item]:
-    """Return some of the items, in order, from the middles of parts of the same length.
-
-    Examples
-    --------
-    >>> evenly("abcdefghi", 3)
-    ['b', 'e', 'h']
-    """
+    """Return some of the items, in order, from the middles of parts of the same length."""
     if count >= len(items):
         return list(items)
     return [items[(2 * part + 1) * len(items) // (2 * count)] for part in range(count)]
-
-
-def _sheets(rows: Sequence[Row]) -> list[Sheet]:
-    by_label: dict[str, list[int]] = {}
-    for index, row in enumerate(rows):
-        if row.output:
-            by_label.setdefault(row.label, []).append(index)
-    each = min(ON_A_SHEET, max(1, ON_ALL_SHEETS // max(1, len(by_label))))
-    return [Sheet(label, evenly(indices, each), len(indices)) for label, indices in sorted(by_label.items())]

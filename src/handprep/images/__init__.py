@@ -22,7 +22,7 @@ from handprep.images.limits import MAX_PIXELS
 from handprep.names import printable
 from handprep.sample import Alpha, Image, Sample
 
-__all__ = ["MAX_PIXELS", "check_rgb", "encode", "like", "read", "write"]
+__all__ = ["MAX_PIXELS", "check_rgb", "encode", "read", "to_type_of", "write"]
 
 VERSION = 1  # of how images are read: raise it when a file gives other pixels
 WHITE: Colour = (255, 255, 255)
@@ -73,11 +73,11 @@ def read(
         What shows through where the image is transparent: one grey or ``(red, green, blue)``, 0 to 255, or
         a name such as ``"white"``.
     alpha
-        ``"flatten"`` lays a transparent picture over `background`. ``"keep"`` keeps its colours as they
+        ``"flatten"`` lays a transparent image over `background`. ``"keep"`` keeps its colours as they
         are and its alpha as `Sample.alpha`, so that it is given back and saved with that.
     order
         ``"bgr"`` if an array's channels are blue, green, red (and alpha), as ``cv2.imread`` gives them.
-        `like` and transforms give RGB.
+        `to_type_of` and transforms give RGB.
     max_pixels
         The largest width times height to decode, checked before decoding; None for no limit. Formats
         that need more memory or time for a pixel count it more than once.
@@ -145,26 +145,18 @@ def read(
 
 def _sample(image: Image, alpha: Alpha | None, depth: int | None, **known: Any) -> Sample:
     sample = Sample(image=image, alpha=alpha, transparent=alpha is not None, **known)
-    return sample if depth in (None, 16) else sample.noted("read", depth=depth)
+    return sample if depth in (None, 16) else sample.with_step("read", depth=depth)
 
 
 def is_file(picture: Any) -> bool:
-    """Tell whether something is an encoded picture: a path, bytes, an open file, or a dict of these."""
+    """Tell whether something is an encoded image: a path, bytes, an open file, or a dict of these."""
     if isinstance(picture, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(picture, "read"):
         return True
     return isinstance(picture, dict) and set(picture) == {"bytes", "path"}  # as Hugging Face has it
 
 
 def as_file(picture: Any, name: str | None = None) -> tuple[str | bytes, str | None]:
-    """Return an encoded image as a path or bytes, which can be read again, and what it is called.
-
-    Raises
-    ------
-    ImageError
-        If an open file cannot be read.
-    InputError
-        If it is no path, bytes, binary file or Hugging Face's dict of ``bytes`` and ``path``.
-    """
+    """Return an encoded image as a path or bytes, which can be read again, and what it is called."""
     if isinstance(picture, dict) and is_file(picture):
         content, path = picture["bytes"], picture["path"]
         return as_file(path if content is None else content, name or path)
@@ -177,17 +169,16 @@ def as_file(picture: Any, name: str | None = None) -> tuple[str | bytes, str | N
             called = printable(name) if name else GIVEN_BYTES
             raise ImageError(f"{called} cannot be read: {_read_problem(error)}") from error
         if not isinstance(picture, bytes):
-            raise InputError(
-                f"a file must be opened in binary mode ('rb'): its read() gave {type(picture).__name__}"
-            )
+            given = type(picture).__name__
+            raise InputError(f"a file must be opened in binary mode ('rb'): its read() gave {given}")
     if not isinstance(picture, bytes | bytearray | memoryview):
         hint = NOT_ONE_PICTURE.get(type(picture), "")
-        raise InputError(f"a picture must be {KINDS}, not {type(picture).__name__}{hint}")
+        raise InputError(f"an image must be {KINDS}, not {type(picture).__name__}{hint}")
     return bytes(picture), name
 
 
-def like(sample: Sample, picture: Any) -> Any:
-    """Give a sample's picture back as the same kind that `picture` is.
+def to_type_of(sample: Sample, picture: Any) -> Any:
+    """Give a sample's image back as the same kind that `picture` is.
 
     Parameters
     ----------
@@ -201,7 +192,7 @@ def like(sample: Sample, picture: Any) -> Any:
     object
         A `Sample` for a sample; a PIL image for a PIL image (L, RGB, LA or RGBA); a CHW tensor of the same
         class, dtype and device for a tensor; else a numpy array, of the same dtype for an array and of
-        uint8 for files and bytes. Grey pictures are ``(H, W)`` (``(H, W, 1)`` where three dimensions were
+        uint8 for files and bytes. Grey images are ``(H, W)`` (``(H, W, 1)`` where three dimensions were
         given) and ``(1, H, W)``. Transparent ones have their alpha as one more channel. Where a transform
         has only moved pixels (crop, mirror), the given numbers come back as they are; else there are 256
         levels. Arrays are writable and share no memory with anything. A PIL image has the given one's
@@ -216,7 +207,7 @@ def like(sample: Sample, picture: Any) -> Any:
     --------
     >>> import numpy as np
     >>> given = np.ones((2, 4, 3), np.float16)
-    >>> like(read(given), given).dtype
+    >>> to_type_of(read(given), given).dtype
     dtype('float16')
     """
     if isinstance(picture, Sample):
@@ -234,18 +225,15 @@ def like(sample: Sample, picture: Any) -> Any:
             pixels = pixels[..., None]
         return arrays.in_dtype(pixels, picture.dtype)
     if tensors.is_tensor(picture):
-        same = _moved_exactly(sample, tensors.planes_of(picture))
-        return tensors.tensor_like(pixels, picture) if same is None else tensors.wrap(same, picture)
+        same, planes = _moved_exactly(sample, tensors.planes_of(picture)), tensors.channels_first(pixels)
+        return tensors.tensor_like(planes, picture) if same is None else tensors.wrap(same, picture)
     if is_file(picture):
         return pixels
-    raise InputError(f"a picture must be {KINDS}, not {type(picture).__name__}")
+    raise InputError(f"an image must be {KINDS}, not {type(picture).__name__}")
 
 
 def _moved_exactly(sample: Sample, planes: NDArray[Any]) -> NDArray[Any] | None:
-    """Return the given numbers, ``(C, H, W)``, where the sample shows just them, moved by whole pixels.
-
-    A crop or mirrored picture so keeps what 8 bits would lose.
-    """
+    """Return the given numbers, ``(C, H, W)``, where the sample shows just them, moved by whole pixels."""
     photo = sample.frames[0].size if sample.frames else sample.size
     by_whole_pixels = np.array_equal(np.abs(sample.to_source[:, :2]), np.eye(2))
     if planes.dtype == np.uint8 or not by_whole_pixels or planes.shape[:0:-1] != photo:
@@ -260,8 +248,7 @@ def _moved_exactly(sample: Sample, planes: NDArray[Any]) -> NDArray[Any] | None:
 def as_view(picture: Any) -> Any:
     """Return a uint8 RGB array as a sample that shares its memory; anything else as it is.
 
-    For a call whose result is copied before it returns: `read` would copy the array first, which for
-    12 megapixels takes longer than scaling them down.
+    For calls that copy their result: `read` copies first, which takes longer than scaling 12 megapixels down.
     """
     if type(picture) is not np.ndarray or picture.dtype != np.uint8 or not picture.flags.c_contiguous:
         return picture

@@ -19,11 +19,7 @@ DEPTHS = (8, 10, 12, 14, 16)  # bits, of what cameras and scanners store in 16
 
 
 def from_array(array: NDArray[Any], background: Colour | None) -> tuple[Image, Alpha | None]:
-    """Turn an array of pixels into an image of its own memory, and its alpha where no background is given.
-
-    The array is ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, of numbers that
-    `eight_bits` takes; anything else is an InputError.
-    """
+    """Turn an array of pixels into an image of its own memory, and its alpha where no background is given."""
     _check_shape(array.shape)
     pixels = eight_bits(array)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
@@ -53,9 +49,8 @@ convert it with handprep.images.read(array).rgb
         if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3:
             return
         given = f"{array.dtype} {array.shape}"
-    raise InputError(
-        f"expected a uint8 (H, W, 3) RGB array, not {given}; convert it with handprep.images.read(array).rgb"
-    )
+    remedy = "convert it with handprep.images.read(array).rgb"
+    raise InputError(f"expected a uint8 (H, W, 3) RGB array, not {given}; {remedy}")
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -83,19 +78,17 @@ def eight_bits(array: NDArray[Any], depth: int | None = None) -> NDArray[np.uint
     """
     kind, size = array.dtype.kind, array.dtype.itemsize
     if (kind, size) == ("u", 1):
-        same: NDArray[np.uint8] = array
-        return same
+        return array
     if (kind, size) == ("u", 2):
         return (array >> (depth or depth_of(array)) - 8).astype(np.uint8)
     if kind not in "iu" and (kind, size) not in {("f", 2), ("f", 4), ("f", 8)}:
         hint = "; a mask becomes an image with mask.astype('uint8') * 255" if kind == "b" else ""
         raise InputError(f"an image's numbers must be {ACCEPTED_DTYPES}, not {array.dtype}{hint}")
     low, high = float(array.min()), float(array.max())
+    held = f"not {low:g} to {high:g}"
     if kind in "iu":
         if low < 0 or high > 255:
-            raise InputError(
-                f"an image of {array.dtype} must hold numbers from 0 to 255, not {low:g} to {high:g}"
-            )
+            raise InputError(f"an image of {array.dtype} must hold numbers from 0 to 255, {held}")
         return array.astype(np.uint8)
     if not (low >= -FLOAT_SLACK and high <= 1 + FLOAT_SLACK):  # not (…), so that NaN is refused
         hint = ""
@@ -103,11 +96,8 @@ def eight_bits(array: NDArray[Any], depth: int | None = None) -> NDArray[np.uint
             hint = "; normalised? Put handprep before Normalize, or undo that first"
         elif 2 < high <= 255:
             hint = "; divide by 255, or give uint8"
-        raise InputError(
-            f"an image of {array.dtype} must hold numbers from 0 to 1, not {low:g} to {high:g}{hint}"
-        )
-    rounded: NDArray[np.uint8] = np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
-    return rounded
+        raise InputError(f"an image of {array.dtype} must hold numbers from 0 to 1, {held}{hint}")
+    return np.asarray(np.rint(np.clip(array, 0, 1) * 255), np.uint8)
 
 
 def over(rgba: NDArray[np.uint8], background: Colour) -> Image:
@@ -144,11 +134,18 @@ def in_dtype(pixels: NDArray[np.uint8], dtype: DTypeLike) -> NDArray[Any]:
     raise InputError(f"an image's numbers must be {ACCEPTED_DTYPES}, not {dtype}")
 
 
-def resized(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Scale to width and height: averaged where it shrinks, as bilinear sampling would skip pixels there."""
-    shrinks = size[0] * size[1] < array.shape[0] * array.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+def resized(array: NDArray[Any], size: tuple[int, int], how: int | None = None) -> NDArray[Any]:
+    """Scale to width and height, `how` OpenCV's flag says; None averages to shrink, else it is bilinear."""
+    if array.shape[1::-1] == size:
+        return array
+    if how is None:  # bilinear sampling would skip pixels where the image shrinks
+        shrinks = size[0] * size[1] < array.shape[0] * array.shape[1]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(array, size, interpolation=how))
+
+
+# EXIF 2.32, tag 0x0112: what to do, in this order: transpose, mirror left to right, mirror top to bottom.
+ORIENTATIONS = {n: (n > 4, n in (2, 3, 6, 7), n in (3, 4, 7, 8)) for n in range(1, 9)}
 
 
 def upright(image: Image, orientation: int) -> Image:
@@ -158,16 +155,3 @@ def upright(image: Image, orientation: int) -> Image:
     if flip_x or flip_y:
         turned = cv2.flip(turned, -1 if flip_x and flip_y else int(flip_x))
     return np.asarray(turned, np.uint8)
-
-
-# EXIF 2.32, tag 0x0112: what to do, in this order: transpose, mirror left to right, mirror top to bottom.
-ORIENTATIONS = {
-    1: (False, False, False),
-    2: (False, True, False),
-    3: (False, True, True),
-    4: (False, False, True),
-    5: (True, False, False),
-    6: (True, True, False),
-    7: (True, True, True),
-    8: (True, False, True),
-}

@@ -24,24 +24,20 @@ from handprep.errors import ImageError, InputError
 from handprep.geometry import Affine
 from handprep.images import arrays
 from handprep.images.arrays import Colour
-from handprep.images.limits import check_size
+from handprep.images.limits import check_pixels
 from handprep.images.pixels import GREY, SIXTEEN, deepen, pixels_of, to_srgb
 from handprep.names import printable
 from handprep.sample import Alpha, Image
 
 FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC and binary PPM"
-_SIGNATURES = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),  # BigTIFF
-    (b"MM\0+", "TIFF"),
-    *((b"P%d%c" % (kind, space), "PPM") for kind in range(4, 7) for space in b" \t\r\n"),
-)
+_SIGNATURES = {  # of TIFF, those with a plus are BigTIFF
+    "JPEG": (b"\xff\xd8\xff",),
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "GIF": (b"GIF87a", b"GIF89a"),
+    "BMP": (b"BM",),
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "PPM": tuple(b"P%d%c" % (kind, space) for kind in range(4, 7) for space in b" \t\r\n"),
+}
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")  # ISO/IEC 23008-12
 _HEAD = 64  # bytes; the brands of AVIF and HEIC lie within them
 _REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can leave out, the largest first
@@ -59,14 +55,10 @@ class Decoded(NamedTuple):
 def decode(
     stream: BinaryIO, name: str, *, at_least: int | None, background: Colour | None, max_pixels: int | None
 ) -> Decoded:
-    """Decode the first image of an encoded, seekable file; raise ImageError if that cannot be done.
-
-    With `at_least`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its longer side keeps
-    so many pixels. Without a `background` the alpha is kept.
-    """
+    """Decode the first image of an encoded, seekable file; the options are those of `handprep.read`."""
     with _damage_as_image_error(name, odd=ImageError):
-        picture = _open(stream, name)
-        check_size(picture, name, max_pixels)
+        picture = _open(stream)
+        check_pixels(picture, max_pixels)
         full = picture.size
         factor = _reduce(picture, at_least)
         # Pillow joins what it reads to what is left over: block by block, that takes hours for a long row
@@ -79,14 +71,10 @@ def decode(
         del picture  # which holds its pixels, and what follows needs as much again
         if is_dark:
             stream.seek(0)
-            depth = deepen(image, _open(stream, name))
+            depth = deepen(image, _open(stream))
         image = arrays.upright(image, orientation)
-        return Decoded(
-            image=image,
-            alpha=None if alpha is None else arrays.upright(alpha, orientation),
-            to_full=_to_full_size(image, full, factor, orientation),
-            depth=depth,
-        )
+        alpha = None if alpha is None else arrays.upright(alpha, orientation)
+        return Decoded(image, alpha, _to_full_size(image, full, factor, orientation), depth)
 
 
 def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Decoded, float | None]]:
@@ -98,7 +86,7 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
     left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 2e6)
     stream.seek(0)
     with _damage_as_image_error(name, odd=ImageError):
-        picture = _open(stream, name)
+        picture = _open(stream)
     seconds = 0.0
     for number in itertools.count():
         with _damage_as_image_error(f"{name}#{number:06d}", odd=ImageError):
@@ -106,9 +94,9 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
                 picture.seek(number)
             except EOFError:
                 return
-            left -= check_size(picture, name, max_pixels)
+            left -= check_pixels(picture, max_pixels)
             if left < 0:
-                raise ImageError(f"{name} has too many pixels in its frames for the size of its file")
+                raise ImageError("too many pixels in the frames for the size of the file")
             picture.load()
             decoded = _upright(picture, (255, 255, 255))
             duration = picture.info.get("duration")
@@ -119,12 +107,9 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
 def flatten(
     picture: PIL.Image.Image, name: str, *, background: Colour | None, max_pixels: int | None
 ) -> Decoded:
-    """Return the pixels of a PIL image of any mode, upright and grey if it is; the image stays as it is.
-
-    It raises ImageError as `decode` does, and InputError for a mode or range that is not understood.
-    """
+    """Return the pixels of a PIL image of any mode, upright and grey if it is; the image stays as it is."""
     with _damage_as_image_error(name, odd=InputError):
-        check_size(picture, name, max_pixels)
+        check_pixels(picture, max_pixels)
         picture.load()
         decoded = _upright(picture, background)
         if picture.mode.partition(";")[0] in GREY and not picture.has_transparency_data:
@@ -135,19 +120,12 @@ def flatten(
 def _upright(picture: PIL.Image.Image, background: Colour | None) -> Decoded:
     orientation = _orientation(picture)
     image, alpha, depth = pixels_of(picture, background)
-    return Decoded(
-        image=arrays.upright(image, orientation),
-        alpha=None if alpha is None else arrays.upright(alpha, orientation),
-        to_full=geometry.identity(),
-        depth=depth,
-    )
+    alpha = None if alpha is None else arrays.upright(alpha, orientation)
+    return Decoded(arrays.upright(image, orientation), alpha, geometry.identity(), depth)
 
 
 def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
-    """Return what belongs to an image's ``info`` after a transform: EXIF and the like, but no orientation.
-
-    A colour profile is kept where `flatten` has not converted by it.
-    """
+    """Return what belongs to an image's ``info`` after a transform: EXIF and the like, but no orientation."""
     given = picture.info
     info: dict[str, Any] = {key: given[key] for key in ("dpi", "comment", "xmp") if key in given}
     with suppress(Exception):  # as for the orientation: odd EXIF is no EXIF
@@ -156,7 +134,7 @@ def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
         exif.pop(ExifTags.Base.Orientation, None)
         if exif:
             info["exif"] = exif.tobytes()
-    if "icc_profile" in given and to_srgb(picture, "RGB") is None:
+    if "icc_profile" in given and to_srgb(picture, "RGB") is None:  # `flatten` did not convert by it
         info["icc_profile"] = given["icc_profile"]
     return info
 
@@ -166,58 +144,42 @@ def _damage_as_image_error(name: str, *, odd: type[ImageError | InputError]) -> 
     """Turn what goes wrong into errors that name the image; one of odd mode or range into `odd`."""
     try:
         yield
-    except ImageError:
-        raise
-    except InputError as error:
-        raise odd(f"{name} cannot be read: {error}") from error
-    except PIL.Image.DecompressionBombError as error:  # Pillow's own check, before a canvas is allocated
-        raise ImageError(
-            f"{name} cannot be read: too many pixels ({error}). "
-            "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS as well as max_pixels"
-        ) from error
-    except MemoryError as error:
-        raise ImageError(f"{name} cannot be read: not enough memory. Make it smaller first") from error
     except Exception as error:  # Pillow meets hostile bytes here, and names no exceptions it keeps to
-        detail = printable(str(error) or type(error).__name__)[:200]
-        raise ImageError(
-            f"{name} cannot be read: truncated or damaged ({detail}). Copy or export it again"
-        ) from error
+        problem = str(error)
+        if isinstance(error, PIL.Image.DecompressionBombError):  # Pillow's own check, of animations
+            remedy = "If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS as well as max_pixels"
+            problem = f"too many pixels ({error}). {remedy}"
+        elif isinstance(error, MemoryError):
+            problem = "not enough memory. Make it smaller first"
+        elif not isinstance(error, ImageError | InputError):
+            detail = printable(str(error) or type(error).__name__)[:200]
+            problem = f"truncated or damaged ({detail}). Copy or export it again"
+        kind = odd if isinstance(error, InputError) else ImageError
+        raise kind(f"{name} cannot be read: {problem}") from error
 
 
-def _open(stream: BinaryIO, name: str) -> Any:
-    """Read the header, by the plugin that the file's first bytes ask for.
-
-    `PIL.Image.open` does the same, but also tries some forty other formats, and refuses by a limit that
-    belongs to the whole process.
-    """
+def _open(stream: BinaryIO) -> Any:
+    """Read the header by the plugin that its first bytes ask for; `PIL.Image.open` tries forty others."""
     head = stream.read(_HEAD)
     stream.seek(0)
-    kind = _format_of(head, name)
+    kind = _format_of(head)
     for load_plugins in (PIL.Image.preinit, PIL.Image.init):  # the common formats first
         if kind not in PIL.Image.OPEN:
             load_plugins()
-    if kind == "HEIF" and kind not in PIL.Image.OPEN and not _register_heif():
-        raise ImageError(
-            f'{name} cannot be read: an HEIC photo. pip install "handprep[heic]", or export it as JPEG'
-        )
+    for package in ("pillow_heif", "pi_heif"):
+        if kind == "HEIF" and kind not in PIL.Image.OPEN:
+            with suppress(ImportError):
+                importlib.import_module(package).register_heif_opener()
     if kind not in PIL.Image.OPEN:
-        raise ImageError(f"{name} cannot be read: this Pillow has no decoder for {kind}. Upgrade Pillow")
+        heic = 'an HEIC photo. pip install "handprep[heic]", or export it as JPEG'
+        raise ImageError(heic if kind == "HEIF" else f"this Pillow has no decoder for {kind}. Upgrade Pillow")
     factory, _ = PIL.Image.OPEN[kind]
     return factory(stream, "")
 
 
-def _register_heif() -> bool:
-    """Make Pillow read HEIC by one of the packages that do, if there is one."""
-    for package in ("pillow_heif", "pi_heif"):
-        with suppress(ImportError):
-            importlib.import_module(package).register_heif_opener()
-            return True
-    return False
-
-
-def _format_of(head: bytes, name: str) -> str:
-    for signature, kind in _SIGNATURES:
-        if head.startswith(signature):
+def _format_of(head: bytes) -> str:
+    for kind, signatures in _SIGNATURES.items():
+        if head.startswith(signatures):
             return kind
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "WEBP"
@@ -228,15 +190,13 @@ def _format_of(head: bytes, name: str) -> str:
         if any(brand in brands for brand in _HEIC_BRANDS):
             return "HEIF"
     if not head:
-        raise ImageError(f"{name} cannot be read: empty, 0 bytes. Copy or export it again")
+        raise ImageError("empty, 0 bytes. Copy or export it again")
     if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3") or head[8:12] == b"AVI ":
-        raise ImageError(f"{name} cannot be read: a video. Use handprep.video.frames, or run its folder")
+        raise ImageError("a video. Use handprep.video.frames, or run its folder")
     if re.match(rb"P[123]\s", head):
-        raise ImageError(f"{name} cannot be read: a PPM in text, which is slow. Save it as binary PPM or PNG")
-    raise ImageError(
-        f"{name} cannot be read: no known kind of image, it begins with {head[:12]!r}. "
-        f"Known formats are {FORMATS}; the ending of the name does not count"
-    )
+        raise ImageError("a PPM in text, which is slow. Save it as binary PPM or PNG")
+    known = f"Known formats are {FORMATS}; the ending of the name does not count"
+    raise ImageError(f"no known kind of image, it begins with {head[:12]!r}. {known}")
 
 
 def _reduce(picture: PIL.Image.Image, at_least: int | None) -> int:

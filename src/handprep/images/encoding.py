@@ -1,4 +1,4 @@
-"""From samples to picture files: PNG, JPEG and WebP."""
+"""From samples to image files: PNG, JPEG and WebP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 import PIL.Image
-from numpy.typing import NDArray
 
 from handprep.configurable import check_whole
 from handprep.errors import InputError
@@ -22,15 +21,19 @@ from handprep.sample import Sample
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}  # by the endings of names
 # zlib's run-length strategy after Paeth's filter: OpenCV takes a seventh of the time of Pillow's defaults for
 # files of about the same size. Pillow has the strategy, too, but tries all filters on every row.
-_OPTIONS: list[int] = []
+_FAST_PNG: list[int] = []
 if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # OpenCV 4.12 and later
-    _OPTIONS += [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-    _OPTIONS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH]
-_FAST_PILLOW = {"compress_level": 1, "compress_type": 3}
+    _FAST_PNG += [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    _FAST_PNG += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH]
+_OPTIONS: dict[str, dict[str, Any]] = {  # Pillow's
+    "PNG": {"compress_level": 1, "compress_type": 3},
+    "JPEG": {},
+    "WEBP": {"exact": True},  # keep the colours under transparent pixels, as PNG does
+}
 
 
 def encode(sample: Sample, format: str, *, quality: int = 95) -> bytes:
-    """Encode a sample's picture; the same picture always becomes the same bytes.
+    """Encode a sample's image; the same image always becomes the same bytes.
 
     Parameters
     ----------
@@ -51,37 +54,25 @@ def encode(sample: Sample, format: str, *, quality: int = 95) -> bytes:
         raise InputError(f"unknown format {format!r}; known: png, jpeg, webp")
     check_whole("quality", quality, 1, 100)
     if known == "JPEG" and sample.transparent:
-        raise InputError(
-            "JPEG cannot be transparent: use PNG or WebP, or a background that is not transparent"
-        )
-    options: dict[str, Any] = {"quality": int(quality)}
-    if known == "WEBP":
-        options["exact"] = True  # keep the colours under transparent pixels, as PNG does
+        raise InputError("JPEG cannot be transparent: use PNG or WebP, or another background")
     pixels, buffer = arrays.channels_of(sample), io.BytesIO()
-    if known == "PNG":
-        if _OPTIONS and pixels.shape[2:] != (2,):  # grey with alpha, which OpenCV does not write
-            return _by_opencv(pixels)
-        options = _FAST_PILLOW
+    is_grey_with_alpha = pixels.shape[2:] == (2,)  # which OpenCV cannot write
+    if known == "PNG" and _FAST_PNG and not is_grey_with_alpha:
+        code = {(3,): cv2.COLOR_RGB2BGR, (4,): cv2.COLOR_RGBA2BGRA}.get(pixels.shape[2:])
+        pixels = pixels if code is None else np.asarray(cv2.cvtColor(pixels, code), np.uint8)
+        return cv2.imencode(".png", pixels, _FAST_PNG)[1].tobytes()
     try:
-        PIL.Image.fromarray(pixels).save(buffer, known, **options)
+        PIL.Image.fromarray(pixels).save(buffer, known, **{"quality": int(quality), **_OPTIONS[known]})
     except (OSError, ValueError) as error:
-        width, height = sample.size
-        raise InputError(
-            f"a {known} of {width} x {height} pixels cannot be made ({error}): use PNG"
-        ) from error
+        size = " x ".join(map(str, sample.size))
+        raise InputError(f"a {known} of {size} pixels cannot be made ({error}): use PNG") from error
     return buffer.getvalue()
-
-
-def _by_opencv(pixels: NDArray[np.uint8]) -> bytes:
-    code = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}.get(pixels.shape[-1] if pixels.ndim == 3 else 1)
-    _, png = cv2.imencode(".png", pixels if code is None else cv2.cvtColor(pixels, code), _OPTIONS)
-    return png.tobytes()
 
 
 def write(
     sample: Sample, path: str | os.PathLike[str], format: str | None = None, *, quality: int = 95
 ) -> None:
-    """Write a sample's picture to a file: either all of it, or nothing.
+    """Write a sample's image to a file: either all of it, or nothing.
 
     The file is written under a temporary name, ``.handprep-*.tmp``, in the same folder, and renamed once it
     is complete. An older file of that name is replaced.

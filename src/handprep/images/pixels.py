@@ -83,7 +83,7 @@ def _converter(
     """Return what turns stripes of an image into grey, RGB or RGBA, and the bits it has used if not 8."""
     mode = picture.mode
     if mode == "LAB":
-        raise InputError("pictures of mode LAB are not understood: convert to RGB first, with PIL.ImageCms")
+        raise InputError("images of mode LAB are not understood: convert to RGB first, with PIL.ImageCms")
     if mode == "F":
         _, high = picture.getextrema()
         white = 255.0 if 2 < float(high) <= 255 else 1.0  # type: ignore[arg-type]  # of floats up to 255, or 1

@@ -22,8 +22,8 @@ def is_tensor(value: Any) -> bool:
 
 
 def is_batch(value: Any) -> bool:
-    """Tell whether a value is a tensor of several pictures, ``(..., C, H, W)``."""
-    return is_tensor(value) and value.ndim >= 4 and (_is_tv_image(value) or not _is_tv_tensor(value))
+    """Tell whether a value is a tensor of several images, ``(..., C, H, W)``."""
+    return is_tensor(value) and value.ndim >= 4 and (_is_tv("Image", value) or not _is_tv("TVTensor", value))
 
 
 def unbatch(batch: Any) -> list[Any]:
@@ -36,7 +36,7 @@ def from_tensor(tensor: Any) -> Image:
     """Turn a ``(1, H, W)`` or ``(3, H, W)`` tensor into a uint8 ``(H, W)`` or ``(H, W, 3)`` copy."""
     torch = sys.modules["torch"]
     shape = tuple(tensor.shape)
-    if _is_tv_tensor(tensor) and not _is_tv_image(tensor):
+    if _is_tv("TVTensor", tensor) and not _is_tv("Image", tensor):
         raise InputError(f"an image is a tv_tensors.Image or a plain tensor, not {type(tensor).__name__}")
     if len(shape) != 3 or shape[0] not in (1, 3) or 0 in shape:
         raise InputError(f"an image tensor must be (1, H, W) or (3, H, W), not {shape}{_hint(shape)}")
@@ -50,11 +50,6 @@ def from_tensor(tensor: Any) -> Image:
     return np.asarray(cv2.merge(list(pixels)), np.uint8)  # many times as fast as numpy's transposing
 
 
-def tensor_like(pixels: NDArray[np.uint8], given: Any) -> Any:
-    """Return uint8 ``(H, W)`` or ``(H, W, C)`` as a CHW tensor of the given one's class, dtype and device."""
-    return _like(_channels_first(pixels), given)
-
-
 def planes_of(tensor: Any) -> NDArray[Any]:
     """Return a tensor's own numbers as ``(C, H, W)``, those of bfloat16 as float32."""
     plain = tensor.detach().as_subclass(sys.modules["torch"].Tensor).cpu()
@@ -62,48 +57,38 @@ def planes_of(tensor: Any) -> NDArray[Any]:
     return planes
 
 
-def wrap(planes: NDArray[Any], given: Any) -> Any:
-    """Return numbers that `planes_of` gave as a tensor of the given one's class, dtype and device."""
-    tensor = sys.modules["torch"].from_numpy(planes).to(given.device, given.dtype)
-    return type(given)(tensor) if _is_tv_image(given) else tensor
+def wrap(planes: Any, given: Any) -> Any:
+    """Return numbers, an array or tensor, as a tensor of the given one's class, dtype and device."""
+    tensor = sys.modules["torch"].as_tensor(planes).to(given.device, given.dtype)
+    return type(given)(tensor) if _is_tv("Image", given) else tensor
 
 
 def like_batch(samples: Sequence[Sample], batch: Any) -> Any:
-    """Give samples' images back as one ``(..., C, H, W)`` tensor of a batch's class, dtype and device.
-
-    Raises
-    ------
-    InputError
-        If the images have not one shape, or there are none.
-    """
+    """Give samples' images back as one ``(..., C, H, W)`` tensor, or raise InputError if sizes differ."""
     pixels = [arrays.channels_of(sample) for sample in samples]
     shapes = sorted({image.shape for image in pixels})
     if len(shapes) != 1:
         seen = f"{shapes[0]} and {shapes[-1]}" if shapes else "none at all"
-        raise InputError(
-            f"a batch needs results of one shape, and these are {seen}: let the pipeline end in ResizePad, "
-            "or give one image at a time"
-        )
-    stack = np.stack([_channels_first(image) for image in pixels])
-    return _like(stack.reshape(*batch.shape[:-3], *stack.shape[1:]), batch)
+        remedy = "let the pipeline end in ResizePad, or give one image at a time"
+        raise InputError(f"a batch needs results of one shape, and these are {seen}: {remedy}")
+    stack = np.stack([channels_first(image) for image in pixels])
+    return tensor_like(stack.reshape(*batch.shape[:-3], *stack.shape[1:]), batch)
 
 
-def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ``(H, W)`` or ``(H, W, C)`` as ``(C, H, W)``; OpenCV is faster at it than numpy."""
     planes = np.atleast_3d(pixels)
     separate = np.empty((planes.shape[2], *planes.shape[:2]), np.uint8)
     cv2.split(planes, list(separate))
     return separate
 
 
-def _like(pixels: NDArray[np.uint8], given: Any) -> Any:
+def tensor_like(pixels: NDArray[np.uint8], given: Any) -> Any:
+    """Return uint8 ``(..., C, H, W)`` as a tensor of the given one's class, dtype and device."""
+    if not given.is_floating_point():
+        return wrap(arrays.in_dtype(pixels, str(given.dtype).removeprefix("torch.")), given)
     torch = sys.modules["torch"]
-    tensor = torch.from_numpy(pixels)
-    if given.is_floating_point():
-        tensor = (tensor.to(torch.promote_types(given.dtype, torch.float32)) / 255).to(given.dtype)
-    else:
-        tensor = torch.from_numpy(arrays.in_dtype(pixels, str(given.dtype).removeprefix("torch.")))
-    tensor = tensor.to(given.device)
-    return type(given)(tensor) if _is_tv_image(given) else tensor
+    return wrap(torch.from_numpy(pixels).to(torch.promote_types(given.dtype, torch.float32)) / 255, given)
 
 
 def _hint(shape: tuple[int, ...]) -> str:
@@ -115,11 +100,6 @@ def _hint(shape: tuple[int, ...]) -> str:
     }.get(len(shape), "")
 
 
-def _is_tv_tensor(tensor: Any) -> bool:
+def _is_tv(kind: str, tensor: Any) -> bool:
     tv_tensors = sys.modules.get("torchvision.tv_tensors")
-    return tv_tensors is not None and isinstance(tensor, tv_tensors.TVTensor)
-
-
-def _is_tv_image(tensor: Any) -> bool:
-    tv_tensors = sys.modules.get("torchvision.tv_tensors")
-    return tv_tensors is not None and isinstance(tensor, tv_tensors.Image)
+    return tv_tensors is not None and isinstance(tensor, getattr(tv_tensors, kind))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry, images
-from handprep.annotations import check_size, moved_boxes, moved_mask, moved_points
+from handprep.annotations import check_size, moved_boxes, moved_mask
 from handprep.errors import InputError
 from handprep.integrations.known_hands import apply_with, hands_in_photo
 from handprep.missing import missing_extra
@@ -116,8 +116,8 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
         check_size(img.shape[:2], shape[:2], "an image")
         found, first, sample = self._done or (None, None, None)
         if found == {"hands": hands, "shape": list(shape)} and np.array_equal(img, first):  # type: ignore[arg-type]
-            return np.asarray(images.like(sample, img))  # type: ignore[arg-type]
-        return np.asarray(images.like(apply_with(self.transform, img, _from_plain(hands)), img))
+            return np.asarray(images.to_type_of(sample, img))  # type: ignore[arg-type]
+        return np.asarray(images.to_type_of(apply_with(self.transform, img, _from_plain(hands)), img))
 
     def _sample(self, hands: Any, shape: Sequence[int]) -> Sample:
         """Return what became of the first image; in a replay, of a black one of its size."""
@@ -157,7 +157,7 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
             return keypoints
         sample = self._sample(hands, shape)
         moved = np.array(keypoints, dtype=np.float32)
-        moved[:, :2] = moved_points(sample, moved[:, :2] + PIXEL_CENTRE) - PIXEL_CENTRE
+        moved[:, :2] = sample.from_photo(moved[:, :2] + PIXEL_CENTRE) - PIXEL_CENTRE
         linear = geometry.invert(sample.to_source)[:, :2]
         angles = moved[:, ANGLE].astype(np.float64)
         across, down = linear @ [np.cos(angles), -np.sin(angles)]  # y goes down, angles go up

@@ -12,7 +12,9 @@ from handprep.transforms.base import Transform
 
 def hands_in_photo(sample: Sample) -> tuple[Hand, ...] | None:
     """Return a finished sample's hands as they lie in its photo; None where nothing has looked for any."""
-    return None if sample.hands is None else tuple(hand.moved(sample.to_source) for hand in sample.hands)
+    return (
+        None if sample.hands is None else tuple(hand.transformed(sample.to_source) for hand in sample.hands)
+    )
 
 
 def apply_with(transform: Transform, picture: Any, hands: tuple[Hand, ...] | None) -> Sample:

@@ -14,7 +14,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from handprep import geometry, images
-from handprep.annotations import check_size, moved_boxes, moved_mask, moved_points
+from handprep.annotations import check_size, moved_boxes, moved_mask
 from handprep.configurable import check_choice
 from handprep.errors import InputError, SampleSkipped
 from handprep.images import tensors
@@ -153,7 +153,7 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
         else:
             sample = self.wrapped.run(ones[id(first)][0])
         if len(ones) == 1 and not _is_several(first):
-            return {"sample": sample, "results": {id(first): images.like(sample, first)}}
+            return {"sample": sample, "results": {id(first): images.to_type_of(sample, first)}}
         # All of them by the hands of the first, so that no rounding tells them apart.
         hands = hands_in_photo(sample)
         moved = {key: [apply_with(self.wrapped, one, hands) for one in each] for key, each in ones.items()}
@@ -207,7 +207,11 @@ def _is_several(picture: Any) -> bool:
 def _as_given(samples: list[Sample], given: Any) -> Any:
     if isinstance(given, tv_tensors.Video):
         return tv_tensors.wrap(tensors.like_batch(samples, given.as_subclass(torch.Tensor)), like=given)
-    return tensors.like_batch(samples, given) if tensors.is_batch(given) else images.like(samples[0], given)
+    return (
+        tensors.like_batch(samples, given)
+        if tensors.is_batch(given)
+        else images.to_type_of(samples[0], given)
+    )
 
 
 def _size(value: Any) -> tuple[int, int]:
@@ -223,7 +227,7 @@ def _moved_boxes(boxes: Any, sample: Sample) -> Any:
     plain = boxes.as_subclass(torch.Tensor).double()
     given = v2.functional.convert_bounding_box_format(plain, boxes.format, by_corners).cpu().numpy()
     if rotated:
-        moved = moved_points(sample, given.reshape(-1, 4, 2))
+        moved = sample.from_photo(given.reshape(-1, 4, 2))
         if geometry.mirrors(sample.to_source):
             moved = moved[:, CORNERS_OF_MIRRORED]
         moved = moved.reshape(-1, 8)
@@ -237,7 +241,7 @@ def _moved_boxes(boxes: Any, sample: Sample) -> Any:
 
 
 def _moved_points(points: Any, sample: Sample, centre: float) -> Any:
-    moved = moved_points(sample, _numpy(points) + centre) - centre
+    moved = sample.from_photo(_numpy(points) + centre) - centre
     return tv_tensors.wrap(_as(moved, points), like=points, canvas_size=sample.size[::-1])
 
 

@@ -51,7 +51,7 @@ class Image:
         """Return the hands in pixels of the photo, or of the prepared image."""
         hands = self.known
         if space == "photo":
-            return tuple(hand.moved(self.record.to_source) for hand in hands)
+            return tuple(hand.transformed(self.record.to_source) for hand in hands)
         width, height = self.size
         return tuple(hand for hand in hands if geometry.iou(hand.box, (0, 0, width, height)) > 0)
 

@@ -154,7 +154,7 @@ def _leads_below(source: str) -> bool:
 def _rows(images: Sequence[Image], features: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     for image in images:
         for number, inside in enumerate(image.known, start=image.record.origin.hand or 1):
-            hand = inside.moved(image.record.to_source)
+            hand = inside.transformed(image.record.to_source)
             row = {
                 "source": image.record.origin.source,
                 "output": image.name,

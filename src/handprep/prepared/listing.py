@@ -20,7 +20,7 @@ ENDINGS = (
     *("avif", "heic", "heif", "hif", "pbm", "pgm", "ppm", "pnm"),
 )
 CLIPS = ("mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "mts", "m2ts")
-NOT_PHOTOS = frozenset({"__MACOSX"})  # what macOS adds to zip files: copies that are no pictures
+NOT_PHOTOS = frozenset({"__MACOSX"})  # what macOS adds to zip files: copies that are no images
 INDEX = ".handprep.jsonl"  # marks a folder of prepared images; no folder, which ImageFolder takes for a class
 
 
@@ -47,13 +47,7 @@ def listing(
     """Find the photos in a folder and its sub-folders, by the endings of their names or by `is_photo(path)`.
 
     With `clips`, also video files; with `animations`, files of several images are clips, too.
-    Links to folders are followed, except back into a folder that is being read. Names that begin with
-    a dot are hidden and left out.
-
-    Examples
-    --------
-    >>> listing(Path("photos")).sources[0]  # doctest: +SKIP
-    'rock/a.jpg'
+    Links to folders are followed, except back into a folder that is being read.
     """
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
@@ -142,7 +136,7 @@ def _walk(whole: Path, without: Path | None) -> tuple[list[str], list[str], list
     files: list[str] = []
     unread: list[str] = []
     nested: list[str] = []
-    excluded = without if without is not None and without.exists() else None
+    excluded = Path(os.path.realpath(without)) if without is not None and without.exists() else None
     pending = [("", () if excluded is None else (_identity(excluded),))]
     while pending:
         relative, above = pending.pop()
@@ -162,15 +156,19 @@ def _walk(whole: Path, without: Path | None) -> tuple[list[str], list[str], list
         for entry in entries:
             if is_hidden(entry.name):
                 continue
-            if not _leads_to_folder(entry):
+            try:
+                is_folder = entry.is_dir()
+            except (
+                OSError
+            ):  # a link that leads nowhere may be named like a photo, and reading it says why not
+                is_folder = False
+            if not is_folder:
                 files.append(relative + entry.name)
-            elif excluded is None or not (entry.is_symlink() and _lies_in(entry.path, excluded)):
+                continue
+            leads_to = Path(os.path.realpath(entry.path)) if entry.is_symlink() else None
+            if not (excluded and leads_to and leads_to.is_relative_to(excluded)):
                 pending.append((f"{relative}{entry.name}/", (*above, identity)))
     return files, unread, nested
-
-
-def _lies_in(path: str, folder: Path) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -178,27 +176,16 @@ def _identity(folder: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads nowhere: by its name it may be a photo, and reading it says why not
-        return False
-
-
 def has_more_images(file: bytes | Path) -> bool:
-    """Tell whether a file, by its content or path, is an animation or holds several images."""
+    """Tell whether a file, given as its content or path, is an animation or holds several images."""
     try:
-        content = file if isinstance(file, bytes) else _head(file)
-        if content.startswith(b"\x89PNG"):
-            return b"acTL" in content[: content.find(b"IDAT")]  # an animated PNG tells before its pixels
-        if not content.startswith((b"GIF8", b"RIFF", b"II", b"MM")) and content[4:8] != b"ftyp":
-            return False
-        with PIL.Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
-            return int(getattr(image, "n_frames", 1)) > 1
+        with io.BytesIO(file) if isinstance(file, bytes) else images.open_file(str(file)) as opened:
+            head = opened.read(1 << 16)
+            if head.startswith(b"\x89PNG"):
+                return b"acTL" in head[: head.find(b"IDAT")]  # an animated PNG tells before its pixels
+            if not head.startswith((b"GIF8", b"RIFF", b"II", b"MM")) and head[4:8] != b"ftyp":
+                return False
+            opened.seek(0)
+            return int(getattr(PIL.Image.open(opened), "n_frames", 1)) > 1
     except Exception:  # noqa: BLE001 - hostile bytes, of which the first image is good enough
         return False
-
-
-def _head(path: Path) -> bytes:
-    with images.open_file(str(path)) as file:  # no pipe, which would block
-        return file.read(1 << 16)

@@ -122,7 +122,7 @@ class Row:
         }
         if not hands:
             return cls(status="done" if hands is None else "no-hand", **told)
-        hand = hands[0].moved(record.to_source)
+        hand = hands[0].transformed(record.to_source)
         x0, y0, x1, y1 = hand.box
         sure = hand.handedness_score
         return cls(

@@ -57,7 +57,7 @@ class Record:
             "hands": None if sample.hands is None else list(map(_fields, sample.hands)),
             "to_source": sample.to_source.ravel().tolist(),
             "frames": [[*frame.size, frame.to_source.ravel().tolist()] for frame in sample.frames],
-            "steps": [[step.name, dict(step.decided)] for step in sample.steps],
+            "steps": [[step.name, dict(step.details)] for step in sample.steps],
             "transparent": sample.transparent,
             "opaque": sample.alpha is None,
             "grey": sample.image.ndim == 2,
@@ -144,7 +144,7 @@ class Record:
                 transparent=transparent,
                 to_source=self.to_source,
                 source=self.origin.source or None,
-                steps=tuple(Step(name=str(name), decided=dict(decided)) for name, decided in plain["steps"]),
+                steps=tuple(Step(name=str(name), details=dict(decided)) for name, decided in plain["steps"]),
                 time=None if plain.get("time") is None else float(plain["time"]),
                 frames=tuple(Frame(size=(w, h), to_source=_map(m)) for w, h, m in plain["frames"]),
             )

@@ -88,9 +88,8 @@ def split(
     for index, row in enumerate(rows):
         groups.setdefault(_group(_cells(row), by), []).append(index)
     if len(groups) < 2:
-        raise InputError(
-            f"{len(rows)} rows with {len(groups)} group(s) by {by!r} cannot be split: it takes two groups"
-        )
+        found = f"{len(rows)} rows with {len(groups)} group(s) by {by!r}"
+        raise InputError(f"{found} cannot be split: it takes two groups")
     chosen = _chosen(rows, list(groups.values()), test, np.random.default_rng(seed))
     return Split(
         [row for index, row in enumerate(rows) if index not in chosen],

@@ -59,8 +59,10 @@ class DetectionTable:
 
     def text(self) -> str:
         """Return the tables for the screen."""
-        tables = self.tables(printable)
-        return "\n\n".join(f"{title}\n{_aligned(grid)}" if grid else NOT_LOOKED for title, grid in tables)
+        parts = (
+            f"{title}\n{_aligned(grid)}" if grid else NOT_LOOKED for title, grid in self.tables(printable)
+        )
+        return "\n\n".join(parts)
 
     def markdown(self) -> str:
         """Return the tables as Markdown."""
@@ -72,10 +74,10 @@ class DetectionTable:
         """Return the tables as UTF-8 CSV, one below the other; the first column says which a row is of."""
         parts = {"photos": self._grid(lambda photos, *_: f"{photos}", str)}
         if self.looked:
-            parts["found"] = self._grid(lambda _, found, __: f"{found}", str)
-            parts["per cent found"] = self._grid(_share, str)
+            parts["found"] = self._grid(lambda _, found, __: f"{found}")
+            parts["per cent found"] = self._grid(_share)
         if any(map(any, self.failed)):
-            parts["failed"] = self._grid(lambda *counted: f"{counted[2]}", str)
+            parts["failed"] = self._grid(lambda *counted: f"{counted[2]}")
         lines = [[name, *row] for name, (_, *rows) in parts.items() for row in rows]
         return csv_of(["table", *parts["photos"][0]], lines)
 
@@ -93,7 +95,7 @@ class DetectionTable:
             tables.append(("Failed photos", self._grid(lambda *counted: f"{counted[2]}", escaped)))
         return tables
 
-    def _grid(self, cell: Callable[[int, int, int], str], escaped: Callable[[str], str]) -> Grid:
+    def _grid(self, cell: Callable[[int, int, int], str], escaped: Callable[[str], str] = str) -> Grid:
         """Return headings and cells; `cell` makes one of its numbers of photos, hands found and failures."""
         grid = [["origin", *(escaped(label or NO_CLASS) for label in self.labels), "total"]]
         counts = zip(*map(_with_totals, (self.photos, self.found, self.failed)), strict=True)
@@ -104,20 +106,21 @@ class DetectionTable:
 
 def detection_table(rows: Iterable[Row]) -> DetectionTable:
     """Count the photos of a manifest by origin and class."""
-    # a photo of several hands has a row for each
-    counts = Counter((row.origin, row.label, row.status, row.found) for row in rows if row.hand <= 1)
-    origins = tuple(sorted({origin for origin, *_ in counts}))
-    labels = tuple(sorted({label for _, label, *_ in counts}))
-    by_kind: list[Counter[tuple[str, str]]] = [Counter(), Counter(), Counter()]
-    for (origin, label, status, found), count in counts.items():
-        for counter, counts_here in zip(by_kind, (True, found, status == "failed"), strict=True):
-            counter[origin, label] += count * counts_here
-    photos, hands, failed = (
-        tuple(tuple(counter[origin, label] for label in labels) for origin in origins) for counter in by_kind
-    )
-    looked = all(found or status != "done" for _, _, status, found in counts)
+    rows = [row for row in rows if row.hand <= 1]  # a photo of several hands has a row for each
+    origins = tuple(sorted({row.origin for row in rows}))
+    labels = tuple(sorted({row.label for row in rows}))
+
+    def counted(some: Iterable[Row]) -> Counts:
+        counts = Counter((row.origin, row.label) for row in some)
+        return tuple(tuple(counts[origin, label] for label in labels) for origin in origins)
+
     return DetectionTable(
-        origins=origins, labels=labels, photos=photos, found=hands, failed=failed, looked=looked
+        origins=origins,
+        labels=labels,
+        photos=counted(rows),
+        found=counted(row for row in rows if row.found),
+        failed=counted(row for row in rows if row.status == "failed"),
+        looked=all(row.found or row.status != "done" for row in rows),
     )
 
 
@@ -143,9 +146,5 @@ def _piped(grid: Grid) -> str:
 
 
 def _markdown_safe(name: str) -> str:
-    r"""Return a name that Markdown shows as it is, within a table's cell.
-
-    >>> _markdown_safe("a|b_c")
-    'a\\|b\\_c'
-    """
+    """Return a name that Markdown shows as it is, within a table's cell."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]<>#|~" else c for c in printable(name))

@@ -49,7 +49,7 @@ def hand_mask(
         odds = odds + colours.log_odds(lab, of_hand, of_background)
     scale = SIDE / len(share)
     small, small_odds = (cv2.resize(a, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for a in (lab, odds))
-    shrunk = bones((SIDE, SIDE), hand.moved(geometry.scaling(scale, scale)))
+    shrunk = bones((SIDE, SIDE), hand.transformed(geometry.scaling(scale, scale)))
     coarse = graph_cut(np.asarray(small, np.uint8), np.asarray(small_odds, np.float32), shrunk)
     size = window.shape[1], window.shape[0]
     towards = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) - np.float32(0.5)

@@ -123,7 +123,7 @@ class HandMatte(Configurable):
                 place = np.s_[top:bottom, left:right]
                 toward = geometry.compose(geometry.translation(left, top), toward)
                 shift = geometry.translation(-left, -top)
-                nearby = [other.moved(shift) for other in (hand, *hands[:number], *hands[number + 1 :])]
+                nearby = [other.transformed(shift) for other in (hand, *hands[:number], *hands[number + 1 :])]
                 found, confidence = self._one(network, image[place], nearby, toward)
                 alpha[place] = np.maximum(alpha[place], found)
                 confidences.append(confidence)
@@ -137,10 +137,10 @@ class HandMatte(Configurable):
             small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
             shrink = geometry.scaling(small[0] / size[0], small[1] / size[1])
             image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
-            hands = [hand.moved(shrink) for hand in hands]
+            hands = [hand.transformed(shrink) for hand in hands]
             toward = geometry.compose(geometry.invert(shrink), toward)
         window, inside = _seen(image, toward, network.side)
-        seen, *others = (hand.moved(toward) for hand in hands)
+        seen, *others = (hand.transformed(toward) for hand in hands)
         share = network.alpha(window, framing.drawing(seen, network.side))
         if self.fast:
             mask, confidence = np.maximum(share > 0.5, cut.bones(share.shape, seen)).astype(np.uint8), 1.0

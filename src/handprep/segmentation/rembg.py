@@ -113,7 +113,7 @@ class RembgSegmenter(Configurable):
         alpha = np.zeros(image.shape[:2], np.uint8)
         left, top, right, bottom = pixels_within(_around(hands), image)
         if left < right and top < bottom:
-            there = [hand.moved(geometry.translation(-left, -top)) for hand in hands]
+            there = [hand.transformed(geometry.translation(-left, -top)) for hand in hands]
             found = self._of(image[top:bottom, left:right], there)
             bones = reduce(np.maximum, (prior.skeleton(found.shape, hand) for hand in there))
             alpha[top:bottom, left:right] = connected_to(found, bones > 0)

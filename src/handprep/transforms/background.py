@@ -146,7 +146,7 @@ class BackgroundRemover(Transform):
         decided = {"found": len(hands), "hand_share": round(float(np.mean(alpha)) / 255, 4)}
         if confidence is not None:
             decided["mask_confidence"] = round(confidence, 3)
-        return self._with_alpha(sample, image, alpha).noted("BackgroundRemover", **decided)
+        return self._with_alpha(sample, image, alpha).with_step("BackgroundRemover", **decided)
 
     def _with_own_alpha(self, sample: Sample) -> Sample:
         if sample.alpha is None:
@@ -156,7 +156,7 @@ class BackgroundRemover(Transform):
         share = round(float(np.mean(sample.alpha)) / 255, 4)
         if self.background != "transparent":  # which it is, with the colours that it came with
             sample = self._with_alpha(replace(sample, transparent=False), sample.rgb, sample.alpha)
-        return sample.noted("BackgroundRemover", hand_share=share)
+        return sample.with_step("BackgroundRemover", hand_share=share)
 
     def _without_hand(self, sample: Sample) -> Sample:
         refuse_missing(sample, self.on_missing, "hand", "choose on_missing='keep', 'segment' or 'skip'")
@@ -166,7 +166,7 @@ class BackgroundRemover(Transform):
         elif self.background == "mask":
             empty = np.zeros(sample.image.shape[:2], np.uint8)
             sample = replace(sample, image=empty, alpha=empty)
-        return sample.noted("BackgroundRemover", found=0, on_missing=self.on_missing)
+        return sample.with_step("BackgroundRemover", found=0, on_missing=self.on_missing)
 
     def _with_alpha(self, sample: Sample, image: Image, alpha: Alpha) -> Sample:
         if self.background in ("keep", "mask"):

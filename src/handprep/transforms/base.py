@@ -24,7 +24,7 @@ class Transform(Configurable):
     >>> @dataclass(frozen=True, slots=True, kw_only=True)
     ... class Negative(Transform):
     ...     def apply(self, sample: Sample) -> Sample:
-    ...         return replace(sample, image=255 - sample.image).noted("Negative")
+    ...         return replace(sample, image=255 - sample.image).with_step("Negative")
     >>> Negative()
     Negative()
     """
@@ -35,11 +35,6 @@ class Transform(Configurable):
     def output_size(self) -> tuple[int, int] | None:
         """Height and width of every result, where this transform fixes them; else None."""
         return None
-
-    @property
-    def looks(self) -> bool:
-        """Whether it detects hands if no transform before it did."""
-        return self.finder() is not None
 
     @property
     def model_files(self) -> frozenset[str]:
@@ -91,7 +86,7 @@ class Transform(Configurable):
                 "handprep.integrations.torchvision.V2Transform, which moves both"
             )
         if not tensors.is_batch(picture):
-            return images.like(self.run(images.as_view(picture)), picture)
+            return images.to_type_of(self.run(images.as_view(picture)), picture)
         samples = []
         for index, one in enumerate(tensors.unbatch(picture)):
             try:

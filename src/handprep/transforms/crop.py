@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 from typing import Literal
 
 import cv2
@@ -18,7 +19,7 @@ from handprep.detection.base import HandDetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.tracking import OneEuro, Tracker
 from handprep.errors import ImageError, InputError
-from handprep.geometry import Affine, Box
+from handprep.geometry import Box
 from handprep.images import MAX_PIXELS
 from handprep.landmarks import HandLandmark
 from handprep.sample import Hand, Sample
@@ -133,27 +134,19 @@ class HandCropper(Transform):
     def finder(self, *, beside: bool | None = None) -> HandDetector:
         """Return the detector that these parameters stand for.
 
-        To look `beside` the hands of the first look goes by `max_hands`, unless it is said.
+        Whether it looks `beside` the hands of the first look depends on `max_hands`, unless it is given.
         """
-        many = {"best": 2, "all": MANY}.get(self.hand)
-        if beside is None and not self.max_hands and many is None:
+        if beside is None and not self.max_hands and self.hand not in ("best", "all"):
             beside = False
-        most = self.max_hands or many or MANY
-        return detector_named(
-            self.detector,
-            confidence=self.confidence,
-            search=self.search,
-            max_hands=most,
-            beside=beside,
-            refine=self.refine,
-        )
+        most = self.max_hands or (2 if self.hand == "best" else MANY)
+        named = partial(detector_named, self.detector, confidence=self.confidence, search=self.search)
+        return named(max_hands=most, beside=beside, refine=self.refine)
 
     def tracker(self, *, search: Literal["never", "first", "always"], smooth: OneEuro | None) -> Tracker:
         """Return what follows these hands through one stream; see `Pipeline.stream`."""
         most = self.max_hands or {"best": 1, "all": MANY}.get(self.hand, 2)
-        single = detector_named(
-            self.detector, confidence=self.confidence, search=False, max_hands=max(2, most)
-        )
+        named = partial(detector_named, self.detector, confidence=self.confidence, search=False)
+        single = named(max_hands=max(2, most))
         single = single.detector if isinstance(single, SearchingDetector) else single
         return Tracker(single, most=most, search=search, smooth=smooth)
 
@@ -173,9 +166,9 @@ class HandCropper(Transform):
 
         def rank(hand: Hand) -> float:
             x0, y0, x1, y1 = hand.box
-            return -(x1 - x0) * (y1 - y0) if self.hand == "largest" else -hand.score
+            return (x1 - x0) * (y1 - y0) if self.hand == "largest" else hand.score
 
-        return tuple(sorted(hands, key=rank))
+        return tuple(sorted(hands, key=rank, reverse=True))
 
     def eligible(self, hands: tuple[Hand, ...]) -> tuple[Hand, ...]:
         """Return the hands among which `hand` chooses: of a wanted side, those of that side."""
@@ -193,18 +186,19 @@ class HandCropper(Transform):
         turned = self.upright and chosen.landmarks is not None
         crop = self._turned_crop if turned else self._straight_crop
         cropped = crop(sample.with_first(chosen), hands if self.hand == "all" else (chosen,))
-        wanted = self.mirror and self.mirror.capitalize()
-        mirrored = bool(wanted and chosen.handedness and chosen.handedness != wanted)
+        mirrored = bool(self.mirror and chosen.handedness not in (None, SIDES[self.mirror]))
         if mirrored:
-            cropped = _mirrored(cropped)
-        return cropped.noted(
-            "HandCropper", found=len(hands), view=chosen.view, upright=turned, mirrored=mirrored
-        )
+            alpha = None if cropped.alpha is None else cropped.alpha[:, ::-1]
+            image = np.ascontiguousarray(cropped.image[:, ::-1])
+            cropped = cropped.transformed(geometry.mirroring(cropped.size[0]), image, alpha)
+        facts = {"found": len(hands), "view": chosen.view, "upright": turned, "mirrored": mirrored}
+        return cropped.with_step("HandCropper", **facts)
 
     def _without_hand(self, sample: Sample) -> Sample:
         what = f"{self.hand} hand" if self.hand in SIDES else "hand"
-        advice = "or choose on_missing='keep', 'center' or 'skip'"
-        advice = f"lower the confidence (now {self.confidence}), {advice}"
+        advice = (
+            f"lower the confidence (now {self.confidence}), or choose on_missing='keep', 'center' or 'skip'"
+        )
         refuse_missing(sample, self.on_missing, what, advice)
         found = len(sample.hands or ())
         sample = replace(sample, hands=())  # what follows must not take a hand of the other side for it
@@ -212,7 +206,7 @@ class HandCropper(Transform):
             (width, height), side = sample.size, min(sample.size)
             left, top = (width - side) // 2, (height - side) // 2
             sample = _cut(sample, left, top, left + side, top + side)
-        return sample.noted("HandCropper", found=found, on_missing=self.on_missing)
+        return sample.with_step("HandCropper", found=found, on_missing=self.on_missing)
 
     def _straight_crop(self, sample: Sample, hands: tuple[Hand, ...]) -> Sample:
         x0, y0, x1, y1 = self._widened([hand.box for hand in hands])
@@ -230,7 +224,7 @@ class HandCropper(Transform):
         assert hands[0].landmarks is not None
         dx, dy = hands[0].landmarks[HandLandmark.MIDDLE_FINGER_MCP] - hands[0].landmarks[HandLandmark.WRIST]
         turn = geometry.rotation(-math.atan2(dx, -dy))
-        x0, y0, x1, y1 = self._widened([hand.moved(turn).box for hand in hands])
+        x0, y0, x1, y1 = self._widened([hand.transformed(turn).box for hand in hands])
         width, height = max(1, math.ceil(x1 - x0)), max(1, math.ceil(y1 - y0))
         if self.square:
             width = height = max(width, height)  # which rounding may have set one apart
@@ -241,12 +235,9 @@ class HandCropper(Transform):
             )
         forward = geometry.compose(turn, geometry.translation(-x0, -y0))
 
-        def warped(array: np.ndarray) -> np.ndarray:
-            matrix = geometry.in_pixel_centres(forward)
-            return cv2.warpAffine(array, matrix, (width, height), flags=cv2.INTER_LINEAR)
-
-        alpha = None if sample.alpha is None else warped(sample.alpha)
-        return sample.moved(forward, warped(sample.image), alpha)
+        warp = partial(cv2.warpAffine, M=geometry.in_pixel_centres(forward), dsize=(width, height))
+        alpha = None if sample.alpha is None else np.asarray(warp(sample.alpha), np.uint8)
+        return sample.transformed(forward, np.asarray(warp(sample.image), np.uint8), alpha)
 
     def _widened(self, boxes: list[Box]) -> Box:
         x0, y0, x1, y1 = geometry.enclosing_box(np.reshape(boxes, (-1, 2)))
@@ -265,10 +256,4 @@ def _inside(start: int, side: int, limit: int) -> tuple[int, int]:
 
 def _cut(sample: Sample, left: int, top: int, right: int, bottom: int) -> Sample:
     alpha = None if sample.alpha is None else sample.alpha[top:bottom, left:right]
-    return sample.moved(geometry.translation(-left, -top), sample.image[top:bottom, left:right], alpha)
-
-
-def _mirrored(sample: Sample) -> Sample:
-    forward: Affine = geometry.mirroring(sample.size[0])
-    alpha = None if sample.alpha is None else sample.alpha[:, ::-1]
-    return sample.moved(forward, np.ascontiguousarray(sample.image[:, ::-1]), alpha)
+    return sample.transformed(geometry.translation(-left, -top), sample.image[top:bottom, left:right], alpha)

@@ -21,7 +21,7 @@ class Greyscale(Transform):
     Parameters
     ----------
     channels
-        1 for an ``(H, W)`` picture, 3 for ``(H, W, 3)`` with equal channels, as networks pretrained on
+        1 for an ``(H, W)`` image, 3 for ``(H, W, 3)`` with equal channels, as networks pretrained on
         colour want it.
 
     Raises
@@ -48,4 +48,4 @@ class Greyscale(Transform):
             image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
         if self.channels == 3:
             image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
-        return replace(sample, image=image).noted("Greyscale", channels=self.channels)
+        return replace(sample, image=image).with_step("Greyscale", channels=self.channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -17,7 +18,9 @@ from handprep.transforms.base import Transform
 from handprep.transforms.compositing import resampled
 from handprep.transforms.greyscale import LUMA
 
+MOST_PIXELS = 16_384  # a side; beyond it a mistyped size would ask for gigabytes
 INTERPOLATIONS = {
+    "auto": None,
     "nearest": cv2.INTER_NEAREST,
     "bilinear": cv2.INTER_LINEAR,
     "bicubic": cv2.INTER_CUBIC,
@@ -41,7 +44,7 @@ class ResizePad(Transform):
         ``"auto"`` (area averaging to shrink, bilinear to enlarge), ``"nearest"``, ``"bilinear"``,
         ``"bicubic"``, ``"area"`` or ``"lanczos"``.
     upscale
-        Whether pictures smaller than `size` are enlarged; otherwise they are only padded.
+        Whether images smaller than `size` are enlarged; otherwise they are only padded.
 
     Raises
     ------
@@ -64,7 +67,7 @@ class ResizePad(Transform):
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("size", self.size, 1, MOST_PIXELS))
         object.__setattr__(self, "fill", check_colour("fill", self.fill))
-        check_choice("interpolation", self.interpolation, ("auto", *INTERPOLATIONS))
+        check_choice("interpolation", self.interpolation, tuple(INTERPOLATIONS))
 
     @property
     def output_size(self) -> tuple[int, int]:
@@ -74,9 +77,7 @@ class ResizePad(Transform):
     def apply(self, sample: Sample) -> Sample:
         """Return the sample, scaled and padded, with hands and alpha moved along."""
         (out_height, out_width), (width, height) = self.output_size, sample.size
-        scale = min(out_width / width, out_height / height)
-        if not self.upscale:
-            scale = min(scale, 1.0)
+        scale = min(out_width / width, out_height / height, math.inf if self.upscale else 1.0)
         new_width = min(out_width, max(1, round(width * scale)))
         new_height = min(out_height, max(1, round(height * scale)))
         left, top = (out_width - new_width) // 2, (out_height - new_height) // 2
@@ -85,7 +86,7 @@ class ResizePad(Transform):
         )
 
         def place(array: NDArray[Any], fill: int | tuple[int, ...]) -> NDArray[Any]:
-            scaled = self._scaled(array, new_width, new_height)
+            scaled = resized(array, (new_width, new_height), INTERPOLATIONS[self.interpolation])
             below, right = out_height - new_height - top, out_width - new_width - left
             value = (fill,) * 3 if isinstance(fill, int) else fill
             padded = cv2.copyMakeBorder(scaled, top, below, left, right, cv2.BORDER_CONSTANT, value=value)
@@ -98,18 +99,9 @@ class ResizePad(Transform):
             image = resampled(sample.image, sample.alpha, lambda array: place(array, 0))
         else:
             image = place(sample.image, fill)
-        return sample.moved(forward, image, alpha).noted("ResizePad", scale=scale, left=left, top=top)
-
-    def _scaled(self, array: NDArray[Any], width: int, height: int) -> NDArray[Any]:
-        if array.shape[:2] == (height, width):
-            return array
-        if self.interpolation == "auto":
-            return resized(array, (width, height))
-        flag = INTERPOLATIONS[self.interpolation]
-        return np.asarray(cv2.resize(array, (width, height), interpolation=flag))
-
-
-MOST_PIXELS = 16_384  # a side; beyond it a mistyped size would ask for gigabytes
+        return sample.transformed(forward, image, alpha).with_step(
+            "ResizePad", scale=scale, left=left, top=top
+        )
 
 
 def grey_of(colour: int | tuple[int, int, int]) -> int:

@@ -112,39 +112,35 @@ class Skeleton(Transform):
         if not found:
             advice = "choose on_missing='blank' or 'skip'"
             refuse_missing(sample, self.on_missing, "hand with landmarks", advice)
+        keep = self.background == "keep"
         if self.view != "image" and found:
             placed = self._turned(sample)
-        elif self.size is None or self.background == "keep":
-            placed = sample if self.size is None else ResizePad(self.size).apply(sample)
+        elif self.size is None:
+            placed = sample
         else:
-            placed = self._fitted(sample)
-        canvas = self._canvas(placed)
+            placed = ResizePad(self.size).apply(sample) if keep else self._fitted(sample)
+        canvas = np.array(placed.rgb) if keep else self._blank(sample)
         if found:
             self._draw(canvas, placed.hands[0])  # type: ignore[index]
-        keep = self.background == "keep"
-        drawn = replace(
-            placed,
-            image=canvas,
-            alpha=placed.alpha if keep else None,
-            transparent=placed.transparent and keep,
-            steps=sample.steps,
-        )
+        alpha, transparent = (placed.alpha, placed.transparent) if keep else (None, False)
+        drawn = replace(placed, image=canvas, alpha=alpha, transparent=transparent, steps=sample.steps)
         side = sample.hand.handedness if sample.hand else None
         in_space = {"photo_handedness": side} if self.view == "palm" and found else {}
-        return drawn.noted("Skeleton", found=len(sample.hands or ()), view=self.view, **in_space)
+        return drawn.with_step("Skeleton", found=len(sample.hands or ()), view=self.view, **in_space)
 
-    def _canvas(self, sample: Sample) -> NDArray[np.uint8]:
-        height, width = sample.image.shape[:2] if self.size is None else self.size  # type: ignore[misc]
-        if isinstance(self.background, str):
-            return np.array(sample.rgb)
+    def _blank(self, sample: Sample) -> NDArray[np.uint8]:
+        size: Any = self.size or sample.image.shape[:2]
+        colour: Any = self.background
         if self.colours == "depth":
-            return np.full((height, width), grey_of(self.background), np.uint8)
-        return np.full((height, width, 3), self.background, np.uint8)
+            return np.full(size, grey_of(colour), np.uint8)
+        return np.full((*size, 3), colour, np.uint8)
 
     def _fitted(self, sample: Sample) -> Sample:
         (height, width), scale = self.size, self._scale(sample.size)  # type: ignore[misc]
         middle = geometry.translation(*(np.subtract((width, height), scale * np.array(sample.size)) / 2))
-        return sample.moved(geometry.compose(geometry.scaling(scale, scale), middle), sample.image, None)
+        return sample.transformed(
+            geometry.compose(geometry.scaling(scale, scale), middle), sample.image, None
+        )
 
     def _turned(self, sample: Sample) -> Sample:
         """Return the sample as the drawing will show it; its image is that of before."""
@@ -156,8 +152,8 @@ class Skeleton(Transform):
         landmarks = np.array(self.size[::-1]) / 2 + scale * (points[:, :2] - (low + high) / 2)  # type: ignore[index]
         forward = _affine_fit(hand.landmarks, landmarks)
         if self.view == "upright":
-            return sample.moved(forward, sample.image, None)
-        moved = replace(sample, hands=None).moved(forward, sample.image, None)
+            return sample.transformed(forward, sample.image, None)
+        moved = replace(sample, hands=None).transformed(forward, sample.image, None)
         turned = replace(
             hand,
             landmarks=landmarks,
