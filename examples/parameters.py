@@ -20,17 +20,16 @@ from handprep import (
     BackgroundRemover,
     Greyscale,
     HandCropper,
-    LiteRTDetector,
     Pipeline,
     ResizePad,
     Sample,
     SearchingDetector,
     Skeleton,
     Transform,
-    View,
     drawing,
     images,
 )
+from handprep.detection import LiteRTDetector, View
 from handprep.drawing import Tile, side_by_side, stack
 from handprep.explain import looks
 from handprep.sample import Image

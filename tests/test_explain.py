@@ -15,13 +15,12 @@ from handprep import (
     HandCropper,
     HandNotFoundError,
     ImageError,
-    LiteRTDetector,
     Pipeline,
     ResizePad,
     SearchingDetector,
-    View,
     images,
 )
+from handprep.detection import LiteRTDetector, View
 from handprep.explain import looks
 from tests.rendered import photos
 

@@ -15,13 +15,13 @@ from handprep import (
     Greyscale,
     HandCropper,
     Pipeline,
-    RembgSegmenter,
     ResizePad,
     Sample,
     Skeleton,
     Transform,
     features,
 )
+from handprep.segmentation import RembgSegmenter
 
 BASELINE = "raw"  # what every other arm is compared with
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from experiment.arms import Arm
 from experiment.files import read_json, write_json
-from handprep import BackgroundRemover, HandCropper, HandDetector, Skeleton, images
+from handprep import BackgroundRemover, HandCropper, Skeleton, images
+from handprep.detection import HandDetector
 
 SAMPLED = 40  # photos, evenly from all
 READ_AT_LEAST = 640  # pixels, as a pipeline decodes photos

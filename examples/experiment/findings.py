@@ -66,7 +66,7 @@ def _verdict(on_test: dict[str, Any]) -> str:
     rejected = is_rejected(on_test)
     if rejected is None:
         return (
-            f"not decided: one seed gives no interval. The difference is {points(difference['mean'])} "
+            f"not details: one seed gives no interval. The difference is {points(difference['mean'])} "
             f"points, McNemar {p_value(test['p_adjusted'])}."
         )
     size = (

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from experiment.arms import Arm
 from experiment.data import Layout, part_of
 from experiment.files import write_whole
-from handprep import RunResult, prepare, read
+from handprep import prepare, read
 from handprep.errors import InputError
+from handprep.prepared import RunResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ImageColor
 
 from handprep.errors import InputError
-from handprep.names import printable
+from handprep.text import printable
 
 DEEPEST = 100  # levels of JSON, of which a part within a part takes three; well below Python's own limit
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from handprep.errors import OutputError
-from handprep.names import printable
+from handprep.text import printable
 
 TEMPORARY = ".handprep-*.tmp"  # what an interrupted write leaves behind
 HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV, errno.ESTALE}

@@ -16,7 +16,7 @@ from handprep import geometry
 from handprep.errors import InputError
 from handprep.geometry import Affine, Box, Points
 from handprep.landmarks import HandLandmark
-from handprep.names import printable
+from handprep.text import printable
 
 Image: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W) once grey
 Alpha: TypeAlias = NDArray[np.uint8]  # (H, W): 0 background … 255 hand
@@ -146,7 +146,7 @@ class Hand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one transform did to a sample: its name and what it decided, as JSON values."""
+    """What one transform did to a sample: its name, and details of what it did as JSON values."""
 
     name: str
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -19,8 +19,8 @@ from handprep.configurable import check_range, check_whole, is_whole
 from handprep.errors import ImageError, InputError
 from handprep.images import decoding
 from handprep.images.limits import LIMIT_VARIABLE
-from handprep.names import printable
 from handprep.sample import Image, Sample
+from handprep.text import printable
 
 HELD = 3  # times its pixels that a frame counts, as decoders keep several: 8K passes the limit
 LONGEST = 1e9  # seconds

@@ -138,7 +138,7 @@ def results(told: dict[str, Any], **more: Any) -> dict[str, Any]:
         (on_test(-0.1, -0.15, -0.05, 0.01), "H0 is rejected. Accuracy on test is lower"),
         (on_test(0.12, -0.01, 0.25, 0.0001), "H0 is not rejected"),
         (on_test(0.12, 0.08, 0.16, 0.2), "H0 is not rejected"),
-        (on_test(0.12, None, None, 0.001), "not decided: one seed gives no interval"),
+        (on_test(0.12, None, None, 0.001), "not details: one seed gives no interval"),
     ],
 )
 def test_the_verdict_needs_both_the_interval_and_the_test(told, says):

@@ -20,10 +20,10 @@ from handprep.detection.litert import LiteRTDetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.views import View
 from handprep.errors import HandprepError, InputError, ModelError
-from handprep.names import printable
 from handprep.pipeline import Pipeline, study_pipeline
 from handprep.segmentation.matte import HandMatte
 from handprep.segmentation.rembg import RembgSegmenter
+from handprep.text import printable
 from handprep.transforms.background import BackgroundRemover
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale

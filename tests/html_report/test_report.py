@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from handprep import html_report, images, prepare
 from handprep.errors import OutputError
 from handprep.html_report.contents import histogram
-from handprep.names import printable
 from handprep.pipeline import Pipeline
+from handprep.text import printable
 from handprep.transforms.resize import ResizePad
 from tests.html_report.pages import CLOSING, MARKUP, Parsed, noise, odd_folder, parsed, row
 from tests.prepared.folders import CROP, HANDS, RESIZE, copied, picture

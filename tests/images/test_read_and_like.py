@@ -17,8 +17,8 @@ import pytest
 
 from handprep import images
 from handprep.errors import ImageError, InputError
-from handprep.names import printable
 from handprep.sample import Sample
+from handprep.text import printable
 from tests.permissions import as_nobody, folder_for_all
 from tests.rendered import photos
 

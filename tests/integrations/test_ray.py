@@ -19,14 +19,14 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'handprep[r
 import pyarrow.fs
 
 import handprep
-from handprep import RunResult
 from handprep.errors import InputError, ModelError, OutputError
 from handprep.integrations import ray as on_ray
 from handprep.integrations.ray.worker import Preparer
-from handprep.opened import per_thread
 from handprep.pipeline import Pipeline
+from handprep.prepared import RunResult
 from handprep.prepared.ensure import Preparation
 from handprep.prepared.storage import Storage
+from handprep.runtime import per_thread
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper

@@ -133,8 +133,8 @@ def test_colours_have_names_as_on_the_command_line(colour):
 
 
 def test_a_mask_has_a_confidence_where_its_segmenter_has_one(sample):
-    decided = BackgroundRemover().apply(sample).steps[-1].details
-    assert 0.8 < decided["mask_confidence"] <= 1
+    details = BackgroundRemover().apply(sample).steps[-1].details
+    assert 0.8 < details["mask_confidence"] <= 1
     for method in ("fast", LeftHalf()):
         assert "mask_confidence" not in BackgroundRemover(method=method).apply(sample).steps[-1].details
 

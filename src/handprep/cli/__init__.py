@@ -18,10 +18,10 @@ from handprep.cli.parser import Parser
 from handprep.errors import HandprepError, InputError
 from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS, encode, format_of
-from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared.record import sealed
 from handprep.prepared.run import MANIFEST, REPORT, RunResult, prepare
+from handprep.text import printable
 
 STREAM = Path("-")  # standard input, or standard output
 FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C

@@ -12,10 +12,10 @@ from handprep import drawing, images, models
 from handprep.cli.options import add_options, pipeline_of
 from handprep.errors import ImageError, InputError, OutputError
 from handprep.features import FEATURES
-from handprep.names import printable
 from handprep.prepared.export import export
 from handprep.sample import Sample
 from handprep.samples import PHOTOS
+from handprep.text import printable
 from handprep.transforms.crop import HandCropper
 
 

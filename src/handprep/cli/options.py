@@ -12,9 +12,9 @@ from handprep.configurable import check_colour
 from handprep.detection import DETECTORS
 from handprep.errors import InputError
 from handprep.files import atomic_write
-from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.segmentation import SEGMENTERS
+from handprep.text import printable
 from handprep.transforms.background import OF_REMBG, BackgroundRemover
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HANDS, HandCropper

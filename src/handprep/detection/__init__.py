@@ -1,4 +1,4 @@
-"""Who finds hands."""
+"""What detects hands."""
 
 from __future__ import annotations
 
@@ -6,15 +6,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from handprep.detection.base import HandDetector
+from handprep.detection.base import HandDetector, LandmarkDetector
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.mediapipe import MediaPipeDetector
 from handprep.detection.openvino import OpenVINODetector
 from handprep.detection.search import SearchingDetector
+from handprep.detection.views import View
 from handprep.detection.yolo import YoloDetector
 from handprep.errors import InputError
 
-__all__ = ["DETECTORS", "OpenVINODetector", "YoloDetector", "detector_named"]
+__all__ = [
+    "DETECTORS",
+    "HandDetector",
+    "LandmarkDetector",
+    "LiteRTDetector",
+    "MediaPipeDetector",
+    "OpenVINODetector",
+    "SearchingDetector",
+    "View",
+    "YoloDetector",
+    "detector_named",
+]
 
 DETECTORS: dict[str, Callable[..., HandDetector]] = {
     "litert": LiteRTDetector,

@@ -24,7 +24,7 @@ class HandDetector(Protocol):
     """Anything that finds hands in an RGB image.
 
     A detector is an immutable value that pickles as its parameters; what it opens, it opens once a
-    process and thread (`handprep.opened.per_thread`).
+    process and thread (`handprep.runtime.per_thread`).
     """
 
     def detect(self, image: Image) -> tuple[Hand, ...]:

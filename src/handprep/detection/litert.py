@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from handprep import models
 from handprep.detection.graph import UNIT, MediaPipeHands
 from handprep.detection.region import Cutter, Region
-from handprep.opened import per_thread, without_line
+from handprep.runtime import per_thread, without_line
 from handprep.sample import Image
 
 XNNPACK_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"  # of a process's first

@@ -13,8 +13,8 @@ from handprep import geometry, models
 from handprep.configurable import Configurable, check_range, check_whole
 from handprep.errors import ModelError
 from handprep.images import check_rgb
-from handprep.missing import missing_extra
-from handprep.opened import per_thread
+from handprep.optional import missing_extra
+from handprep.runtime import per_thread
 from handprep.sample import Hand, Image
 
 INSTEAD = 'detector="litert" finds hands with the same two networks.'

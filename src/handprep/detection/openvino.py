@@ -17,8 +17,8 @@ from handprep.configurable import check_choice
 from handprep.detection.graph import UNIT, MediaPipeHands
 from handprep.detection.region import Cutter, Region
 from handprep.errors import ModelError
-from handprep.missing import missing_extra
-from handprep.opened import per_thread
+from handprep.optional import missing_extra
+from handprep.runtime import per_thread
 from handprep.sample import Image
 
 DEVICE = "CPU"

@@ -25,7 +25,7 @@ from handprep.detection.yolo_heads import LAYOUTS, suppress
 from handprep.detection.yolo_network import YoloNetwork
 from handprep.errors import InputError, ModelError
 from handprep.images import check_rgb
-from handprep.opened import per_thread
+from handprep.runtime import per_thread
 from handprep.sample import Hand, Image
 
 LEAST_SIZE, MOST_SIZE = 32, 4096  # pixels on a side of a network's input

@@ -22,7 +22,7 @@ from handprep.detection.yolo_heads import (
     recognised,
 )
 from handprep.errors import ModelError
-from handprep.models.runtime import LONGEST_INPUT, failures, first_line, open_session, outputs
+from handprep.models.onnx import LONGEST_INPUT, failures, first_line, open_session, outputs
 from handprep.sample import Image
 
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}

@@ -19,12 +19,12 @@ from handprep import geometry
 from handprep.html_report.selection import Picture, Sheet
 from handprep.html_report.thumbnails import Thumbnail
 from handprep.landmarks import CONNECTIONS
-from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared.container import DamagedError
 from handprep.prepared.manifest import STATUSES, Row
 from handprep.prepared.record import Record, read_file
 from handprep.prepared.table import NO_CLASS, NOT_LOOKED, detection_table
+from handprep.text import printable
 
 COLUMNS = (
     *("name", "status", "origin", "label", "score", "mask", "view", "handedness", "milliseconds", "message"),

@@ -12,7 +12,7 @@ import PIL.Image
 
 from handprep import images
 from handprep.errors import HandprepError
-from handprep.names import printable
+from handprep.text import printable
 
 QUALITY = 60  # of WebP: at 50 skin turns blotchy, 70 takes a fifth more
 LOWEST_QUALITY = 20  # for noise, which hardly shrinks

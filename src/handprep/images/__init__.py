@@ -19,8 +19,8 @@ from handprep.images import arrays, decoding, tensors
 from handprep.images.arrays import Colour, check_rgb
 from handprep.images.encoding import encode, write
 from handprep.images.limits import MAX_PIXELS
-from handprep.names import printable
 from handprep.sample import Alpha, Image, Sample
+from handprep.text import printable
 
 __all__ = ["MAX_PIXELS", "check_rgb", "encode", "read", "to_type_of", "write"]
 

@@ -26,8 +26,8 @@ from handprep.images import arrays
 from handprep.images.arrays import Colour
 from handprep.images.limits import check_pixels
 from handprep.images.pixels import GREY, SIXTEEN, deepen, pixels_of, to_srgb
-from handprep.names import printable
 from handprep.sample import Alpha, Image
+from handprep.text import printable
 
 FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC and binary PPM"
 _SIGNATURES = {  # of TIFF, those with a plus are BigTIFF

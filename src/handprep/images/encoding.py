@@ -15,8 +15,8 @@ from handprep.configurable import check_whole
 from handprep.errors import InputError
 from handprep.files import atomic_write
 from handprep.images import arrays
-from handprep.names import printable
 from handprep.sample import Sample
+from handprep.text import printable
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}  # by the endings of names
 # zlib's run-length strategy after Paeth's filter: OpenCV takes a seventh of the time of Pillow's defaults for

@@ -13,7 +13,7 @@ from handprep import geometry, images
 from handprep.annotations import check_size, moved_boxes, moved_mask
 from handprep.errors import InputError
 from handprep.integrations.known_hands import apply_with, hands_in_photo
-from handprep.missing import missing_extra
+from handprep.optional import missing_extra
 from handprep.sample import Hand, Sample
 from handprep.transforms.base import Transform
 

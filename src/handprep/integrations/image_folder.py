@@ -13,13 +13,13 @@ import PIL.Image
 from handprep.configurable import check_choice
 from handprep.errors import HandprepError, InputError
 from handprep.images.arrays import channels_of
-from handprep.missing import missing_extra
-from handprep.names import printable
+from handprep.optional import missing_extra
 from handprep.pipeline import Pipeline
 from handprep.prepared.cache import ON_ERROR, PreparedCache
 from handprep.prepared.listing import ENDINGS, check_class_level, is_hidden, listing, origin_and_label
 from handprep.prepared.run import RunResult
 from handprep.progress import Progress
+from handprep.text import printable
 
 try:
     from torch.utils.data import default_collate

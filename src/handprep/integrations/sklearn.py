@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from handprep.errors import HandNotFoundError
 from handprep.features import FEATURES, names_of
-from handprep.missing import missing_extra
+from handprep.optional import missing_extra
 from handprep.prepared import read
 from handprep.sample import Hand, Sample
 

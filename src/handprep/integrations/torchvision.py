@@ -19,7 +19,7 @@ from handprep.configurable import check_choice
 from handprep.errors import InputError, SampleSkipped
 from handprep.images import tensors
 from handprep.integrations.known_hands import apply_with, hands_in_photo
-from handprep.missing import missing_extra
+from handprep.optional import missing_extra
 from handprep.pipeline import Pipeline
 from handprep.sample import Sample
 from handprep.transforms.base import Transform

@@ -16,7 +16,7 @@ from handprep.models.cache import (
     status,
 )
 from handprep.models.registry import MODELS, ModelFile
-from handprep.names import printable
+from handprep.text import printable
 
 __all__ = [
     "HOME_VARIABLE",

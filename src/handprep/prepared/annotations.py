@@ -20,10 +20,10 @@ from handprep.files import atomic_write, make_folder
 from handprep.geometry import Affine
 from handprep.images.encoding import encode
 from handprep.landmarks import CONNECTIONS, LANDMARK_NAMES
-from handprep.names import printable
 from handprep.prepared.naming import output_names
 from handprep.prepared.record import Record
 from handprep.sample import Hand, Sample
+from handprep.text import printable
 
 NO_CLASS = "hand"  # of photos that lie in no folder, for formats in which each object has a class
 HAND = 128  # of alpha: what is more hand than not

@@ -14,7 +14,6 @@ from handprep import models
 from handprep.configurable import check_choice
 from handprep.errors import HandprepError, InputError, OutputError
 from handprep.files import atomic_write, locked, make_folder, sweep
-from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared.container import DamagedError
 from handprep.prepared.ensure import Preparation, Task
@@ -25,6 +24,7 @@ from handprep.prepared.run import RunResult
 from handprep.prepared.storage import Storage
 from handprep.progress import Progress, reporting
 from handprep.sample import Sample
+from handprep.text import printable
 from handprep.threads import ordered_map
 
 Result = TypeVar("Result")

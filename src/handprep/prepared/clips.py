@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from handprep.configurable import check_range
 from handprep.errors import SampleSkipped
 from handprep.images.encoding import encode
-from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared.naming import FIRST
 from handprep.prepared.origin import Origin
 from handprep.prepared.record import Record
 from handprep.sample import Sample
+from handprep.text import printable
 from handprep.threads import ordered_map
 from handprep.transforms.crop import HandCropper
 from handprep.video import frames

@@ -12,7 +12,6 @@ from typing import Any
 
 from handprep.errors import HandNotFoundError, HandprepError, InputError, SampleSkipped
 from handprep.images.encoding import FORMATS, encode
-from handprep.names import printable
 from handprep.pipeline import Pipeline
 from handprep.prepared import clips
 from handprep.prepared.clips import WRITING, Choice
@@ -25,6 +24,7 @@ from handprep.prepared.origin import Origin, digest_of, photo_size
 from handprep.prepared.record import Record
 from handprep.prepared.storage import Stamp, Storage
 from handprep.sample import Sample
+from handprep.text import printable
 from handprep.threads import ordered_map
 
 FIRST_FRAME = "an animation, or a file of several images: the first one was taken"

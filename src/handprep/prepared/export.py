@@ -16,8 +16,7 @@ from handprep.features import FEATURES, names_of
 from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS
 from handprep.landmarks import LANDMARK_NAMES
-from handprep.missing import missing_extra
-from handprep.names import printable
+from handprep.optional import missing_extra
 from handprep.prepared.annotations import Image, as_utf8, coco, masks, yolo
 from handprep.prepared.container import DamagedError
 from handprep.prepared.listing import check_class_level, origin_and_label
@@ -25,6 +24,7 @@ from handprep.prepared.manifest import csv_of
 from handprep.prepared.record import Record
 from handprep.prepared.storage import Storage
 from handprep.sample import Hand
+from handprep.text import printable
 
 Writer: TypeAlias = Callable[["Sequence[Image]", Path, str], None]
 

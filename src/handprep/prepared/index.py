@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from handprep.errors import HandNotFoundError, OutputError, SampleSkipped
 from handprep.files import atomic_write, check_regular, make_folder
-from handprep.names import printable
 from handprep.prepared.origin import DIGEST
+from handprep.text import printable
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import PIL.Image
 
 from handprep import images
 from handprep.errors import InputError
-from handprep.names import printable
+from handprep.text import printable
 
 ENDINGS = (
     *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif"),

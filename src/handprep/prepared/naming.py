@@ -11,7 +11,7 @@ from pathlib import Path
 
 from handprep.errors import InputError
 from handprep.images.encoding import FORMATS
-from handprep.names import printable
+from handprep.text import printable
 
 FIRST = "/000000"  # ends the name that stands for a clip's outputs; each frame has its number in this place
 

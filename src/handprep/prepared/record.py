@@ -99,21 +99,21 @@ class Record:
             if plain.pop("version") != VERSION:
                 raise DamagedError("another version of the record")
             record = cls(origin=checked(plain.pop("origin")), plain=plain, alpha=body[4 + length :])
-            _ = record.hands, record.to_source, record.decided("")  # which raise if they are none
+            _ = record.hands, record.to_source, record.details("")  # which raise if they are none
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise DamagedError(str(error) or type(error).__name__) from error
         except struct.error as error:
             raise DamagedError("truncated") from error
         return record
 
-    def decided(self, name: str, otherwise: Any = None) -> Any:
+    def details(self, name: str, otherwise: Any = None) -> Any:
         """Return what the last of the steps that decided something of that name did."""
         return next((step[name] for _, step in reversed(self.plain["steps"]) if name in step), otherwise)
 
     @property
     def is_drawing(self) -> bool:
         """Whether the hands were turned in space, so that `to_source` only fits them to the photo."""
-        return bool(self.decided("photo_handedness", "") != "")
+        return bool(self.details("photo_handedness", "") != "")
 
     @cached_property
     def hands(self) -> tuple[Hand, ...] | None:
@@ -144,7 +144,7 @@ class Record:
                 transparent=transparent,
                 to_source=self.to_source,
                 source=self.origin.source or None,
-                steps=tuple(Step(name=str(name), details=dict(decided)) for name, decided in plain["steps"]),
+                steps=tuple(Step(name=str(name), details=dict(details)) for name, details in plain["steps"]),
                 time=None if plain.get("time") is None else float(plain["time"]),
                 frames=tuple(Frame(size=(w, h), to_source=_map(m)) for w, h, m in plain["frames"]),
             )

@@ -15,8 +15,8 @@ import numpy as np
 
 from handprep.configurable import check_range, check_whole
 from handprep.errors import InputError
-from handprep.names import printable
 from handprep.prepared.manifest import Row
+from handprep.text import printable
 
 FRAME_NUMBER = re.compile(r"#\d+$")  # of a clip's frame: clip.mp4#000120
 

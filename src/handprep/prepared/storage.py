@@ -12,11 +12,11 @@ from typing import Any
 from handprep import images
 from handprep.errors import InputError
 from handprep.files import atomic_write, locked, make_folder, make_folders, remove, sync_folder
-from handprep.names import printable
 from handprep.prepared.index import Index, stamp_of
 from handprep.prepared.listing import INDEX, Listing, listing
 from handprep.prepared.origin import DIGEST
 from handprep.prepared.record import read_file
+from handprep.text import printable
 
 LOCK = ".handprep.lock"
 SYNC_EVERY = 256  # files: so many may have to be made again after a power cut

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from handprep.names import printable
 from handprep.prepared.manifest import Row, csv_of
+from handprep.text import printable
 
 Counts: TypeAlias = tuple[tuple[int, ...], ...]  # a row for each origin, a column for each class
 Grid: TypeAlias = list[list[str]]  # cells as text; the first row and the first column are headings

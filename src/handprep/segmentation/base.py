@@ -23,7 +23,7 @@ class Segmenter(Protocol):
     """Anything that finds the pixels of hands in an RGB picture.
 
     A segmenter is an immutable value that pickles as its parameters; what it opens, it opens once a
-    process and thread (`handprep.opened.per_thread`).
+    process and thread (`handprep.runtime.per_thread`).
     """
 
     def segment(self, image: Image, hands: tuple[Hand, ...]) -> Alpha:

@@ -14,7 +14,7 @@ from handprep import geometry, models
 from handprep.configurable import Configurable, check_choice, check_whole
 from handprep.geometry import Affine
 from handprep.images import check_rgb
-from handprep.opened import per_thread
+from handprep.runtime import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import cut, edges, framing, prior
 from handprep.segmentation.base import connected_to, own_path, pixels_within

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handprep.errors import ModelError
-from handprep.models.runtime import LONGEST_INPUT, failures, first_line, open_session, outputs
+from handprep.models.onnx import LONGEST_INPUT, failures, first_line, open_session, outputs
 from handprep.sample import Image
 
 NETWORK = Path(__file__).with_name("hand_matte.onnx")

@@ -14,8 +14,8 @@ from handprep import geometry, models
 from handprep.configurable import Configurable, check_choice, check_whole
 from handprep.errors import InputError
 from handprep.images import check_rgb
-from handprep.models import runtime
-from handprep.opened import per_thread
+from handprep.models import onnx
+from handprep.runtime import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import prior
 from handprep.segmentation.base import connected_to, own_path, pixels_within
@@ -155,7 +155,7 @@ class RembgSegmenter(Configurable):
                 "'u2net' (Apache-2.0) has no such limit.",
                 stacklevel=2,
             )
-        options = runtime.imported().SessionOptions()
+        options = onnx.imported().SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         return rembg_session(

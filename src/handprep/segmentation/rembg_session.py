@@ -7,8 +7,8 @@ from typing import Any
 
 from handprep import models
 from handprep.errors import InputError, ModelError
-from handprep.models import runtime
-from handprep.models.runtime import failures, first_line
+from handprep.models import onnx
+from handprep.models.onnx import failures, first_line
 
 
 def rembg_session(name: str, options: Any = None, *, path: Path | None = None) -> Any:
@@ -21,7 +21,7 @@ def rembg_session(name: str, options: Any = None, *, path: Path | None = None) -
     `path` is a file of the user's own in place of the model's. InputError says that rembg has no such model
     that runs on this machine, and ModelError that the file cannot be had or opened.
     """
-    onnxruntime = runtime.imported()
+    onnxruntime = onnx.imported()
     from rembg.sessions import sessions_class  # noqa: PLC0415 - heavy
 
     known = {session.name(): session for session in sessions_class if _runs_here(session)}

@@ -14,7 +14,7 @@ from handprep.configurable import check_choice, check_colour, model_files_of
 from handprep.detection import detector_named
 from handprep.detection.base import HandDetector
 from handprep.errors import ImageError, InputError
-from handprep.opened import per_thread
+from handprep.runtime import per_thread
 from handprep.sample import Alpha, Image, Sample
 from handprep.segmentation import SEGMENTERS, HandMatte, RembgSegmenter
 from handprep.segmentation.base import RatingSegmenter, Segmenter
@@ -143,10 +143,10 @@ class BackgroundRemover(Transform):
             alpha, confidence = segmenter.segment_rated(image, hands)
         else:
             alpha = segmenter.segment(image, hands)
-        decided = {"found": len(hands), "hand_share": round(float(np.mean(alpha)) / 255, 4)}
+        details = {"found": len(hands), "hand_share": round(float(np.mean(alpha)) / 255, 4)}
         if confidence is not None:
-            decided["mask_confidence"] = round(confidence, 3)
-        return self._with_alpha(sample, image, alpha).with_step("BackgroundRemover", **decided)
+            details["mask_confidence"] = round(confidence, 3)
+        return self._with_alpha(sample, image, alpha).with_step("BackgroundRemover", **details)
 
     def _with_own_alpha(self, sample: Sample) -> Sample:
         if sample.alpha is None:

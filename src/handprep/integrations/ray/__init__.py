@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import handprep
 from handprep.errors import InputError, OutputError
-from handprep.missing import missing_extra
+from handprep.optional import missing_extra
 from handprep.pipeline import Pipeline
 from handprep.prepared.clips import Choice
 from handprep.prepared.ensure import Preparation

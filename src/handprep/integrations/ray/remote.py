@@ -13,10 +13,10 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, SubT
 
 from handprep.errors import ImageError, InputError
 from handprep.files import TEMPORARY, output_error
-from handprep.names import printable
 from handprep.prepared.listing import Listing, is_hidden, photos_among
 from handprep.prepared.naming import same_name
 from handprep.prepared.storage import Stamp, Storage
+from handprep.text import printable
 
 WHOLE_ON_CLOSE = {"s3", "gcs", "abfs"}  # stores in which a file is there, whole, once its stream is closed
 

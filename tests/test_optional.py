@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handprep.missing import missing_extra
+from handprep.optional import missing_extra
 
 IN_A_SLIM_CONTAINER = "libxcb.so.1: cannot open shared object file: No such file or directory"
 
@@ -20,7 +20,7 @@ def said_by_handprep(opencv: str, folder: Path) -> list[str]:
 import sys
 sys.path.insert(0, {str(folder)!r})
 try:
-    from handprep.missing import check_opencv
+    from handprep.optional import check_opencv
     check_opencv()
 except ImportError as error:
     print(type(error).__name__, error)

@@ -13,7 +13,7 @@ import pytest
 
 from handprep import YoloDetector
 from handprep.errors import ModelError
-from handprep.models import fetch, runtime
+from handprep.models import fetch, onnx
 from handprep.segmentation.matte import NETWORK
 
 # Two networks of a float32 "images" (1, 3, side, side), in base 85: a Loop without end on 64 pixels, and an
@@ -28,7 +28,7 @@ HUGE = (
     r"ZxRFw0tf*@1PTBU5d"
 )
 
-OURS = "from handprep.models.runtime import open_session; open_session(Path(sys.argv[1]), 1)"
+OURS = "from handprep.models.onnx import open_session; open_session(Path(sys.argv[1]), 1)"
 THEIRS = "import onnxruntime; onnxruntime.InferenceSession(sys.argv[1])"
 
 
@@ -54,7 +54,7 @@ def test_where_it_is_not_switched_off_it_shows(tmp_path: Path) -> None:
 
 
 def test_an_endless_network_fails_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "MOST_SECONDS", 1.0)
+    monkeypatch.setattr(onnx, "MOST_SECONDS", 1.0)
     path = tmp_path / "endless.onnx"
     path.write_bytes(base64.b85decode(ENDLESS))
     with pytest.raises(ModelError, match=r"endless\.onnx cannot be used: .*terminate flag"):

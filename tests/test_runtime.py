@@ -14,7 +14,7 @@ from importlib.metadata import version
 
 import pytest
 
-from handprep.opened import per_thread, without_line
+from handprep.runtime import per_thread, without_line
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -174,7 +174,9 @@ def test_a_child_forked_meanwhile_has_its_own_standard_error(capfd):
 
 
 def test_opening_the_detector_prints_nothing():
-    code = "import numpy, handprep; handprep.LiteRTDetector().detect(numpy.zeros((9, 9, 3), numpy.uint8))"
+    code = (
+        "import numpy as n, handprep.detection as d; d.LiteRTDetector().detect(n.zeros((9, 9, 3), n.uint8))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b""
     assert b"XNNPACK" not in done.stderr
