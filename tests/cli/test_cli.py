@@ -201,7 +201,7 @@ class TestOnePhoto:
     def test_clips_are_counted(self, src: Path, dst: Path, capfd: pytest.CaptureFixture[str]) -> None:
         clips.write(src / HANDS[0].label / "clip.avi", clips.counted(6))
         assert run(src, dst, "--no-crop", "--size", 16, "--every", 2) == 0
-        assert "of these, frames of clips: 3 (1 clips)" in capfd.readouterr().out
+        assert "of these, frames of clips: 3 (clips: 1)" in capfd.readouterr().out
 
     def test_streams(self, tmp_path: Path) -> None:
         command = [*COMMAND, "run", "-", "-", "--size", "64", "--no-record", "--format", "png"]

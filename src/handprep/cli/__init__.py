@@ -174,7 +174,7 @@ def _summary(result: RunResult, given: dict[str, Any]) -> str:
     report = printable(str(Path(result.folder, REPORT)))
     lines = (
         (True, f"photos: {photos} ({states}, {counts['failed']} failed)"),
-        (clips, f"of these, frames of clips: {frames} ({len(clips)} clips)"),
+        (clips, f"of these, frames of clips: {frames} (clips: {len(clips)})"),
         (len(result.rows) > photos, f"images, one for each hand: {images}"),
         (result.resumed, f"finished before: {result.resumed}"),
         (result.ignored, f"other files, ignored: {result.ignored}"),
