@@ -27,7 +27,7 @@ def _side(cutter: Cutter) -> int:
 # What is timed, and how it is called in the table; a network's own interpreter is seen to apart.
 STAGES: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (images, "as_view", lambda *_: "taking the picture over, giving the result back"),
-    (images, "like", lambda *_: "taking the picture over, giving the result back"),
+    (images, "to_type_of", lambda *_: "taking the picture over, giving the result back"),
     (Cutter, "__call__", lambda cutter, *_: f"cutting the {_side(cutter)} × {_side(cutter)} input"),
     (_Network, "__call__", lambda *_: "filling inputs, fetching outputs"),
     (palm, "decode", lambda *_: "decoding palms, suppression, hand region"),
