@@ -34,9 +34,9 @@ def expected(pictures):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_network_gives_the_same_boxes_in_every_layout(variant, pictures, expected, tmp_path):
-    detector = YoloDetector(
-        VARIANTS[variant](tmp_path / "hands.onnx"), confidence=0.1, max_hands=300, anchors=tiny_yolo.ANCHORS
-    )
+    file = VARIANTS[variant](tmp_path / "hands.onnx")
+    layout = "v5" if variant.startswith("v5") else None  # 375 rows of 6 could be boxes left of many
+    detector = YoloDetector(file, confidence=0.1, max_hands=300, anchors=tiny_yolo.ANCHORS, layout=layout)
     pixels, points = LOOSE.get(variant, (0.01, 1e-4))
     for image, hands in zip(pictures, expected, strict=True):
         found = detector.detect(image)
@@ -99,8 +99,8 @@ def table(*shape, value=0.0):
         ),
         ({"inputs": {"images": (WHOLE, (1, 3, 64, 64))}}, r"it has images: tensor\(int64\)"),
         ({"inputs": {"images": (FLOAT, (3, 64, 64))}}, r"it has images: tensor\(float\) \[3, 64, 64\]"),
-        ({"inputs": {"images": (FLOAT, (1, 64, 64, 3))}}, r"\[1, 64, 64, 3\]: export it for one picture"),
-        ({"inputs": {"images": (BYTES, (4, 3, 64, 64))}}, r"\[4, 3, 64, 64\]: export it for one picture"),
+        ({"inputs": {"images": (FLOAT, (1, 64, 64, 3))}}, r"\[1, 64, 64, 3\]: export it for one image"),
+        ({"inputs": {"images": (BYTES, (4, 3, 64, 64))}}, r"\[4, 3, 64, 64\]: export it for one image"),
         (
             {"outputs": [table(1, 1000)]},
             r"shapes \(1, 1000\)\. Known layouts are 'v8': \(1, 4 \+ classes, boxes\)",
