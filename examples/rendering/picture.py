@@ -143,7 +143,7 @@ def shoot(
     """
     matrices = hand.matrices(chosen)
     rest, posed = _refined(hand, matrices)
-    subject = _subject(hand, matrices, rest, posed)
+    subject = subject_of(hand, matrices, rest, posed)
     camera = aim(subject, np.array(size), rng, tilt=tilt)
     landmarks, outline = camera.project(subject.joints), camera.project(subject.surface)
     box = np.array([outline.min(0), outline.max(0)])
@@ -176,7 +176,10 @@ def _refined(hand: RiggedHand, matrices: Matrices) -> tuple[trimesh.Trimesh, tri
     return rest, posed
 
 
-def _subject(hand: RiggedHand, matrices: Matrices, rest: trimesh.Trimesh, posed: trimesh.Trimesh) -> Subject:
+def subject_of(
+    hand: RiggedHand, matrices: Matrices, rest: trimesh.Trimesh, posed: trimesh.Trimesh
+) -> Subject:
+    """Return what a camera aims at: a posed hand, its vertices beyond the wrist, and where its arm ends."""
     turned = matrices[WRIST][:3, :3]
     beyond_wrist = (rest.vertices - hand.heads[WRIST]) @ hand.up > 0
     rim = rest.edges[trimesh.grouping.group_rows(rest.edges_sorted, 1)]  # edges of one face only

@@ -23,6 +23,7 @@ from handprep.errors import InputError
 from rendering import assets, camera, exposure, light, pose, skin
 from rendering.body import LONG_FINGERS, WRIST, Body, Matrices, Pose, RiggedHand
 from rendering.camera import Subject, aim
+from rendering.picture import subject_of
 from rendering.vectors import Array, Rng, move, turn, unit
 from train_matte import cutouts
 from train_matte.studio import Mesh, Studio, shade, straight
@@ -80,7 +81,7 @@ def one(studio: Studio, hand: RiggedHand, rest: trimesh.Trimesh, rng: Rng, group
     chosen = grasp(hand, rng) if kind == "thing" else any_pose(hand, rng)
     matrices = hand.matrices(chosen)
     posed = studio.surface(hand.posed(matrices))
-    subject = seen(hand, matrices, rest, posed)
+    subject = subject_of(hand, matrices, rest, posed)
     view = aim(subject, np.array(PICTURE), rng, tilt=rng.choice(TILTS, p=(0.3, 0.4, 0.3)))
     landmarks = view.project(subject.joints)
     if np.ptp(landmarks, axis=0).max() < SMALLEST:
@@ -137,20 +138,6 @@ def white(thing: trimesh.Trimesh) -> Mesh:
         corners, normals = corners[faces].reshape(-1, 3), np.repeat(thing.face_normals, 3, axis=0)
         faces = np.arange(len(corners)).reshape(-1, 3)
     return Mesh(corners, normals, faces, np.tile(WHITE, (len(corners), 1)))
-
-
-def seen(hand: RiggedHand, matrices: Matrices, rest: trimesh.Trimesh, posed: trimesh.Trimesh) -> Subject:
-    turned = matrices[WRIST][:3, :3]
-    beyond_wrist = (rest.vertices - hand.heads[WRIST]) @ hand.up > 0
-    rim = rest.edges[trimesh.grouping.group_rows(rest.edges_sorted, 1)]
-    return Subject(
-        up=turned @ hand.up,
-        palm=turned @ hand.palm,
-        length=hand.length,
-        joints=hand.landmarks(matrices),
-        surface=posed.vertices[beyond_wrist],
-        arm_end=posed.vertices[rim.ravel()],
-    )
 
 
 def any_pose(hand: RiggedHand, rng: Rng) -> Pose:

@@ -192,9 +192,14 @@ class Pipeline(Transform):
         except SampleSkipped:
             return
 
+    @property
+    def cropper(self) -> HandCropper | None:
+        """The first `HandCropper`, or None if there is none."""
+        return next((part for part in self.parts if isinstance(part, HandCropper)), None)
+
     def first_cropper(self) -> HandCropper:
         """Return the `HandCropper` that `each` lets detect, or raise InputError if there is none for it."""
-        cropper = next((part for part in self.parts if isinstance(part, HandCropper)), None)
+        cropper = self.cropper
         if cropper is None:
             raise InputError("an image for each hand needs a HandCropper in the pipeline: add one")
         if cropper.hand == "all":
@@ -354,7 +359,7 @@ class Pipeline(Transform):
             )
         if not isinstance(smooth, bool | OneEuro):
             raise InputError(f"smooth must be True, False or a OneEuro, not {smooth!r:.100}")
-        cropper = next((part for part in self.parts if isinstance(part, HandCropper)), None)
+        cropper = self.cropper
         if cropper is None:
             raise InputError("a stream follows the hands that a HandCropper wants: add one to the pipeline")
         tracker = cropper.tracker(search=search, smooth=OneEuro() if smooth is True else smooth or None)

@@ -14,6 +14,7 @@ from handprep.configurable import check_range
 from handprep.detection.base import HandDetector, LandmarkDetector
 from handprep.detection.duplicates import are_same, without_duplicates
 from handprep.detection.graph import LONGEST_SIDE
+from handprep.detection.refinement import refined
 from handprep.detection.region import Region, region_of_landmarks, shrunk
 from handprep.detection.search import SearchingDetector
 from handprep.geometry import Box
@@ -194,14 +195,10 @@ class Tracker:
         return followed
 
     def _look(self, image: Image, hand: Hand) -> Hand | None:
-        if self._looker is None or hand.landmarks is None:
+        if self._looker is None:
             return None
-        region = region_of_landmarks(hand.landmarks)
-        if region.side < 1:  # all landmarks in one point
-            return None
-        seen = self._looker.look(image, region)
-        present = seen.score >= max(PRESENT, self._looker.least_presence)
-        return replace(seen, palm_score=hand.palm_score, view=hand.view) if present else None
+        seen = refined(self._looker, image, hand, max(PRESENT, self._looker.least_presence))
+        return None if seen is hand else replace(seen, view=hand.view)
 
     def _found(self, image: Image, known: list[Hand]) -> list[Hand]:
         """Return hands beside the known ones, the most present first."""

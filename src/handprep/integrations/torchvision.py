@@ -23,7 +23,6 @@ from handprep.optional import missing_extra
 from handprep.pipeline import Pipeline
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
-from handprep.transforms.crop import HandCropper
 
 try:
     import torch
@@ -163,9 +162,8 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
     def _streamed(self, video: Any) -> Iterator[Sample]:
         """Yield the frames of one video or several, their hands followed where the transform looks."""
         pipeline = Pipeline([self.wrapped])
-        follows = any(isinstance(part, HandCropper) for part in pipeline.parts)
         for clip in video.unsqueeze(0).flatten(0, -5):
-            yield from (pipeline.stream if follows else pipeline.map)(tensors.unbatch(clip))
+            yield from (pipeline.stream if pipeline.cropper else pipeline.map)(tensors.unbatch(clip))
 
     def _frame_by_frame(self, video: Any) -> list[Sample]:
         samples = list(self._streamed(video))

@@ -21,7 +21,6 @@ from handprep.prepared.record import Record
 from handprep.sample import Sample
 from handprep.text import printable
 from handprep.threads import ordered_map
-from handprep.transforms.crop import HandCropper
 from handprep.video import frames
 
 if TYPE_CHECKING:
@@ -118,8 +117,7 @@ def _images(work: Preparation, task: Task) -> Iterator[tuple[Record, bytes]]:
 def _followed(pipeline: Pipeline, path: str, choice: Choice) -> Iterator[Sample]:
     """Yield the prepared frames of a clip; where a cropper looks for hands, these are followed."""
     chosen = frames(path, every=choice.every, fps=choice.fps)
-    cropper = next((part for part in pipeline.parts if isinstance(part, HandCropper)), None)
-    if cropper is not None:
+    if (cropper := pipeline.cropper) is not None:
         yield from pipeline.stream(chosen, search="first" if cropper.search else "never")
         return
     for frame in chosen:
