@@ -148,15 +148,16 @@ class PreparedCache:
             if known is not None:
                 if (held := self._held(known.digest, use)) is not None:
                     return held, True
-                known.raise_fault(self._work.fingerprint)
+                if (fault := known.fault_of(self._work.fingerprint)) is not None:
+                    raise fault
         task = self._work.read(Task(source=photo, output="", name=self._name_of(photo)))
         if task.fault is not None:
             raise task.fault
-        task.output = _place(task.digest)
+        task.output = _place(digest := task.known.digest)
         # the image of another photo with this content, or one that another process made meanwhile
-        if (held := self._held(task.digest, use)) is None:
-            with self._alone(task.digest):
-                if (held := self._held(task.digest, use)) is None:
+        if (held := self._held(digest, use)) is None:
+            with self._alone(digest):
+                if (held := self._held(digest, use)) is None:
                     self._work.write(self._work.compute(task))
                     if task.fault is not None:
                         raise task.fault
@@ -166,11 +167,9 @@ class PreparedCache:
 
     def _held(self, digest: str, use: Callable[[Record, bytes], Result]) -> Result | None:
         """Return what `use` makes of an image that is there, unless anything about it is wrong."""
-        held = self._work.held(_place(digest))
-        if held is None or held[0].origin.digest != digest:
-            return None
+        held = self._work.held(_place(digest), digest=digest)
         try:
-            return use(*held)
+            return None if held is None else use(*held)
         except DamagedError as error:
             _log.info("%s cannot be used: %s", _place(digest), error)
             return None

@@ -52,6 +52,8 @@ def listing(
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise InputError(f"{printable(str(folder))} {problem}: give the folder that holds the photos")
+    if without is not None and os.path.realpath(folder) == os.path.realpath(without):
+        raise same_folder(str(without))
     files, unread, nested = _walk(folder, without)
     if unread and not files:
         raise InputError(unread[0])
@@ -71,12 +73,9 @@ def listing(
     )
 
 
-def no_photo(name: str, ignored: int) -> InputError:
-    """Return the error for a folder without photos."""
-    return InputError(
-        f"no photo in {name}: looked there and in its sub-folders for files that end in "
-        f"{', '.join(ENDINGS)}, and saw {ignored} others"
-    )
+def same_folder(name: str) -> InputError:
+    """Return the error for images that are to go to the folder of photos."""
+    return InputError(f"{printable(name)} is the folder of photos: give another for the outputs")
 
 
 def photos_among(files: Iterable[str]) -> tuple[str, ...]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterable
 from itertools import accumulate, chain
-from pathlib import Path
 
-from handprep.errors import InputError
 from handprep.images.encoding import FORMATS
-from handprep.text import printable
 
 FIRST = "/000000"  # ends the name that stands for a clip's outputs; each frame has its number in this place
 
@@ -60,24 +56,6 @@ def names_of_outputs(sources: Iterable[str], clips: Container[str], ending: str)
     keys = {source: source + end + FIRST if source in clips else source for source, end in apart.items()}
     names = output_names(keys.values(), ending)
     return {source: names[key] for source, key in keys.items()}
-
-
-def folders_of(names: Iterable[str]) -> set[str]:
-    """Return the folders that outputs lie in; the empty string is the whole folder."""
-    return {name.rpartition("/")[0] for name in names}
-
-
-def check_apart(src: Path, dst: Path, outputs: Iterable[str]) -> None:
-    """Refuse to write into the folder of photos where that lies inside of the folder of outputs."""
-    photos, whole = (Path(same_name(os.path.realpath(folder))) for folder in (src, dst))
-    if not photos.is_relative_to(whole):
-        return
-    for name in outputs:
-        if (whole / same_name(name)).is_relative_to(photos):
-            raise InputError(
-                f"the output {printable(name)} would lie among the photos, as {printable(str(dst))} holds "
-                f"{printable(str(src))}: give another folder for the outputs"
-            )
 
 
 def same_name(name: str) -> str:

@@ -13,9 +13,11 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, SubT
 
 from handprep.errors import ImageError, InputError
 from handprep.files import TEMPORARY, output_error
-from handprep.prepared.listing import Listing, is_hidden, photos_among
+from handprep.prepared.index import Known
+from handprep.prepared.listing import Listing, is_hidden, photos_among, same_folder
 from handprep.prepared.naming import same_name
-from handprep.prepared.storage import Stamp, Storage
+from handprep.prepared.origin import digest_of
+from handprep.prepared.storage import Storage
 from handprep.text import printable
 
 WHOLE_ON_CLOSE = {"s3", "gcs", "abfs"}  # stores in which a file is there, whole, once its stream is closed
@@ -75,14 +77,14 @@ class RemoteStorage(Storage):
         """Return the photos in it, and no clips; what lies in another storage does not count."""
         if not self.files() and self._filesystem.get_file_info(self._path).type == FileType.NotFound:
             raise InputError(f"{self.name} does not exist: give the folder that holds the photos")
-        left_out = ""
-        if isinstance(without, RemoteStorage) and without.is_within(self):
-            left_out = without._path[len(self._path) + 1 :] + "/"
-        files = [
-            name
-            for name in self.files()
-            if not any(map(is_hidden, name.split("/"))) and not (left_out and name.startswith(left_out))
-        ]
+        left_out = "/"  # with which no name begins
+        if isinstance(without, RemoteStorage):
+            if self.is_within(without):
+                raise same_folder(without.name)
+            if without.is_within(self):
+                left_out = without._path[len(self._path) + 1 :] + "/"
+        names = (name for name in self.files() if not name.startswith(left_out))
+        files = [name for name in names if not any(map(is_hidden, name.split("/")))]
         sources = photos_among(files)
         whole = self._path.rpartition("/")[2] or self._path
         return Listing(sources=sources, whole=whole, ignored=len(files) - len(sources))
@@ -95,13 +97,13 @@ class RemoteStorage(Storage):
             and f"{same_name(self._path)}/".startswith(f"{same_name(other._path)}/")
         )
 
-    def read_photo(self, source: str) -> tuple[bytes, Stamp]:
-        """Return a photo's content."""
+    def read_photo(self, source: str, *, is_clip: bool = False) -> tuple[bytes, Known]:
+        """Return a photo's content and digest; here are no clips."""
         try:
             content = self._get(source)
         except OSError as error:
             raise ImageError(f"{self.path(printable(source))} cannot be read: {error}") from error
-        return content, (len(content), 0, 0)
+        return content, Known(len(content), 0, 0, digest_of(content))
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; None if it cannot be had."""
