@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -167,12 +167,9 @@ class PreparedCache:
 
     def _held(self, digest: str, use: Callable[[Record, bytes], Result]) -> Result | None:
         """Return what `use` makes of an image that is there, unless anything about it is wrong."""
-        held = self._work.held(_place(digest), digest=digest)
-        try:
-            return None if held is None else use(*held)
-        except DamagedError as error:
-            _log.info("%s cannot be used: %s", _place(digest), error)
-            return None
+        with suppress(DamagedError):
+            return next((use(*held) for held in self._work.held(_place(digest), digest=digest)), None)
+        return None
 
     def holds(self, photo: str | os.PathLike[str]) -> bool:
         """Tell whether a photo's prepared image is known to be there, without reading either of them."""

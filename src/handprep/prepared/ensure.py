@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from itertools import chain, compress
@@ -120,18 +120,13 @@ class Preparation:
         origin, label = origin_and_label(source, self.whole, self.class_level)
         return {"origin": sys.intern(origin), "label": sys.intern(label)}  # one string for many rows
 
-    def held(self, output: str, **told: object) -> tuple[Record, bytes] | None:
-        """Return record and content of an image of this very pipeline, whose origin says what is `told`."""
-        content = self.outputs.read(output)
-        if content is None:
-            return None
-        try:
-            record = Record.read(content)
-        except DamagedError:
-            return None
-        expected = {"fingerprint": self.fingerprint, **told}
-        fits = all(getattr(record.origin, name) == value for name, value in expected.items())
-        return (record, content) if fits else None
+    def held(self, output: str, **told: object) -> Iterator[tuple[Record, bytes]]:
+        """Yield record and content of an image of this very pipeline, if its origin says what is `told`."""
+        content = self.outputs.read(output) or b""
+        with suppress(DamagedError):
+            record, expected = Record.read(content), {"fingerprint": self.fingerprint, **told}
+            if all(getattr(record.origin, name) == value for name, value in expected.items()):
+                yield record, content
 
     def sorted_out(self, tasks: Sequence[Task], workers: int | None) -> tuple[list[Task], list[Task]]:
         """Return the tasks of photos that are prepared and have not changed, with rows; and the others."""
@@ -167,20 +162,20 @@ class Preparation:
     def _all_held(self, task: Task) -> list[Record]:
         """Return the records of all images of a photo or clip if none is missing; else none."""
 
-        def held(output: str, **told: object) -> list[Record]:
-            return [record for record, _ in filter(None, [self.held(output, **told)])]
+        def held(*names: str, **told: object) -> list[Record]:
+            return [record for name in names for record, _ in self.held(name, **told)]
+
+        def of_hands(*hands: int) -> list[Record]:
+            return held(*(self.output_of(task.output, hand) for hand in hands), source=task.source)
 
         if task.source in self.clips:
-            told = {"clip": task.source, "fingerprint": self.fingerprint_of(task.source)}
             names = self.outputs.inside(task.output.rpartition("/")[0])
-            records = [record for name in names for record in held(name, **told)]
+            records = held(*names, clip=task.source, fingerprint=self.fingerprint_of(task.source))
             count = sum(record.origin.images for record in records)
         else:
-            first = dict.fromkeys(self.output_of(task.output, number) for number in (1, 0))
-            records = next((found for name in first if (found := held(name, source=task.source))), [])
+            records = of_hands(1) or of_hands(0)
             count = records[0].origin.hands if records else 0
-            for number in range(2, count + 1):
-                records += held(self.output_of(task.output, number), source=task.source)
+            records += of_hands(*range(2, count + 1))
         return records if len(records) == count else []
 
     def _read(self, source: str) -> tuple[bytes, Known]:
@@ -298,19 +293,21 @@ class Preparation:
         """Keep what is known of a photo that was read, if it has an image, or can have none."""
         known, fingerprint = task.known, self.fingerprint_of(task.source)
         kind = "" if task.fault is None else type(task.fault).__name__
-        if self.index is None or kind not in ("", *VERDICTS) or (kind and task.rows):
-            return  # or a clip that failed after some good frames
-        if known.fingerprint != fingerprint:
-            taken, message = round(task.milliseconds, 1), str(task.fault or "")
-            known = Known(*known[:4], fingerprint, taken, kind, message)
-        self.index.add(self.photos.path(task.source), known)
+        is_final = not kind or (
+            kind in VERDICTS and not task.rows
+        )  # no clip that failed after some good frames
+        if self.index is not None and is_final:
+            if known.fingerprint != fingerprint:
+                taken, message = round(task.milliseconds, 1), str(task.fault or "")
+                known = Known(*known[:4], fingerprint, taken, kind, message)
+            self.index.add(self.photos.path(task.source), known)
 
     def _add_rows(self, task: Task, records: Iterable[Record]) -> None:
         """Make the rows of a finished task; each image has its share of the time."""
-        given, is_clip = self.described(task.source), task.source in self.clips
+        given = self.described(task.source)
         task.rows += [Row.of_record(record, **given) for record in records]
         share = round(round(task.milliseconds, 1) / max(1, len(task.rows)), 1)
         if task.fault is not None:
-            clip = task.source if is_clip else ""
-            task.rows.append(Row.of_fault(task.fault, source=task.source, clip=clip, **given))
+            given["clip"] = task.source if task.source in self.clips else ""
+            task.rows.append(Row.of_fault(task.fault, source=task.source, **given))
         task.rows = [replace(row, milliseconds=share) for row in task.rows]

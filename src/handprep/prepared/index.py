@@ -135,10 +135,7 @@ class Index:
     def _line(self, photo: str, known: Known) -> bytes:
         below = photo.removeprefix(self._prefix)
         name = below if below != photo else os.path.abspath(photo)  # noqa: PTH100
-        values = {
-            name: value for name, value in known._asdict().items() if value or name in Known._fields[:4]
-        }
-        return json.dumps({"photo": name, **values}).encode() + b"\n"
+        return json.dumps({"photo": name, **known._asdict()}).encode() + b"\n"
 
     def _warn_once(self, consequence: str, error: Exception) -> None:
         if not self._warned:
@@ -148,10 +145,8 @@ class Index:
 
 def _is_valid(known: Known) -> bool:
     """Tell whether the values of a file that may be damaged are of the right kinds."""
-    texts = known.digest, known.fingerprint, known.fault, known.message
     return (
-        all(isinstance(text, str) for text in texts)
-        and all(isinstance(number, int) for number in known[:3])
+        [*map(type, known)] == [int, int, int, str, str, float, str, str]
         and math.isfinite(known.milliseconds)
         and _DIGEST.fullmatch(known.digest) is not None
         and known.fault in ("", *FAULTS)

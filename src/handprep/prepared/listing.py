@@ -133,46 +133,27 @@ def _ending(source: str) -> str:
 def _walk(whole: Path, without: Path | None) -> tuple[list[str], list[str], list[str]]:
     """Return all files, messages about folders that cannot be read, and folders of prepared images."""
     files: list[str] = []
-    unread: list[str] = []
+    unread: list[OSError] = []  # also for a path that is too long
     nested: list[str] = []
-    excluded = Path(os.path.realpath(without)) if without is not None and without.exists() else None
-    pending = [("", () if excluded is None else (_identity(excluded),))]
-    while pending:
-        relative, above = pending.pop()
-        folder = whole / relative
-        try:
-            identity = _identity(folder)
-            if identity in above:
-                continue
-            with os.scandir(folder) as scan:
-                entries = list(scan)
-        except OSError as error:  # also of a path that is too long
-            unread.append(f"the folder {printable(str(folder))} cannot be read: {error.strerror or error}")
-            continue
-        if relative and any(entry.name == INDEX for entry in entries):
+    left_out = os.path.realpath(without) if without else os.devnull
+    above = {str(whole): [os.path.realpath(whole)]}
+    for folder, inner, names in os.walk(whole, onerror=unread.append, followlinks=True):
+        relative = f"{os.path.relpath(folder, whole)}/".replace(os.sep, "/").removeprefix("./")
+        if relative and INDEX in names:
             nested.append(relative.rstrip("/"))
+            inner.clear()
             continue
-        for entry in entries:
-            if is_hidden(entry.name):
-                continue
-            try:
-                is_folder = entry.is_dir()
-            except (
-                OSError
-            ):  # a link that leads nowhere may be named like a photo, and reading it says why not
-                is_folder = False
-            if not is_folder:
-                files.append(relative + entry.name)
-                continue
-            leads_to = Path(os.path.realpath(entry.path)) if entry.is_symlink() else None
-            if not (excluded and leads_to and leads_to.is_relative_to(excluded)):
-                pending.append((f"{relative}{entry.name}/", (*above, identity)))
-    return files, unread, nested
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    found = folder.stat()
-    return found.st_dev, found.st_ino
+        files += [relative + name for name in names if not is_hidden(name)]
+        inside, inner[:] = [name for name in inner if not is_hidden(name)], []
+        for name in inside:
+            path = os.path.join(folder, name)  # noqa: PTH118 - strings, for speed
+            real = os.path.realpath(path)
+            is_left_out = real == left_out or (real.startswith(left_out + os.sep) and os.path.islink(path))  # noqa: PTH114
+            if real not in above[folder] and not is_left_out:
+                above[path] = [*above[folder], real]
+                inner.append(name)
+    told = [f"the folder {printable(e.filename)} cannot be read: {e.strerror or e}" for e in unread]
+    return files, told, nested
 
 
 def has_more_images(file: bytes | Path) -> bool:

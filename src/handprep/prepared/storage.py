@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from handprep import images
-from handprep.errors import InputError
-from handprep.files import atomic_write, locked, make_folder, make_folders, remove, sync_folder
+from handprep.errors import InputError, OutputError
+from handprep.files import atomic_write, locked, make_folder, remove, sweep, sync_folder
 from handprep.prepared.index import Index, Known, stamp_of
 from handprep.prepared.listing import INDEX, Listing, listing
 from handprep.prepared.naming import same_name
@@ -110,8 +111,16 @@ class Storage:
                 yield file if below == "." else f"{below}/{file}"
 
     def make_folders(self, relatives: Iterable[str]) -> None:
-        """Make folders, and remove what interrupted writes left in them."""
-        make_folders(Path(self.folder), relatives)
+        """Make folders, and remove what interrupted writes left in them.
+
+        A folder whose path is too long is left out: the files that belong there fail, each with this reason.
+        """
+        for relative in sorted(set(relatives)):
+            try:
+                sweep(make_folder(Path(self.folder), relative))
+            except OutputError as error:
+                if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:
+                    raise
 
     def index(self, photos: Storage) -> Index | None:
         """Return what is known of the photos of another folder, if that is kept."""
