@@ -31,7 +31,7 @@ from handprep.threads import ordered_map
 
 FIRST_FRAME = "an animation, or a file of several images: the first one was taken"
 AT_ONCE = 32  # photos that a thread looks for: handing one over takes as long as looking for it
-UNKNOWN = Known(0, 0, 0, "")
+UNKNOWN, NEVER = Known(0, 0, 0, ""), threading.Event()
 READING = WRITING = 4  # threads beside those that compute: disks and networks let them wait
 
 
@@ -48,7 +48,7 @@ class Task:
     fault: Exception | None = None
     milliseconds: float = 0.0
     rows: list[Row] = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)  # set when nobody waits for it any more
+    stop: threading.Event = NEVER  # set when nobody waits for it any more
 
 
 def _attempt(part: Callable[[Preparation, Task], None]) -> Callable[[Preparation, Task], Task]:
@@ -190,8 +190,7 @@ class Preparation:
         """Prepare photos, and yield each task, in order, with its rows; photos that fail have one, too.
 
         `workers` threads prepare, None for one a core; with 0, this very thread does. `done` is called with
-        each task as soon as it is finished, in any thread and order. What concerns all photos, such as a full
-        disk, is raised.
+        each finished task at once, in any thread and order. What concerns all photos is raised.
         """
 
         def write(task: Task) -> Task:
@@ -219,17 +218,16 @@ class Preparation:
     @_attempt
     def compute(self, task: Task) -> None:
         """Make the images, unless it is known that there is none; those of a clip are written at once."""
-        path = printable(self.photos.path(task.source))
+        path, images = printable(self.photos.path(task.source)), self._images(task)
         if (fault := task.known.fault_of(self.fingerprint_of(task.source))) is not None:
             raise fault
-        images = self._images(task)
         try:
-            if task.source in self.clips:
+            if task.source not in self.clips:
+                task.images = list(images)
+            else:
                 given = self.described(task.source)  # rows at once, as a clip may have many large records
                 with closing(ordered_map(self._written, images, workers=WRITING)) as records:
                     task.rows.extend(Row.of_record(record, **given) for record in records)
-            else:
-                task.images = list(images)
         except Exception as error:
             if not isinstance(error, HandprepError):  # as of a part that is not handprep's
                 error.add_note(f"This was while preparing {path}.")
@@ -308,6 +306,6 @@ class Preparation:
         task.rows += [Row.of_record(record, **given) for record in records]
         share = round(round(task.milliseconds, 1) / max(1, len(task.rows)), 1)
         if task.fault is not None:
-            given["clip"] = task.source if task.source in self.clips else ""
-            task.rows.append(Row.of_fault(task.fault, source=task.source, **given))
+            given |= {"source": task.source, "clip": task.source if task.source in self.clips else ""}
+            task.rows.append(Row.of_fault(task.fault, **given))
         task.rows = [replace(row, milliseconds=share) for row in task.rows]

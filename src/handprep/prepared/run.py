@@ -104,11 +104,10 @@ def prepare(
     ``manifest.csv`` (a row for each photo), ``detection.csv`` and ``detection.md`` (hands found, by origin
     and class), and two hidden files for the next run.
 
-    The same call again carries on where the last one ended, even if that was killed. Photos are
-    prepared again if they changed, if the pipeline, the format or a model file changed, if their image is
-    missing or changed, and if they failed. What is finished is left as it is. Images of earlier runs that
-    have become wrong, as their photo now fails or theirs is another name now, are removed at the end;
-    those of photos that are no longer there are left alone.
+    Run it again to resume, even after it was killed. Photos are prepared again if they, the pipeline, the
+    format or a model file changed, if their image is missing or changed, and if they failed. Images that have
+    become wrong, as their photo now fails or theirs is another name now, are removed at the end; those of
+    photos that are no longer there are left alone.
 
     Parameters
     ----------
@@ -128,15 +127,14 @@ def prepare(
         Whether to draw a progress bar on standard error; or a function that is called with the number of
         photos done and the number of all, from the calling thread, after each photo.
     report
-        Whether to write ``report.html``, too: a page with the detection table, contact sheets, every photo
-        in which nothing was found or that failed, and scores. It needs no other file and no network, and
-        is at most 30 MB with 10,000 photos. Without this, a page of an earlier call stays as it is.
+        Whether to write ``report.html``, too: see `handprep.html_report.render`. Without this, a page of an
+        earlier call stays as it is.
     record
         Whether the images carry their records, which name the photo from `src` on and nothing of the machine.
         Without them, the next call prepares all photos again, and old images are never removed.
     class_level
-        Which of a photo's folders is its class: -1 for the one that it lies in, -2 for the one above that;
-        1 for the one at the top, as in torchvision's `ImageFolder`. The folders above it are the origin.
+        Which of a photo's folders is its class, as `handprep.prepared.listing.origin_and_label` has it. The
+        folders above it are the origin.
     each_hand
         Whether each hand of a photo becomes an image of its own, by `Pipeline.each`: ``a-1.png``,
         ``a-2.png``, …, with a row each; ``a-0.png`` where none was found. Frames of clips have one each.
@@ -186,7 +184,7 @@ def prepare(
         choice=Choice(every, fps, different),
     )
     with folder_of(work, animations=animations) as (located, listed, names):
-        work = replace(located, index=work.outputs.index(work.photos))
+        work = replace(located, index=located.outputs.index(located.photos))
         rows, resumed = _carry_out(work, names, workers, progress)
         current = {row.output for row in rows if row.output}
         result = finish(work, listed, rows, current, resumed=resumed, manifest=(MANIFEST, to_csv(rows)))
@@ -273,12 +271,11 @@ def finish(
             origin = Record.read(outputs.read(name) or b"").origin
         except DamagedError:
             continue
-        if origin.output != name or not origin.fingerprint:
-            continue
-        if (origin.clip or origin.source) not in photos:
+        is_ours = origin.output == name and origin.fingerprint
+        if is_ours and (origin.clip or origin.source) not in photos:
             vanished.append(name)
         # else A.png and a.png are one file, as on some disks
-        elif spelled.get(same_name(name), name) in there:
+        elif is_ours and spelled.get(same_name(name), name) in there:
             outputs.remove(name)
     result = RunResult(
         folder=outputs.place,

@@ -123,8 +123,9 @@ class Storage:
                     raise
 
     def index(self, photos: Storage) -> Index | None:
-        """Return what is known of the photos of another folder, if that is kept."""
-        return Index(Path(self.path(INDEX)), photos.folder) if photos.is_local else None
+        """Return what is known of the photos of another folder, if both are local."""
+        is_kept = self.is_local and photos.is_local
+        return Index(Path(self.path(INDEX)), photos.folder) if is_kept else None
 
     def locked(self) -> AbstractContextManager[Any]:
         """Make the folder, and return a context that holds its lock."""
@@ -133,7 +134,3 @@ class Storage:
             raise InputError(f"{self.name} is a file: give a folder for the outputs")
         busy = f"another run is writing to {self.name}: wait for its end, or give another folder"
         return locked(make_folder(path, "") / LOCK, busy=busy)
-
-    def is_visible(self) -> bool:
-        """Tell whether the folder is there, as seen from this machine."""
-        return Path(self.folder).is_dir()

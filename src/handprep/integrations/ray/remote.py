@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import PurePosixPath
 from typing import Any
 
 from pyarrow import ArrowInvalid, ArrowNotImplementedError
@@ -30,7 +31,8 @@ def storage_at(where: str | os.PathLike[str], filesystem: FileSystem | None = No
         try:
             filesystem, text = FileSystem.from_uri(name)
         except (ArrowInvalid, ArrowNotImplementedError, OSError) as error:
-            safe = _without_secrets(name)
+            scheme, _, rest = name.partition("://")
+            safe = printable(f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}")
             raise InputError(
                 f"{safe} cannot be used: {str(error).replace(name, safe)}. Give a local path or a URI of a "
                 "file system that pyarrow knows, such as s3://bucket/folder, or the file system itself"
@@ -50,6 +52,9 @@ class RemoteStorage(Storage):
         self._filesystem, self._path = filesystem, path
         self.name = self.place = name
         self._found: dict[str, tuple[int, int]] | None = None
+        while isinstance(filesystem, SubTreeFileSystem):
+            filesystem = filesystem.base_fs
+        self._has_folders = filesystem.type_name not in WHOLE_ON_CLOSE
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_found": None}  # millions of names that only the driver needs
@@ -121,13 +126,13 @@ class RemoteStorage(Storage):
         """Write a file, all of it or nothing."""
         target = f"{self._path}/{name}"
         try:
-            if _base(self._filesystem).type_name in WHOLE_ON_CLOSE:
-                self._put(target, content)
-            else:
+            if self._has_folders:
                 folder = target.rpartition("/")[0]
                 temporary = f"{folder}/{TEMPORARY.replace('*', f'{os.getpid()}-{uuid.uuid4().hex}')}"
                 self._put(temporary, content)
                 self._filesystem.move(temporary, target)
+            else:
+                self._put(target, content)
         except OSError as error:
             raise output_error(self.path(name), error) from error
 
@@ -150,15 +155,10 @@ class RemoteStorage(Storage):
 
     def make_folders(self, relatives: Iterable[str]) -> None:
         """Make folders where there are such, and remove what interrupted writes left behind."""
-        begin, end = TEMPORARY.split("*")
-        for name in list(self.files()):
-            file = name.rpartition("/")[2]
-            if file.startswith(begin) and file.endswith(end):
-                self.remove(name)
-        if _base(self._filesystem).type_name in WHOLE_ON_CLOSE:
-            return  # these have no folders
+        for name in [name for name in self.files() if PurePosixPath(name).match(TEMPORARY)]:
+            self.remove(name)
         try:
-            for relative in sorted(set(relatives)):
+            for relative in sorted(set(relatives)) if self._has_folders else ():
                 self._filesystem.create_dir(f"{self._path}/{relative}".rstrip("/"), recursive=True)
         except OSError as error:
             raise output_error(self.name, error) from error
@@ -166,25 +166,6 @@ class RemoteStorage(Storage):
     def flush(self) -> None:
         """Do nothing: what the store has taken stays there."""
 
-    def index(self, photos: Storage) -> None:
-        """Return None: the last manifest tells what is known."""
-
-    def is_visible(self) -> bool:
-        """Return True: if it is not there, reading and writing say so."""
-        return True
-
     def locked(self) -> AbstractContextManager[Any]:
         """Return a context that holds nothing: such file systems have no locks."""
         return nullcontext()
-
-
-def _base(filesystem: FileSystem) -> FileSystem:
-    while isinstance(filesystem, SubTreeFileSystem):
-        filesystem = filesystem.base_fs
-    return filesystem
-
-
-def _without_secrets(uri: str) -> str:
-    """Return a URI without user, password and options."""
-    scheme, _, rest = uri.partition("://")
-    return printable(f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}")

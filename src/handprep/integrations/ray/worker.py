@@ -8,6 +8,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
@@ -72,7 +73,7 @@ class Preparer:
     def _check_node(self) -> None:
         """Make sure that this node sees the folders, and that it would do the same as any other."""
         for storage in (self._work.photos, self._work.outputs):
-            if not storage.is_visible():
+            if storage.is_local and not Path(storage.folder).is_dir():
                 raise InputError(
                     f"{storage.name} is not there on every node. Give a folder on a disk that all nodes "
                     "share, or the URI of a store"
