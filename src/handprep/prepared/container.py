@@ -84,30 +84,21 @@ def located(content: bytes) -> tuple[int, int, bytes]:
 
 def pixels_of(content: bytes, mode: str) -> NDArray[np.uint8]:
     """Return an image's pixels, ``(H, W)`` or ``(H, W, channels)``; `mode` is as Pillow names it."""
-    if content.startswith(b"\x89PNG") and mode in _COLOUR_TYPES:
-        width, height, depth, colour_type = struct.unpack(">IIBB", content[16:26].ljust(10, b"\0"))
-        if (depth, colour_type) != (8, _COLOUR_TYPES[mode]) or width * height > MAX_PIXELS:
-            raise DamagedError(f"no {mode} of at most {MAX_PIXELS} pixels")
-        # in a third of Pillow's time; what it would be lenient with has been checked by then
-        try:
-            pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-        except cv2.error as error:
-            raise DamagedError(str(error)) from error
-        if pixels is None or pixels.shape[:2] != (height, width):
-            raise DamagedError("damaged pixels")
-        order = {"RGB": cv2.COLOR_BGR2RGB, "RGBA": cv2.COLOR_BGRA2RGBA}.get(mode)
-        ordered: NDArray[np.uint8] = pixels if order is None else cv2.cvtColor(pixels, order)
-        return ordered
     try:
+        if content.startswith(b"\x89PNG") and mode in _COLOUR_TYPES:
+            width, height, depth, colour_type = struct.unpack(">IIBB", content[16:26].ljust(10, b"\0"))
+            if (depth, colour_type) != (8, _COLOUR_TYPES[mode]) or width * height > MAX_PIXELS:
+                raise ValueError(f"no {mode} of at most {MAX_PIXELS} pixels")
+            # in a third of Pillow's time; what it would be lenient with has been checked by then
+            pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+            if pixels is None or pixels.shape[:2] != (height, width):
+                raise ValueError("damaged pixels")
+            order = {"RGB": cv2.COLOR_BGR2RGB, "RGBA": cv2.COLOR_BGRA2RGBA}.get(mode)
+            return np.asarray(pixels if order is None else cv2.cvtColor(pixels, order), np.uint8)
         with PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as file:
-            if file.width * file.height > MAX_PIXELS:
-                raise DamagedError(f"an image of {file.width} x {file.height} pixels")
-            if file.format == "WEBP":  # has no grey, and leaves out an alpha of 255 everywhere
-                return np.asarray(file.convert(mode))
-            if file.mode != mode:
-                raise DamagedError(f"an image of mode {file.mode}, not {mode}")
-            return np.asarray(file)
-    except DamagedError:
-        raise
+            # WebP has no grey, and leaves out an alpha of 255 everywhere
+            if file.width * file.height > MAX_PIXELS or (file.mode != mode and file.format != "WEBP"):
+                raise ValueError(f"no {mode} of at most {MAX_PIXELS} pixels")
+            return np.asarray(file.convert(mode))
     except Exception as error:  # any bytes may be met here, and Pillow names no exceptions it keeps to
         raise DamagedError(str(error) or type(error).__name__) from error

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
-from functools import wraps
+from functools import partial, wraps
 from itertools import chain, compress
+from operator import not_
 from typing import Any
 
 from handprep.errors import HandprepError, InputError, SampleSkipped
@@ -19,9 +20,8 @@ from handprep.prepared.clips import Choice, chosen_frames
 from handprep.prepared.container import DamagedError
 from handprep.prepared.index import FAULTS as VERDICTS
 from handprep.prepared.index import Index, Known
-from handprep.prepared.listing import check_class_level, has_more_images, origin_and_label
+from handprep.prepared.listing import FIRST, check_class_level, has_more_images, origin_and_label
 from handprep.prepared.manifest import FAULTS, Row
-from handprep.prepared.naming import FIRST
 from handprep.prepared.origin import Origin, photo_size
 from handprep.prepared.record import Record
 from handprep.prepared.storage import Storage
@@ -95,9 +95,8 @@ class Preparation:
         kind = FORMATS.get(str(self.format).lower())
         if kind is None:
             raise InputError(f"format must be one of {', '.join(FORMATS)}, not {self.format!r:.100}")
-        if kind == "JPEG" and any(
-            getattr(part, "background", "") == "transparent" for part in self.pipeline.parts
-        ):
+        backgrounds = [getattr(part, "background", "") for part in self.pipeline.parts]
+        if kind == "JPEG" and "transparent" in backgrounds:
             raise InputError("JPEG cannot be transparent: use PNG or WebP, or another background")
         if self.each_hand:
             self.pipeline.first_cropper()  # refuses what has none, before any photo is read
@@ -133,8 +132,7 @@ class Preparation:
         parts = [tasks[start : start + AT_ONCE] for start in range(0, len(tasks), AT_ONCE)]
         with closing(ordered_map(lambda part: [*map(self._is_done, part)], parts, workers=workers)) as looked:
             are_done = list(chain.from_iterable(looked))
-        left = [task for task, is_done in zip(tasks, are_done, strict=True) if not is_done]
-        return list(compress(tasks, are_done)), left
+        return list(compress(tasks, are_done)), list(compress(tasks, map(not_, are_done)))
 
     def _is_done(self, task: Task) -> bool:
         """Finish the task of a photo that is prepared and has not changed; of others, return False.
@@ -165,17 +163,15 @@ class Preparation:
         def held(*names: str, **told: object) -> list[Record]:
             return [record for name in names for record, _ in self.held(name, **told)]
 
-        def of_hands(*hands: int) -> list[Record]:
-            return held(*(self.output_of(task.output, hand) for hand in hands), source=task.source)
-
-        if task.source in self.clips:
+        source, of_hand = task.source, partial(self.output_of, task.output)
+        if source in self.clips:
             names = self.outputs.inside(task.output.rpartition("/")[0])
-            records = held(*names, clip=task.source, fingerprint=self.fingerprint_of(task.source))
+            records = held(*names, clip=source, fingerprint=self.fingerprint_of(source))
             count = sum(record.origin.images for record in records)
         else:
-            records = of_hands(1) or of_hands(0)
+            records = held(of_hand(1), source=source) or held(of_hand(0), source=source)
             count = records[0].origin.hands if records else 0
-            records += of_hands(*range(2, count + 1))
+            records += held(*map(of_hand, range(2, count + 1)), source=source)
         return records if len(records) == count else []
 
     def _read(self, source: str) -> tuple[bytes, Known]:
@@ -204,11 +200,9 @@ class Preparation:
                 return stack.enter_context(closing(ordered_map(function, tasks, **how)))
 
             flow = each(self.read, (replace(task, stop=stop) for task in tasks), workers=READING)
-            if workers == 0:
-                flow = map(self.compute, flow)
-            else:
-                flow = each(self.compute, flow, workers=workers, closing=stop.set)
-            yield from each(write, flow, workers=WRITING)
+            how = {"workers": workers, "closing": stop.set}
+            made = map(self.compute, flow) if workers == 0 else each(self.compute, flow, **how)
+            yield from each(write, made, workers=WRITING)
 
     @_attempt
     def read(self, task: Task) -> None:

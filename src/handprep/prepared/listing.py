@@ -1,11 +1,14 @@
-"""The photos of a folder: which there are, and which class and origin each belongs to."""
+"""The photos of a folder: which there are, their classes and origins, and the names of their images."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import PIL.Image
 
 from handprep import images
 from handprep.errors import InputError
+from handprep.images.encoding import FORMATS
 from handprep.text import printable
 
 ENDINGS = (
@@ -22,6 +26,7 @@ ENDINGS = (
 CLIPS = ("mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "mts", "m2ts")
 NOT_PHOTOS = frozenset({"__MACOSX"})  # what macOS adds to zip files: copies that are no images
 INDEX = ".handprep.jsonl"  # marks a folder of prepared images; no folder, which ImageFolder takes for a class
+FIRST = "/000000"  # ends the name that stands for a clip's outputs; each frame has its number in this place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,3 +174,59 @@ def has_more_images(file: bytes | Path) -> bool:
             return int(getattr(PIL.Image.open(opened), "n_frames", 1)) > 1
     except Exception:  # noqa: BLE001 - hostile bytes, of which the first image is good enough
         return False
+
+
+def output_names(sources: Iterable[str], ending: str) -> dict[str, str]:
+    """Return an output's name for each photo.
+
+    A photo's output has its name, with the new ending in place of its own. Where that would give one
+    name to two outputs, or to an output and a folder, the photos in question keep their own ending
+    before the new one; where even that does, a number is added. Upper and lower case count as the
+    same, since the outputs may go to a disk on which they are.
+
+    Examples
+    --------
+    >>> output_names(["rock/a.jpg", "rock/b.jpg", "rock/b.png"], ".png")
+    {'rock/a.jpg': 'rock/a.png', 'rock/b.jpg': 'rock/b.jpg.png', 'rock/b.png': 'rock/b.png.png'}
+    """
+    names = {source: _without_ending(source) + ending for source in sorted(sources)}
+    above = (accumulate(source.split("/")[:-1], "{}/{}".format) for source in names)
+    folders = set(map(same_name, chain.from_iterable(above)))
+
+    def clashing() -> list[str]:
+        uses = Counter(map(same_name, names.values()))
+        uses.update(folders)
+        return [source for source, name in names.items() if uses[same_name(name)] > 1]
+
+    while renamed := [source for source in clashing() if names[source] != source + ending]:
+        names |= {source: source + ending for source in renamed}
+    left = clashing()
+    taken = folders | {same_name(names[source]) for source in names.keys() - left}
+    for source in left:
+        stem, number = names[source].removesuffix(ending), 1
+        while same_name(names[source]) in taken:
+            number += 1
+            names[source] = f"{stem}-{number}{ending}"
+        taken.add(same_name(names[source]))
+    return names
+
+
+def names_of_outputs(sources: Iterable[str], clips: Container[str], ending: str) -> dict[str, str]:
+    """Return each source's output; of a clip, the name that stands for those of its frames.
+
+    An animation's folder is not named as an image that a run without animations may have made of it.
+    """
+    apart = {source: ".frames" * source.lower().endswith(tuple(FORMATS)) for source in sources}
+    keys = {source: source + end + FIRST if source in clips else source for source, end in apart.items()}
+    names = output_names(keys.values(), ending)
+    return {source: names[key] for source, key in keys.items()}
+
+
+def same_name(name: str) -> str:
+    """Return what two names share that are one and the same to some file systems."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _without_ending(source: str) -> str:
+    folder, slash, name = source.rpartition("/")
+    return folder + slash + (name.rpartition(".")[0] or name)

@@ -52,7 +52,8 @@ class Row:
     photo
         Width and height of the photo in pixels, upright; None where there is no image.
     milliseconds
-        What reading, preparing and writing took; 0 where that is not known any more.
+        What reading, preparing and writing took, shared by the images of one photo or clip; 0 where that is
+        not known any more.
     message
         What went wrong, or is to be known; empty otherwise.
     origin, label

@@ -17,9 +17,8 @@ from handprep.pipeline import Pipeline
 from handprep.prepared.clips import Choice
 from handprep.prepared.container import DamagedError
 from handprep.prepared.ensure import Preparation, Task
-from handprep.prepared.listing import ENDINGS, Listing
+from handprep.prepared.listing import ENDINGS, Listing, names_of_outputs, same_name
 from handprep.prepared.manifest import STATUSES, Row, to_csv
-from handprep.prepared.naming import names_of_outputs, same_name
 from handprep.prepared.record import Record
 from handprep.prepared.storage import Storage
 from handprep.prepared.table import DetectionTable, detection_table

@@ -14,8 +14,7 @@ from handprep import images
 from handprep.errors import InputError, OutputError
 from handprep.files import atomic_write, locked, make_folder, remove, sweep, sync_folder
 from handprep.prepared.index import Index, Known, stamp_of
-from handprep.prepared.listing import INDEX, Listing, listing
-from handprep.prepared.naming import same_name
+from handprep.prepared.listing import INDEX, Listing, listing, same_name
 from handprep.prepared.origin import DIGEST, digest_of
 from handprep.prepared.record import read_file
 from handprep.text import printable

@@ -15,8 +15,7 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, SubT
 from handprep.errors import ImageError, InputError
 from handprep.files import TEMPORARY, output_error
 from handprep.prepared.index import Known
-from handprep.prepared.listing import Listing, is_hidden, photos_among, same_folder
-from handprep.prepared.naming import same_name
+from handprep.prepared.listing import Listing, is_hidden, photos_among, same_folder, same_name
 from handprep.prepared.origin import digest_of
 from handprep.prepared.storage import Storage
 from handprep.text import printable
