@@ -171,7 +171,7 @@ class PreparedCache:
         return *held, True
 
     def _held(self, digest: str) -> tuple[Record, bytes] | None:
-        return next(self._work.held(_place(digest), digest=digest), None)
+        return self._work.held(_place(digest), digest=digest)
 
     def holds(self, photo: str | os.PathLike[str]) -> bool:
         """Tell whether a photo's prepared image is known to be there, without reading either of them."""

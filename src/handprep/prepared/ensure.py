@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from itertools import chain, compress
@@ -119,13 +119,16 @@ class Preparation:
         origin, label = origin_and_label(source, self.whole, self.class_level)
         return {"origin": sys.intern(origin), "label": sys.intern(label)}  # one string for many rows
 
-    def held(self, output: str, **told: object) -> Iterator[tuple[Record, bytes]]:
-        """Yield record and content of an image of this very pipeline, if its origin says what is `told`."""
-        content = self.outputs.read(output) or b""
-        with suppress(DamagedError):
-            record, expected = Record.read(content), {"fingerprint": self.fingerprint, **told}
-            if all(getattr(record.origin, name) == value for name, value in expected.items()):
-                yield record, content
+    def held(self, output: str, **told: object) -> tuple[Record, bytes] | None:
+        """Return record and content of an image of this very pipeline, if its origin says what is `told`."""
+        if (content := self.outputs.read(output)) is None:
+            return None
+        try:
+            record = Record.read(content)
+        except DamagedError:
+            return None
+        told.setdefault("fingerprint", self.fingerprint)
+        return (record, content) if all(getattr(record.origin, k) == told[k] for k in told) else None
 
     def sorted_out(self, tasks: Sequence[Task], workers: int | None) -> tuple[list[Task], list[Task]]:
         """Return the tasks of photos that are prepared and have not changed, with rows; and the others."""
@@ -160,18 +163,18 @@ class Preparation:
     def _all_held(self, task: Task) -> list[Record]:
         """Return the records of all images of a photo or clip if none is missing; else none."""
 
-        def held(*names: str, **told: object) -> list[Record]:
-            return [record for name in names for record, _ in self.held(name, **told)]
+        def records_of(*names: str, **told: object) -> list[Record]:
+            return [held[0] for name in names if (held := self.held(name, **told))]
 
         source, of_hand = task.source, partial(self.output_of, task.output)
         if source in self.clips:
             names = self.outputs.inside(task.output.rpartition("/")[0])
-            records = held(*names, clip=source, fingerprint=self.fingerprint_of(source))
+            records = records_of(*names, clip=source, fingerprint=self.fingerprint_of(source))
             count = sum(record.origin.images for record in records)
         else:
-            records = held(of_hand(1), source=source) or held(of_hand(0), source=source)
+            records = records_of(of_hand(1), source=source) or records_of(of_hand(0), source=source)
             count = records[0].origin.hands if records else 0
-            records += held(*map(of_hand, range(2, count + 1)), source=source)
+            records += records_of(*map(of_hand, range(2, count + 1)), source=source)
         return records if len(records) == count else []
 
     def _read(self, source: str) -> tuple[bytes, Known]:
@@ -185,23 +188,29 @@ class Preparation:
     ) -> Generator[Task]:
         """Prepare photos, and yield each task, in order, with its rows; photos that fail have one, too.
 
-        `workers` threads prepare, None for one a core; with 0, this very thread does. `done` is called with
-        each finished task at once, in any thread and order. What concerns all photos is raised.
+        `workers` threads prepare, None for one a core; with 0, this very thread does, and others read ahead.
+        `done` is called with each finished task at once, in any thread and order. What concerns all photos is
+        raised.
         """
+        stop = threading.Event()
+
+        def prepared(task: Task) -> Task:
+            task.stop = stop
+            return self.compute(self.read(task))
 
         def write(task: Task) -> Task:
             done(self.write(task))  # also of those whose turn to be yielded never comes
             return task
 
-        stop = threading.Event()
         with ExitStack() as stack:
 
             def each(function: Callable[[Task], Task], tasks: Iterable[Task], **how: Any) -> Iterable[Task]:
                 return stack.enter_context(closing(ordered_map(function, tasks, **how)))
 
-            flow = each(self.read, (replace(task, stop=stop) for task in tasks), workers=READING)
-            how = {"workers": workers, "closing": stop.set}
-            made = map(self.compute, flow) if workers == 0 else each(self.compute, flow, **how)
+            if workers == 0:
+                made: Iterable[Task] = map(self.compute, each(self.read, tasks, workers=READING))
+            else:
+                made = each(prepared, tasks, workers=workers, closing=stop.set)
             yield from each(write, made, workers=WRITING)
 
     @_attempt
