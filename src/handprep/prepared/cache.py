@@ -188,18 +188,14 @@ class PreparedCache:
         progress: bool | Progress = False,
         on_error: Literal["raise", "skip"] = "raise",
     ) -> RunResult:
-        """Prepare ahead, in threads, those photos that are not in the cache.
-
-        The same call again carries on where an earlier one ended, even if that was killed.
+        """Prepare ahead, in threads, those photos that are not in the cache; run it again to resume.
 
         Parameters
         ----------
         photos
             Paths of photos.
-        workers
-            Threads; None for one a core.
-        progress
-            Whether to draw a progress bar; or a function that takes the numbers of photos done and of all.
+        workers, progress
+            As for `handprep.prepare`.
         on_error
             ``"raise"`` the error of the first photo that cannot be prepared, as `get` does, or ``"skip"``
             such photos; their rows have the reason. Errors that concern all photos are always raised.

@@ -17,7 +17,6 @@ from handprep.errors import HandprepError, InputError, SampleSkipped
 from handprep.images.encoding import FORMATS, encode
 from handprep.pipeline import Pipeline
 from handprep.prepared.clips import Choice, chosen_frames
-from handprep.prepared.container import DamagedError
 from handprep.prepared.index import FAULTS as VERDICTS
 from handprep.prepared.index import Index, Known
 from handprep.prepared.listing import FIRST, check_class_level, has_more_images, origin_and_label
@@ -121,14 +120,9 @@ class Preparation:
 
     def held(self, output: str, **told: object) -> tuple[Record, bytes] | None:
         """Return record and content of an image of this very pipeline, if its origin says what is `told`."""
-        if (content := self.outputs.read(output)) is None:
-            return None
-        try:
-            record = Record.read(content)
-        except DamagedError:
-            return None
+        found = self.outputs.record(output)
         told.setdefault("fingerprint", self.fingerprint)
-        return (record, content) if all(getattr(record.origin, k) == told[k] for k in told) else None
+        return found if found and all(getattr(found[0].origin, k) == told[k] for k in told) else None
 
     def sorted_out(self, tasks: Sequence[Task], workers: int | None) -> tuple[list[Task], list[Task]]:
         """Return the tasks of photos that are prepared and have not changed, with rows; and the others."""

@@ -15,11 +15,9 @@ from handprep.errors import InputError, OutputError
 from handprep.files import atomic_write
 from handprep.pipeline import Pipeline
 from handprep.prepared.clips import Choice
-from handprep.prepared.container import DamagedError
 from handprep.prepared.ensure import Preparation, Task
 from handprep.prepared.listing import ENDINGS, Listing, names_of_outputs, same_name
 from handprep.prepared.manifest import STATUSES, Row, to_csv
-from handprep.prepared.record import Record
 from handprep.prepared.storage import Storage
 from handprep.prepared.table import DetectionTable, detection_table
 from handprep.progress import Progress, reporting
@@ -264,12 +262,10 @@ def finish(
     spelled, there = {same_name(name): name for name in current}, set(outputs.names())
     photos, vanished = set(listed.sources), []
     for name in there - current:
-        if not name.endswith((".png", ".jpg", ".webp")):
+        held = outputs.record(name) if name.endswith((".png", ".jpg", ".webp")) else None
+        if held is None:
             continue
-        try:
-            origin = Record.read(outputs.read(name) or b"").origin
-        except DamagedError:
-            continue
+        origin = held[0].origin
         is_ours = origin.output == name and origin.fingerprint
         if is_ours and (origin.clip or origin.source) not in photos:
             vanished.append(name)

@@ -13,10 +13,11 @@ from typing import Any
 from handprep import images
 from handprep.errors import InputError, OutputError
 from handprep.files import atomic_write, locked, make_folder, remove, sweep, sync_folder
+from handprep.prepared.container import DamagedError
 from handprep.prepared.index import Index, Known, stamp_of
 from handprep.prepared.listing import INDEX, Listing, listing, same_name
 from handprep.prepared.origin import DIGEST, digest_of
-from handprep.prepared.record import read_file
+from handprep.prepared.record import Record, read_file
 from handprep.text import printable
 
 LOCK = ".handprep.lock"
@@ -73,6 +74,14 @@ class Storage:
     def read(self, name: str) -> bytes | None:
         """Return a file's content; None if there is no regular file."""
         return read_file(self.path(name))
+
+    def record(self, name: str) -> tuple[Record, bytes] | None:
+        """Return an image's record and content; None if it is not there, or not as handprep wrote it."""
+        content = self.read(name)
+        try:
+            return None if content is None else (Record.read(content), content)
+        except DamagedError:
+            return None
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, all of it or nothing."""

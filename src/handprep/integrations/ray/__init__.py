@@ -65,9 +65,8 @@ def prepare(
     `handprep.prepare`. Beside the images, `write_to` gets ``manifest.parquet`` (the columns of
     ``manifest.csv``, and what tells that files are the same), ``detection.csv`` and ``detection.md``.
 
-    The same call again carries on where the last one ended, whether that was killed or failed, and so does
-    `handprep.prepare`. What is finished is left as it is, by the same rules. Nodes may be lost meanwhile:
-    their photos are prepared by others.
+    Run it again to resume, or resume with `handprep.prepare`. Nodes may be lost meanwhile: their photos are
+    prepared by others.
 
     Parameters
     ----------
@@ -96,13 +95,8 @@ def prepare(
 
     Raises
     ------
-    InputError
-        If there is no photo, the images would lie among the photos, a parameter is out of its range,
-        or a node does not see the folders or has another version of handprep.
-    OutputError
-        If `write_to` cannot be written, or another run is writing there.
-    ModelError, MissingExtraError
-        If a node cannot have a model file or a package that the pipeline needs.
+    InputError, OutputError, ModelError, MissingExtraError
+        As `handprep.prepare`; also if a node does not see the folders or has another version of handprep.
 
     Examples
     --------
