@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from functools import partial, wraps
+from functools import partial
 from itertools import chain, compress
 from operator import not_
 from typing import Any
@@ -53,7 +53,6 @@ class Task:
 def _attempt(part: Callable[[Preparation, Task], None]) -> Callable[[Preparation, Task], Task]:
     """Do a part of a task, unless it failed; add its time, and keep an error of this photo alone."""
 
-    @wraps(part)
     def attempted(self: Preparation, task: Task) -> Task:
         start = time.perf_counter()
         try:
@@ -132,10 +131,7 @@ class Preparation:
         return list(compress(tasks, are_done)), list(compress(tasks, map(not_, are_done)))
 
     def _is_done(self, task: Task) -> bool:
-        """Finish the task of a photo that is prepared and has not changed; of others, return False.
-
-        The photo is read only where its size, time and inode do not show that it is the same.
-        """
+        """Finish the task of a photo that is prepared and has not changed, read only if its stamp has."""
         path, records = self.photos.path(task.source), self._all_held(task) if self.keeps_record else []
         known, last = (self.index.now(path), self.index.last(path)) if self.index else (None, None)
         if known is None:
@@ -183,8 +179,7 @@ class Preparation:
         """Prepare photos, and yield each task, in order, with its rows; photos that fail have one, too.
 
         `workers` threads prepare, None for one a core; with 0, this very thread does, and others read ahead.
-        `done` is called with each finished task at once, in any thread and order. What concerns all photos is
-        raised.
+        `done` takes each finished task at once, in any thread and order. What concerns all photos is raised.
         """
         stop = threading.Event()
 
