@@ -58,18 +58,19 @@ def landmark_classifier(path: str | os.PathLike[str]) -> Classifier:
     Parameters
     ----------
     path
-        An npz of ``features`` (a name in `handprep.features.FEATURES`), ``classes`` (C,), ``weights`` (F, C)
+        An npz of ``features`` (names in `handprep.features.FEATURES`), ``classes`` (C,), ``weights`` (F, C)
         and ``bias`` (C,).
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             classes, weights, bias = (file[name] for name in ("classes", "weights", "bias"))
-            measure = features.FEATURES[str(file["features"])]
+            measures = [features.FEATURES[str(name)] for name in np.atleast_1d(file["features"])]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} has no features, classes, weights and bias: {error}") from error
 
     def classify(sample: Sample) -> tuple[str, float]:
-        logits = measure(sample.hand).ravel() @ weights + bias
+        numbers = np.concatenate([measure(sample.hand).ravel() for measure in measures])
+        logits = numbers @ weights + bias
         shares = np.exp(logits - logits.max())
         return str(classes[shares.argmax()]), float(shares.max() / shares.sum())
 
