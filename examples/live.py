@@ -1,4 +1,4 @@
-"""Show what a trained classifier says to a webcam or a clip: the frame with its hand, the crop, the class.
+"""Show a trained classifier's answers for a webcam or a clip: the frame with its hand, the crop, the class.
 
     python examples/live.py pipeline.json model.npz               # the first webcam
     python examples/live.py pipeline.json model.npz clip.mp4      # a clip, at its own speed
@@ -82,7 +82,7 @@ def views(frames: Iterable[Sample], pipeline: Pipeline, classify: Classifier) ->
     parts = pipeline.parts
     end = next((index for index, part in enumerate(parts) if isinstance(part, HandCropper)), None)
     if end is None:
-        raise InputError("hands are followed for a HandCropper: add one to the pipeline, and train again")
+        raise InputError("hands are tracked for a HandCropper: add one to the pipeline, and train again")
     crop = Pipeline([*parts[:end], replace(parts[end], on_missing="keep")])
     given: list[Sample] = []
 
