@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from handprep import drawing, geometry, images
 from handprep.detection.base import HandDetector, LandmarkDetector
@@ -59,10 +60,10 @@ class Explanation:
         shown = (self.photo, *self.samples[1:], *(() if self.error else (result,)))
         tiles = [drawing.thumbnail(sample, SIDE, SIDE) for sample in shown]
         missed = self.photo.hands == () and not self._unwanted()
-        views = [look.tile() for look in looks(*self._asked())] if missed else []
+        views = iter([look.tile() for look in looks(*self._asked())] if missed else [])
         rows = [drawing.side_by_side([*zip(tiles, (*self.captions, "the result"), strict=False)], side=SIDE)]
-        for start in range(0, len(views), VIEWS_IN_A_ROW):
-            rows.append(drawing.side_by_side(views[start : start + VIEWS_IN_A_ROW], side=VIEW_SIDE))
+        while row := [*islice(views, VIEWS_IN_A_ROW)]:
+            rows.append(drawing.side_by_side(row, side=VIEW_SIDE))
         return drawing.stack(rows)
 
     @property
@@ -101,28 +102,18 @@ class Explanation:
 
     def _asked(self) -> tuple[HandDetector, Image]:
         """Return the detector that found nothing, and the image that it was given."""
-        for transform, sample in zip(self.pipeline.parts, self.samples, strict=False):
-            if finder := transform.finder():
-                return finder, sample.rgb
-        return HandCropper().finder(), self.samples[0].rgb  # the photo came with no hands
+        steps = zip(self.pipeline.parts, self.samples, strict=False)
+        asked = ((finder, sample.rgb) for part, sample in steps if (finder := part.finder()))
+        return next(asked, (HandCropper().finder(), self.samples[0].rgb))  # or the photo came with no hands
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Look:
+class Look(NamedTuple):
     """What a detector sees in a view of an image: the best palm, however doubtful, and the hand there."""
 
     view: View
     image: Image
     hand: Hand | None
-    needed: float
-
-    @property
-    def scores(self) -> list[str]:
-        """What the networks say, and what they would have to."""
-        if self.hand is None:
-            return ["no scores from this detector"]
-        palm = f"best palm {self.hand.palm_score:.2f} of {self.needed:g}"
-        return [palm, f"presence {self.hand.score:.2f} of {self.view.presence:g}"]
+    scores: list[str]  # what the networks say, and what they would have to
 
     def tile(self) -> drawing.Tile:
         """Return the view with the hand in it, and its scores."""
@@ -134,24 +125,26 @@ class Look:
 def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
     """Yield what a detector sees in an image as it is, then in each view that its search tries."""
     single = detector.detector if isinstance(detector, SearchingDetector) else detector
-    palms = single if isinstance(single, LandmarkDetector) else None
     others = detector.each_view if isinstance(detector, SearchingDetector) else ()
+    palms = single if isinstance(single, LandmarkDetector) else None
     small, _ = shrunk(image, CONFIRMING)
     for view in (View(presence=palms.least_presence if palms else 0.0), *others):
-        shown, hand = recolour(small, view.light), None
+        shown, hand, scores = recolour(small, view.light), None, ["no scores from this detector"]
         if view.pad or view.turn:
             shown, _ = view.show(shown, round(max(small.shape) * (1 + 2 * view.pad)))
         if palms:
             best = palms.propose(shown)[0]
             hand = replace(palms.look(shown, best.region), palm_score=best.score)
-        yield Look(view=view, image=shown, hand=hand, needed=getattr(single, "confidence", 0.0))
+            palm = f"best palm {best.score:.2f} of {getattr(single, 'confidence', 0.0):g}"
+            scores = [palm, f"presence {hand.score:.2f} of {view.presence:g}"]
+        yield Look(view, shown, hand, scores)
 
 
-def explain(pipeline: Pipeline, picture: Any, name: str | None = None) -> Explanation:
+def explain(pipeline: Pipeline, image: Any, name: str | None = None) -> Explanation:
     """Take an image through a pipeline and keep the sample after each step."""
     recorder, missing = _Recorder(pipeline.transforms), None
     try:
-        recorder.run(picture, name=name)
+        recorder.run(image, name=name)
     except HandNotFoundError as error:
         missing = error
     return Explanation(pipeline=pipeline, samples=tuple(recorder.samples), error=missing)
