@@ -44,7 +44,7 @@ class Explanation:
         return "\n".join(caption.replace("\n", ": ", 1).replace("\n", ", ") for caption in self.captions)
 
     def _repr_png_(self) -> bytes:
-        return drawing.as_png(self.to_image())
+        return images.encode(Sample(image=self.to_image()), "png")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `to_image` to a PNG, JPEG or WebP file."""

@@ -120,9 +120,9 @@ class Sample:
         return np.array(self.image, dtype=dtype, copy=copy)
 
     def _repr_png_(self) -> bytes:
-        from handprep import drawing  # noqa: PLC0415 - which draws samples
+        from handprep import drawing, images  # noqa: PLC0415 - of samples
 
-        return drawing.as_png(drawing.thumbnail(self))
+        return images.encode(Sample(image=drawing.thumbnail(self)), "png")
 
     def show(self) -> None:
         """Show the image with its hands drawn in a viewer, or raise OutputError if there is none."""
