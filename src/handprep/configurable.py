@@ -71,10 +71,7 @@ class Configurable:
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters as JSON values.
 
-        Raises
-        ------
-        InputError
-            If a parameter is no JSON value, or another class of this name came first.
+        A parameter that is none, or a class whose name another one had first, is an `InputError`.
         """
         own, known = type(self), Configurable._known.get(type(self).__name__)
         if known is not own:
@@ -88,11 +85,8 @@ class Configurable:
     def from_dict(cls, data: Any) -> Self:
         """Build the object that `to_dict` described.
 
-        Raises
-        ------
-        InputError
-            If the name is not a known class of this kind, a parameter is unknown or refused, or parts
-            lie too deep within each other.
+        The name of no known class of this kind, an unknown or refused parameter, and parts too deep within
+        each other are an `InputError`.
         """
         if _is_deeper(data, DEEPEST):
             raise InputError(f"parts lie within each other more than {DEEPEST} levels deep")

@@ -66,10 +66,7 @@ class Hand:
         In a stream of frames (`Pipeline.stream`), the hand's number, counted from 0: it keeps this from frame
         to frame. Else None.
 
-    Raises
-    ------
-    InputError
-        If an array has the wrong shape or a number is not finite.
+    An array of the wrong shape, or a number that is not finite, is an `InputError`.
 
     Examples
     --------

@@ -41,12 +41,7 @@ class Pipeline(Transform):
     Parameters
     ----------
     transforms
-        The transforms, in order.
-
-    Raises
-    ------
-    InputError
-        If something in it is not a `Transform`.
+        The transforms, in order; anything else is an `InputError`.
 
     Examples
     --------
@@ -296,12 +291,9 @@ class Pipeline(Transform):
 
     @classmethod
     def from_json(cls, text: str) -> Pipeline:
-        """Build the pipeline that `to_json` wrote. The text can name handprep's parts and nothing else.
+        """Build the pipeline that `to_json` wrote; other text is an `InputError`.
 
-        Raises
-        ------
-        InputError
-            If the text is not such JSON.
+        The text can name handprep's parts and nothing else.
         """
         try:
             return cls.from_dict(json.loads(text)["pipeline"])
@@ -326,14 +318,9 @@ class Pipeline(Transform):
 
 
 def study_pipeline(size: int = 300) -> Pipeline:
-    """Return the founding study's preprocessor: crop to the hand, resize with padding, make grey.
+    """Return the founding study's preprocessor: crop to the hand, resize to `size` with padding, make grey.
 
     It looks once, at confidence 0.1, and keeps the whole image where it finds nothing. The study
-    resized to 300 pixels, later to 64, and had given up removing the background.
-
-    Parameters
-    ----------
-    size
-        Pixels on a side of the result.
+    resized to 300 pixels on a side, later to 64, and had given up removing the background.
     """
     return Pipeline([HandCropper(confidence=0.1, search=False), ResizePad(size), Greyscale()])

@@ -68,10 +68,7 @@ class Sample:
         Every image that this one was cut, turned or scaled from, the photo first: what of the present
         image lies outside of any of these is filling.
 
-    Raises
-    ------
-    InputError
-        If an array has the wrong shape or dtype.
+    An array of the wrong shape or dtype is an `InputError`.
 
     Examples
     --------
@@ -190,14 +187,9 @@ class Sample:
         return printable(self.source) if self.source else "the given image"
 
     def transformed(self, forward: Affine, image: Image, alpha: Alpha | None) -> Sample:
-        """Return the sample after its image was moved.
+        """Return the sample after its image was moved, with the new image, and the new alpha if there is one.
 
-        Parameters
-        ----------
-        forward
-            ``(2, 3)`` affine map from pixels of the present image to pixels of the new one.
-        image, alpha
-            The new image, and the new alpha or None where there is none.
+        `forward` is the ``(2, 3)`` affine map from pixels of the present image to pixels of the new one.
         """
         return replace(
             self,

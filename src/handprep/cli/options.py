@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from handprep.configurable import check_colour
 from handprep.detection import DETECTORS
 from handprep.errors import InputError
 from handprep.files import atomic_write
@@ -143,27 +142,19 @@ def _transforms(given: dict[str, Any]) -> Iterable[Transform]:
     if "skeleton" in given:
         yield Skeleton(view=given["skeleton"], size=given.get("size", SIZE))
         return
+    padding: int | tuple[int, int, int] | str = 0
     if "remove_background" in given:
-        yield BackgroundRemover(**only(*BACKGROUND, *(DETECTION if "crop" in given else ())))
+        remover = BackgroundRemover(**only(*BACKGROUND, *(DETECTION if "crop" in given else ())))
+        padding = 0 if isinstance(remover.background, str) else remover.background
+        yield remover
     if "resize" not in given:
-        yield ResizePad(given.get("size", SIZE), fill=given.get("fill", _padding(given.get("background", 0))))
+        yield ResizePad(given.get("size", SIZE), fill=given.get("fill", padding))
     if "grey" in given:
         yield Greyscale()
 
 
-def _padding(background: str | int) -> int | tuple[int, int, int]:
-    """Return a background that is a plain colour, to pad with it; black for any other."""
-    try:
-        return check_colour("background", background)
-    except InputError:
-        return 0
-
-
 def _read(path: Path) -> Pipeline:
-    name = printable(str(path))
     try:
         return Pipeline.from_json(path.read_text(encoding="utf-8"))
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the pipeline {name} cannot be read: {error}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"the pipeline {printable(str(path))} cannot be read: {error}") from error
