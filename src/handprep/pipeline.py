@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import cv2
 
 import handprep
-from handprep import models, running
+from handprep import images, models, running
 from handprep.configurable import model_files_of
 from handprep.detection.base import HandDetector
 from handprep.detection.tracking import OneEuro
 from handprep.errors import InputError
-from handprep.images import VERSION as READING
 from handprep.sample import Sample
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
@@ -57,12 +56,9 @@ class Pipeline(Transform):
             raise InputError("a pipeline takes one list: write Pipeline([HandCropper(), ResizePad(64)])")
         object.__setattr__(self, "transforms", tuple(transforms))
         for transform in self.transforms:
-            if isinstance(transform, type) and issubclass(transform, Transform):
-                raise InputError(
-                    f"a pipeline is made of transforms, not of their classes: write {transform.__name__}()"
-                )
             if not isinstance(transform, Transform):
-                raise InputError(f"a pipeline is made of transforms, not {transform!r}")
+                advice = f": write {transform.__name__}()" if isinstance(transform, type) else ""
+                raise InputError(f"a pipeline is made of transforms, not {transform!r:.200}{advice}")
 
     def __len__(self) -> int:
         return len(self.transforms)
@@ -310,7 +306,7 @@ class Pipeline(Transform):
         OpenCV's major version.
         """
         parts = {
-            "versions": {"read": READING, "opencv": cv2.__version__.partition(".")[0]} | self.versions,
+            "versions": {"read": images.VERSION, "opencv": cv2.__version__.partition(".")[0]} | self.versions,
             "pipeline": self.to_dict(),
             "models": sorted(map(models.fingerprint, self.model_files)),  # names may hold a machine's paths
         }
