@@ -59,10 +59,9 @@ class Explanation:
         result = replace(last, hands=(), alpha=last.alpha if last.transparent else None)
         shown = (self.photo, *self.samples[1:], *(() if self.error else (result,)))
         tiles = [drawing.thumbnail(sample, SIDE, SIDE) for sample in shown]
-        missed = self.photo.hands == () and not self._unwanted()
-        views = iter([look.tile() for look in looks(*self._asked())] if missed else [])
+        views = self._missing()[1] if self.photo.hands == () else iter(())
         rows = [drawing.side_by_side([*zip(tiles, (*self.captions, "the result"), strict=False)], side=SIDE)]
-        while row := [*islice(views, VIEWS_IN_A_ROW)]:
+        while row := [look.tile() for look in islice(views, VIEWS_IN_A_ROW)]:
             rows.append(drawing.side_by_side(row, side=VIEW_SIDE))
         return drawing.stack(rows)
 
@@ -82,29 +81,23 @@ class Explanation:
         photo = self.photo
         steps = zip(self.pipeline.parts, self.samples, self.samples[1:], strict=False)
         found = [f"{hand.caption}, view {hand.view}" for hand in photo.hands or ()]
-        lines = [photo.name, _size(photo), *(found if photo.hands != () else [self._why()])]
+        lines = [photo.name, _size(photo), *(found if photo.hands != () else [self._missing()[0]])]
         return ("\n".join(lines), *(_caption(*step) for step in steps))
 
-    def _why(self) -> str:
-        if others := self._unwanted():
-            return f"not the wanted hand; found {', '.join(hand.caption for hand in others)}"
-        detector = self._asked()[0]
+    def _missing(self) -> tuple[str, Iterator[Look]]:
+        """Return why no hand was found, and what the views of the photo show, found as they are asked for."""
+        steps = zip(self.pipeline.parts, self.samples, strict=False)
+        asked = [(part, finder, sample) for part, sample in steps if (finder := part.finder())]
+        for part, _, sample in asked:
+            cropper = part if isinstance(part, HandCropper) and part.hand in ("left", "right") else None
+            if cropper and (others := cropper.with_hands(sample).hands):
+                return f"not the wanted hand; found {', '.join(hand.caption for hand in others)}", iter(())
+        # unless the photo came with no hands, so that none was looked for
+        detector, image = asked[0][1:] if asked else (HandCropper().finder(), self.samples[0])
         count = len(detector.each_view) if isinstance(detector, SearchingDetector) else 0
         tried = f"{count} other views convinced no more" if count else "no other view was tried"
-        return f"no hand: {', '.join(next(looks(*self._asked())).scores)}; {tried}"
-
-    def _unwanted(self) -> tuple[Hand, ...]:
-        """Return the hands of a photo that has none of the side that a cropper wants."""
-        for part, sample in zip(self.pipeline.parts, self.samples, strict=False):
-            if isinstance(part, HandCropper) and part.hand in ("left", "right"):
-                return part.finder().detect(sample.rgb) if sample.hands is None else sample.hands
-        return ()  # nothing was found at all, and looking again would find nothing
-
-    def _asked(self) -> tuple[HandDetector, Image]:
-        """Return the detector that found nothing, and the image that it was given."""
-        steps = zip(self.pipeline.parts, self.samples, strict=False)
-        asked = ((finder, sample.rgb) for part, sample in steps if (finder := part.finder()))
-        return next(asked, (HandCropper().finder(), self.samples[0].rgb))  # or the photo came with no hands
+        scores = next(looks(detector, image.rgb)).scores
+        return f"no hand: {', '.join(scores)}; {tried}", looks(detector, image.rgb)
 
 
 class Look(NamedTuple):
