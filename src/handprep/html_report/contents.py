@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import cv2
+import numpy as np
 
 import handprep
 from handprep.html_report.thumbnails import evenly
@@ -87,8 +88,8 @@ def _shown(name: str) -> str:
 def histogram(scores: Sequence[float]) -> list[int]:
     """Return how many scores there are in each of `BINS` equal parts from 0 to 1; 1 is in the last part."""
     # scores have 4 digits, and whole numbers tell exactly on which side of a bound one lies
-    counted = Counter(min(BINS - 1, round(score * 10_000) * BINS // 10_000) for score in scores)
-    return [counted[part] for part in range(BINS)]
+    counts, _ = np.histogram(np.rint(np.multiply(scores, 10_000)), BINS, (0, 10_000))
+    return [int(count) for count in counts]
 
 
 def versions() -> list[tuple[str, str]]:

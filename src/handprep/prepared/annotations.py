@@ -28,7 +28,7 @@ HAND = 128  # of alpha: what is more hand than not
 SEEN = 2  # of a key point: COCO and YOLO have 0, not labelled; 1, labelled and hidden; 2, labelled and seen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Image:
     """A prepared image whose record is to be exported, as it lies in its photo or by itself (`space`)."""
 

@@ -109,20 +109,7 @@ def export(
     is_table = ending in (".csv", ".parquet")
     if chosen and not is_table:
         raise InputError(f"features are columns of a table, .csv or .parquet, and not of {printable(given)}")
-    folder = Path(prepared)
-    if not folder.is_dir():
-        raise InputError(f"{printable(str(folder))} is no folder: give one of prepared images")
-    images = sorted(_images(folder, class_level, space), key=lambda image: image.name)
-    if not images:
-        raise InputError(
-            f"no image in {printable(str(folder))} carries a record: prepare the photos with "
-            "handprep, and not with --no-record"
-        )
-    if space == "photo" and any(image.record.is_drawing for image in images):
-        raise InputError(
-            "Skeleton(view='palm') turned the hands in space, so their landmarks in the photo are not in "
-            "the records: export with space='prepared', or prepare the photos without it"
-        )
+    images = _images(Path(prepared), class_level, space)
     if is_table:
         columns = COLUMNS | {name: float for names in chosen.values() for name in names}
         rows = [row for image in images for row in _rows(image, chosen)]
@@ -133,7 +120,11 @@ def export(
     return len(images)
 
 
-def _images(folder: Path, class_level: int, space: str) -> Iterator[Image]:
+def _images(folder: Path, class_level: int, space: str) -> list[Image]:
+    """Return the images that carry a record, by the names of their files."""
+    if not folder.is_dir():
+        raise InputError(f"{printable(str(folder))} is no folder: give one of prepared images")
+    images = []
     whole = Path(os.path.realpath(folder)).name  # if records do not name the folder of photos
     storage = Storage(folder)
     for name in storage.names():
@@ -145,19 +136,21 @@ def _images(folder: Path, class_level: int, space: str) -> Iterator[Image]:
             size = record.sample(content).size
         except DamagedError:
             continue
-        source = record.origin.source
-        if not _leads_below(source):  # it names files that are written
-            continue
-        origin, label = origin_and_label(source, record.origin.folder or whole, class_level)
-        yield Image(
-            path=folder / name,
-            output=name,
-            record=record,
-            origin=origin,
-            label=label,
-            own_size=size,
-            space=space,
+        source, told = record.origin.source, record.origin.folder or whole
+        if _leads_below(source):  # it names files that are written
+            origin, label = origin_and_label(source, told, class_level)
+            images.append(Image(folder / name, name, record, origin, label, size, space))
+    if not images:
+        raise InputError(
+            f"no image in {printable(str(folder))} carries a record: prepare the photos with "
+            "handprep, and not with --no-record"
         )
+    if space == "photo" and any(image.record.is_drawing for image in images):
+        raise InputError(
+            "Skeleton(view='palm') turned the hands in space, so their landmarks in the photo are not in "
+            "the records: export with space='prepared', or prepare the photos without it"
+        )
+    return sorted(images, key=lambda image: image.output)
 
 
 def _leads_below(source: str) -> bool:
