@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any, ClassVar, Self
@@ -63,62 +63,53 @@ class Configurable:
     @property
     def versions(self) -> dict[str, int]:
         """The versions of this class's code and of all parts', by their names."""
-        inner = (part.versions for part in _parts_in(tuple(self.parameters.values())))
-        return {type(self).__name__: self.version} | {name: n for one in inner for name, n in one.items()}
+        versions = {type(self).__name__: self.version}
+        for part in _parts_in(tuple(self.parameters.values())):
+            versions |= part.versions
+        return versions
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters as JSON values.
 
-        Raises
-        ------
-        InputError
-            If a parameter is no JSON value, or another class of this name came first.
+        A parameter that is none, or a class whose name another one had first, is an `InputError`.
         """
-        known = Configurable._known.get(type(self).__name__)
-        if known is not type(self):
+        own, known = type(self), Configurable._known.get(type(self).__name__)
+        if known is not own:
             raise InputError(
-                f"{type(self).__module__}.{type(self).__qualname__} has the name of a class in "
+                f"{own.__module__}.{own.__qualname__} has the name of a class in "
                 f"{known and known.__module__}, and JSON knows classes by their names: rename yours"
             )
-        return {"name": type(self).__name__, "parameters": {k: _plain(v) for k, v in self.parameters.items()}}
+        return {"name": own.__name__, "parameters": {k: _plain(v) for k, v in self.parameters.items()}}
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
         """Build the object that `to_dict` described.
 
-        Raises
-        ------
-        InputError
-            If the name is not a known class of this kind, a parameter is unknown or refused, or parts
-            lie too deep within each other.
+        The name of no known class of this kind, an unknown or refused parameter, and parts too deep within
+        each other are an `InputError`.
         """
         if _is_deeper(data, DEEPEST):
             raise InputError(f"parts lie within each other more than {DEEPEST} levels deep")
-        if not isinstance(data, dict) or set(data) != {"name", "parameters"}:
-            raise InputError(f"expected an object with 'name' and 'parameters', not {data!r:.200}")
-        name, parameters = data["name"], data["parameters"]
-        known = {n: c for n, c in Configurable._known.items() if issubclass(c, cls)}
-        if not isinstance(name, str) or name not in known:
+        match data:
+            case {"name": str(name), "parameters": dict(parameters), **others} if not others:
+                known = {n: c for n, c in Configurable._known.items() if issubclass(c, cls)}
+            case _:
+                raise InputError(f"expected an object with 'name' and 'parameters', not {data!r:.200}")
+        if name not in known:
             raise InputError(
                 f"unknown {cls.__name__.lower()} {name!r:.100}; known: {', '.join(sorted(known))}"
             )
-        if not isinstance(parameters, dict):
-            raise InputError(f"the parameters of {name} must be an object, not {parameters!r:.200}")
         try:
-            built = known[name](**{key: _rich(value) for key, value in parameters.items()})
+            return known[name](**{key: _rich(value) for key, value in parameters.items()})
         except (TypeError, AttributeError) as error:  # an unknown, missing or entirely different parameter
             problem = printable(str(error))  # which may quote a parameter's name
             raise InputError(f"{name} cannot be built from these parameters: {problem}") from error
-        return built
 
 
-def _parts_in(value: Any) -> Iterator[Configurable]:
-    """Yield a part, or all parts in a tuple; none of anything else."""
-    if isinstance(value, Configurable):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _parts_in(item)
+def _parts_in(value: Any) -> list[Configurable]:
+    """Return a part, or all parts in a tuple; none of anything else."""
+    items = value if isinstance(value, tuple) else ()
+    return [value] if isinstance(value, Configurable) else [part for one in items for part in _parts_in(one)]
 
 
 def model_files_of(value: Any) -> frozenset[str]:
@@ -146,11 +137,6 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def is_number(value: Any) -> bool:
-    """Tell whether a value is a real number, of Python's or numpy's."""
-    return is_whole(value) or isinstance(value, float | np.floating)
-
-
 def check_colour(name: str, colour: Any) -> int | tuple[int, int, int]:
     """Return a colour as a grey or an RGB triple, or raise InputError, which calls it by that name.
 
@@ -173,7 +159,7 @@ def check_colour(name: str, colour: Any) -> int | tuple[int, int, int]:
 
 def check_range(name: str, value: Any, low: float, high: float) -> None:
     """Raise InputError unless a parameter is a number from `low` to `high`."""
-    if not is_number(value) or not low <= value <= high:
+    if not (is_whole(value) or isinstance(value, float | np.floating)) or not low <= value <= high:
         raise InputError(f"{name} must be a number from {low} to {high}, not {value!r}")
 
 
@@ -206,11 +192,11 @@ def _plain(value: Any) -> Any:
 
 
 def _is_deeper(data: Any, levels: int) -> bool:
-    level = [data] if isinstance(data, dict | list) else []
-    for _ in range(levels):
-        inner = [v for value in level for v in (value.values() if isinstance(value, dict) else value)]
-        level = [value for value in inner if isinstance(value, dict | list)]
-    return bool(level)
+    level = [data]
+    for _ in range(levels):  # by loops, as recursion is what it guards against
+        inner = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)]
+        level = [value for values in inner for value in values]
+    return any(isinstance(value, dict | list) for value in level)
 
 
 def _rich(value: Any) -> Any:

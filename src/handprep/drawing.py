@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from handprep import geometry, images
 from handprep.configurable import check_choice, check_range
 from handprep.errors import InputError, OutputError
+from handprep.images.arrays import resized
 from handprep.landmarks import CONNECTIONS, FINGERS
 from handprep.sample import Alpha, Hand, Image, Sample
 
@@ -102,14 +103,13 @@ def draw(
     drawn = (hands,) if isinstance(hands, Hand) else tuple(hands)
     if not all(isinstance(hand, Hand) for hand in drawn):
         raise InputError(f"hands must be Hand objects, not {drawn!r:.200}")
-    canvas = _opaque(sample)
+    canvas, halo = _opaque(sample), HALO if max(sample.size) >= SMALL else None
     wide = width or max(1.0, max(sample.size) * WIDTH_OF_IMAGE)
     if alpha and sample.alpha is not None and not sample.transparent:
         _show_alpha(canvas, sample.alpha, alpha, wide)
     for hand in reversed(drawn):  # the chosen one on top
         long_side = max(hand.box[2] - hand.box[0], hand.box[3] - hand.box[1])
         line = width or max(1.0, min(wide, long_side * WIDTH_OF_HAND))
-        halo = HALO if max(sample.size) >= SMALL else None
         if box or hand.landmarks is None:
             _draw_box(canvas, hand, line, halo)
         if bones and hand.landmarks is not None:
@@ -127,19 +127,10 @@ def thumbnail(sample: Sample, least: int = 256, most: int = 800) -> Image:
     longest = max(sample.size)
     scale = min(1.0, most / longest) if longest >= least else least // longest
     size = max(1, round(sample.size[0] * scale)), max(1, round(sample.size[1] * scale))
-
-    def scaled(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        flag = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
-        return np.asarray(cv2.resize(array, size, interpolation=flag), np.uint8)
-
     forward = geometry.scaling(size[0] / sample.size[0], size[1] / sample.size[1])
-    alpha = None if sample.alpha is None else scaled(sample.alpha)
-    return draw(sample.transformed(forward, scaled(sample.image), alpha))
-
-
-def as_png(image: Image) -> bytes:
-    """Encode an RGB array as PNG."""
-    return images.encode(Sample(image=image), "png")
+    how = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
+    alpha = None if sample.alpha is None else resized(sample.alpha, size, how)
+    return draw(sample.transformed(forward, resized(sample.image, size, how), alpha))
 
 
 def show(image: Image) -> None:
@@ -170,8 +161,8 @@ def side_by_side(tiles: Sequence[Tile], *, side: int) -> Image:
 def stack(rows: Sequence[Image]) -> Image:
     """Put RGB images of any width below each other."""
     width = max(row.shape[1] for row in rows)
-    right = [((0, 0), (0, width - row.shape[1]), (0, 0)) for row in rows]
-    return np.vstack([np.pad(*pair, constant_values=255) for pair in zip(rows, right, strict=True)])
+    missing = (((0, 0), (0, width - row.shape[1]), (0, 0)) for row in rows)
+    return np.vstack([np.pad(*pair, constant_values=255) for pair in zip(rows, missing, strict=True)])
 
 
 def draw_bones(
@@ -196,17 +187,13 @@ def draw_bones(
     parts = [(_PALM_BONES, [0], colours[5], colours[6])]
     parts += [(_FINGER_BONES[n], FINGERS[n], colours[n], colours[n]) for n in order]
     for lines, joints, colour, joint_colour in parts:
+        layers = [(colour, joint_colour, thick, radius)]
         if halo is not None:
-            cv2.polylines(canvas, fixed[lines], False, halo, round(width + 2 * rim), cv2.LINE_AA, SHIFT)
-            for joint in joints:
-                _dot(canvas, fixed[joint], radius + rim, halo)
-        cv2.polylines(canvas, fixed[lines], False, colour, thick, cv2.LINE_AA, SHIFT)
-        for joint in joints:
-            _dot(canvas, fixed[joint], radius, joint_colour)
-
-
-def _dot(canvas: NDArray[np.uint8], centre: NDArray[np.int32], radius: float, colour: Colour | int) -> None:
-    cv2.circle(canvas, centre.tolist(), round(radius * 2**SHIFT), colour, -1, cv2.LINE_AA, SHIFT)
+            layers.insert(0, (halo, halo, round(width + 2 * rim), radius + rim))
+        for of_lines, of_dots, wide, long in layers:
+            cv2.polylines(canvas, fixed[lines], False, of_lines, wide, cv2.LINE_AA, SHIFT)
+            for centre in fixed[joints].tolist():
+                cv2.circle(canvas, centre, round(long * 2**SHIFT), of_dots, -1, cv2.LINE_AA, SHIFT)
 
 
 def fixed_point(points: Any) -> NDArray[np.int32]:
@@ -238,9 +225,9 @@ def _show_alpha(canvas: Image, alpha: Alpha, how: str, width: float) -> None:
 def _draw_box(canvas: Image, hand: Hand, width: float, halo: Colour | None) -> None:
     first, last = fixed_point(np.reshape(hand.box, (2, 2))).tolist()
     thin = max(1, round(0.4 * width))
-    if halo:
-        cv2.rectangle(canvas, first, last, halo, 3 * thin, cv2.LINE_AA, SHIFT)
-    cv2.rectangle(canvas, first, last, PALM_COLOUR, thin, cv2.LINE_AA, SHIFT)
+    for colour, thick in ((halo, 3 * thin), (PALM_COLOUR, thin)):
+        if colour is not None:
+            cv2.rectangle(canvas, first, last, colour, thick, cv2.LINE_AA, SHIFT)
 
 
 def _write_label(canvas: Image, hand: Hand, width: float) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from handprep import drawing, geometry, images
 from handprep.detection.base import HandDetector, LandmarkDetector
@@ -43,7 +44,7 @@ class Explanation:
         return "\n".join(caption.replace("\n", ": ", 1).replace("\n", ", ") for caption in self.captions)
 
     def _repr_png_(self) -> bytes:
-        return drawing.as_png(self.to_image())
+        return images.encode(Sample(image=self.to_image()), "png")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `to_image` to a PNG, JPEG or WebP file."""
@@ -58,11 +59,10 @@ class Explanation:
         result = replace(last, hands=(), alpha=last.alpha if last.transparent else None)
         shown = (self.photo, *self.samples[1:], *(() if self.error else (result,)))
         tiles = [drawing.thumbnail(sample, SIDE, SIDE) for sample in shown]
-        missed = self.photo.hands == () and not self._unwanted()
-        views = [look.tile() for look in looks(*self._asked())] if missed else []
+        views = self._missing()[1] if self.photo.hands == () else iter(())
         rows = [drawing.side_by_side([*zip(tiles, (*self.captions, "the result"), strict=False)], side=SIDE)]
-        for start in range(0, len(views), VIEWS_IN_A_ROW):
-            rows.append(drawing.side_by_side(views[start : start + VIEWS_IN_A_ROW], side=VIEW_SIDE))
+        while row := [look.tile() for look in islice(views, VIEWS_IN_A_ROW)]:
+            rows.append(drawing.side_by_side(row, side=VIEW_SIDE))
         return drawing.stack(rows)
 
     @property
@@ -81,48 +81,32 @@ class Explanation:
         photo = self.photo
         steps = zip(self.pipeline.parts, self.samples, self.samples[1:], strict=False)
         found = [f"{hand.caption}, view {hand.view}" for hand in photo.hands or ()]
-        lines = [photo.name, _size(photo), *(found if photo.hands != () else [self._why()])]
+        lines = [photo.name, _size(photo), *(found if photo.hands != () else [self._missing()[0]])]
         return ("\n".join(lines), *(_caption(*step) for step in steps))
 
-    def _why(self) -> str:
-        if others := self._unwanted():
-            return f"not the wanted hand; found {', '.join(hand.caption for hand in others)}"
-        detector = self._asked()[0]
+    def _missing(self) -> tuple[str, Iterator[Look]]:
+        """Return why no hand was found, and what the views of the photo show, found as they are asked for."""
+        steps = zip(self.pipeline.parts, self.samples, strict=False)
+        asked = [(part, finder, sample) for part, sample in steps if (finder := part.finder())]
+        for part, _, sample in asked:
+            cropper = part if isinstance(part, HandCropper) and part.hand in ("left", "right") else None
+            if cropper and (others := cropper.with_hands(sample).hands):
+                return f"not the wanted hand; found {', '.join(hand.caption for hand in others)}", iter(())
+        # unless the photo came with no hands, so that none was looked for
+        detector, image = asked[0][1:] if asked else (HandCropper().finder(), self.samples[0])
         count = len(detector.each_view) if isinstance(detector, SearchingDetector) else 0
         tried = f"{count} other views convinced no more" if count else "no other view was tried"
-        return f"no hand: {', '.join(next(looks(*self._asked())).scores)}; {tried}"
-
-    def _unwanted(self) -> tuple[Hand, ...]:
-        """Return the hands of a photo that has none of the side that a cropper wants."""
-        for part, sample in zip(self.pipeline.parts, self.samples, strict=False):
-            if isinstance(part, HandCropper) and part.hand in ("left", "right"):
-                return part.finder().detect(sample.rgb) if sample.hands is None else sample.hands
-        return ()  # nothing was found at all, and looking again would find nothing
-
-    def _asked(self) -> tuple[HandDetector, Image]:
-        """Return the detector that found nothing, and the image that it was given."""
-        for transform, sample in zip(self.pipeline.parts, self.samples, strict=False):
-            if finder := transform.finder():
-                return finder, sample.rgb
-        return HandCropper().finder(), self.samples[0].rgb  # the photo came with no hands
+        scores = next(looks(detector, image.rgb)).scores
+        return f"no hand: {', '.join(scores)}; {tried}", looks(detector, image.rgb)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Look:
+class Look(NamedTuple):
     """What a detector sees in a view of an image: the best palm, however doubtful, and the hand there."""
 
     view: View
     image: Image
     hand: Hand | None
-    needed: float
-
-    @property
-    def scores(self) -> list[str]:
-        """What the networks say, and what they would have to."""
-        if self.hand is None:
-            return ["no scores from this detector"]
-        palm = f"best palm {self.hand.palm_score:.2f} of {self.needed:g}"
-        return [palm, f"presence {self.hand.score:.2f} of {self.view.presence:g}"]
+    scores: list[str]  # what the networks say, and what they would have to
 
     def tile(self) -> drawing.Tile:
         """Return the view with the hand in it, and its scores."""
@@ -134,24 +118,26 @@ class Look:
 def looks(detector: HandDetector, image: Image) -> Iterator[Look]:
     """Yield what a detector sees in an image as it is, then in each view that its search tries."""
     single = detector.detector if isinstance(detector, SearchingDetector) else detector
-    palms = single if isinstance(single, LandmarkDetector) else None
     others = detector.each_view if isinstance(detector, SearchingDetector) else ()
+    palms = single if isinstance(single, LandmarkDetector) else None
     small, _ = shrunk(image, CONFIRMING)
     for view in (View(presence=palms.least_presence if palms else 0.0), *others):
-        shown, hand = recolour(small, view.light), None
+        shown, hand, scores = recolour(small, view.light), None, ["no scores from this detector"]
         if view.pad or view.turn:
             shown, _ = view.show(shown, round(max(small.shape) * (1 + 2 * view.pad)))
         if palms:
             best = palms.propose(shown)[0]
             hand = replace(palms.look(shown, best.region), palm_score=best.score)
-        yield Look(view=view, image=shown, hand=hand, needed=getattr(single, "confidence", 0.0))
+            palm = f"best palm {best.score:.2f} of {getattr(single, 'confidence', 0.0):g}"
+            scores = [palm, f"presence {hand.score:.2f} of {view.presence:g}"]
+        yield Look(view, shown, hand, scores)
 
 
-def explain(pipeline: Pipeline, picture: Any, name: str | None = None) -> Explanation:
+def explain(pipeline: Pipeline, image: Any, name: str | None = None) -> Explanation:
     """Take an image through a pipeline and keep the sample after each step."""
     recorder, missing = _Recorder(pipeline.transforms), None
     try:
-        recorder.run(picture, name=name)
+        recorder.run(image, name=name)
     except HandNotFoundError as error:
         missing = error
     return Explanation(pipeline=pipeline, samples=tuple(recorder.samples), error=missing)

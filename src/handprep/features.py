@@ -1,6 +1,7 @@
 """Numbers made of a hand's landmarks, for classifiers that need no pixels.
 
-None of them depends on where, how large, how turned or how mirrored the hand is in the photo.
+None of them depends on where, how large, how turned or how mirrored the hand is in the photo. A hand without
+`Hand.handedness` counts as a right one; one that lacks what the numbers are made of is an `InputError`.
 """
 
 from __future__ import annotations
@@ -24,14 +25,12 @@ TINY = 1e-9  # in place of a length that is none, where all landmarks lie in one
 CHAINS = [[HandLandmark.WRIST, *finger] for finger in FINGERS]
 TIPS = [finger[-1] for finger in FINGERS]
 
-_FINGER_NAMES = ["thumb", "index", "middle", "ring", "pinky"]
-
 NAMES: dict[str, tuple[str, ...]] = {
     "normalised": tuple(f"{name}_{axis}" for name in LANDMARK_NAMES for axis in "xy"),
     "palm_frame": tuple(f"{name}_{axis}" for name in LANDMARK_NAMES for axis in "xyz"),
     "joint_angles": (
         *(f"{LANDMARK_NAMES[joint]}_angle" for finger in FINGERS for joint in finger[:-1]),
-        *(f"{one}_{other}_spread" for one, other in pairwise(_FINGER_NAMES)),
+        *(f"{one}_{other}_spread" for one, other in pairwise(("thumb", "index", "middle", "ring", "pinky"))),
         *(f"{LANDMARK_NAMES[tip]}_to_wrist" for tip in TIPS),
         *(f"{LANDMARK_NAMES[tip]}_to_thumb_tip" for tip in TIPS[1:]),
     ),
@@ -44,18 +43,13 @@ def normalised(hand: Hand) -> NDArray[np.float32]:
     Parameters
     ----------
     hand
-        A hand with landmarks. Without `Hand.handedness` it counts as a right one.
+        A hand with landmarks.
 
     Returns
     -------
     ndarray
         ``(21, 2)`` float32: the wrist at (0, 0), the middle finger's knuckle straight above it, as y points
         down, and the landmark that is farthest from the wrist at a distance of 1.
-
-    Raises
-    ------
-    InputError
-        If the hand has no landmarks.
 
     Examples
     --------
@@ -79,7 +73,7 @@ def palm_frame(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:
     Parameters
     ----------
     hand
-        A hand with landmarks and depth. Without `Hand.handedness` it counts as a right one.
+        A hand with what `source` names.
     source
         ``"depth"``: the landmarks in the image and their depth. ``"world"``: the world landmarks.
 
@@ -88,11 +82,6 @@ def palm_frame(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:
     ndarray
         ``(21, 3)`` float32: x to the right, where the thumb is; y down, the middle finger's knuckle straight
         above the wrist, which is at 0; z away from the viewer. The unit is the distance of these two.
-
-    Raises
-    ------
-    InputError
-        If the hand does not have these.
     """
     points = _points(hand, source)
     knuckle = points[HandLandmark.MIDDLE_FINGER_MCP]
@@ -119,11 +108,6 @@ def joint_angles(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:
         ``(28,)`` float32. Radians: the bend at the three joints of each finger, 0 if straight, from thumb to
         little finger; the angles between neighbouring fingers' first bones. In units of the distance from the
         wrist to the middle finger's knuckle: from the five tips to the wrist, and from four to the thumb's.
-
-    Raises
-    ------
-    InputError
-        If the hand does not have these.
     """
     points = _points(hand, source)
     bones = np.stack([np.diff(points[chain], axis=0) for chain in CHAINS])  # (5, 4, 3)
@@ -136,19 +120,12 @@ def joint_angles(hand: Hand, source: Source = "depth") -> NDArray[np.float32]:
 
 
 FEATURES: dict[str, Callable[[Hand], NDArray[np.float32]]] = {
-    "normalised": normalised,
-    "palm_frame": palm_frame,
-    "joint_angles": joint_angles,
+    function.__name__: function for function in (normalised, palm_frame, joint_angles)
 }
 
 
 def names_of(features: str | Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the columns of one feature function or of several, by the function's name.
-
-    Raises
-    ------
-    InputError
-        If there is no function of a name, or it is none.
+    """Return the columns of one feature function or of several, by the function's name, which is checked.
 
     Examples
     --------
@@ -178,5 +155,5 @@ def _points(hand: Hand, source: str) -> NDArray[np.float64]:
 
 
 def _angles(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Unlike the arc cosine, this is exact also where the vectors are nearly parallel.
+    # unlike the arc cosine, exact also where the vectors are nearly parallel
     return np.asarray(np.arctan2(norm(np.cross(one, other), axis=-1), (one * other).sum(-1)))

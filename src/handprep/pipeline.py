@@ -5,24 +5,19 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-import logging
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import cv2
 
 import handprep
-from handprep import geometry, images, models
-from handprep.configurable import check_choice, model_files_of
+from handprep import images, models, running
+from handprep.configurable import model_files_of
 from handprep.detection.base import HandDetector
-from handprep.detection.tracking import OneEuro, Tracker
-from handprep.errors import HandprepError, InputError, SampleSkipped
+from handprep.detection.tracking import OneEuro
+from handprep.errors import InputError
 from handprep.sample import Sample
-from handprep.threads import ordered_map, single_threaded_opencv
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
@@ -30,11 +25,6 @@ from handprep.transforms.resize import ResizePad
 
 if TYPE_CHECKING:
     from handprep.explain import Explanation
-
-_log = logging.getLogger(__name__)
-
-ENOUGH_TO_FIND = 960  # pixels on the long side: a ninth of the photo then has more than the palm network sees
-ROOM_TO_CROP = 3  # a hand often fills a third of a photo: so much longer is what is read than is asked for
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False)
@@ -50,12 +40,7 @@ class Pipeline(Transform):
     Parameters
     ----------
     transforms
-        The transforms, in order.
-
-    Raises
-    ------
-    InputError
-        If something in it is not a `Transform`.
+        The transforms, in order; anything else is an `InputError`.
 
     Examples
     --------
@@ -71,12 +56,9 @@ class Pipeline(Transform):
             raise InputError("a pipeline takes one list: write Pipeline([HandCropper(), ResizePad(64)])")
         object.__setattr__(self, "transforms", tuple(transforms))
         for transform in self.transforms:
-            if isinstance(transform, type) and issubclass(transform, Transform):
-                raise InputError(
-                    f"a pipeline is made of transforms, not of their classes: write {transform.__name__}()"
-                )
             if not isinstance(transform, Transform):
-                raise InputError(f"a pipeline is made of transforms, not {transform!r}")
+                advice = f": write {transform.__name__}()" if isinstance(transform, type) else ""
+                raise InputError(f"a pipeline is made of transforms, not {transform!r:.200}{advice}")
 
     def __len__(self) -> int:
         return len(self.transforms)
@@ -140,31 +122,26 @@ class Pipeline(Transform):
             sample = transform.apply(sample)
         return sample
 
-    def run(self, picture: Any, *, name: str | None = None) -> Sample:
+    def run(self, image: Any, *, name: str | None = None) -> Sample:
         """Take an image through all transforms and return the whole `Sample`.
 
         Parameters
         ----------
-        picture
+        image
             A path, bytes, binary file, PIL image, RGB array, CHW tensor or `Sample`.
         name
             What to call bytes or a binary file, in messages and as `Sample.source`.
         """
-        photo = _Photo(picture, name, self)
-        return self._finished(photo, photo.sample)
+        photo = running.Photo(self, image, name)
+        return photo.finished(photo.sample, self)
 
-    def each(self, picture: Any, *, name: str | None = None) -> Iterator[Sample]:
-        """Yield one finished sample for every hand of a photo, whose hands are detected once.
+    def each(self, image: Any, *, name: str | None = None) -> Iterator[Sample]:
+        """Yield one finished sample for every hand of a photo, given as to `run`; hands are detected once.
 
         The hands come in the order of `HandCropper.hand`, the best or the largest first; with ``"left"`` or
         ``"right"`` only those of that side. `HandCropper.max_hands` says how many are looked for. In each
         sample its hand is `Sample.hand`, and the others follow. A photo without a hand gives what `run`
         gives, or nothing if it is skipped.
-
-        Parameters
-        ----------
-        picture, name
-            As for `run`.
 
         Raises
         ------
@@ -178,19 +155,7 @@ class Pipeline(Transform):
         >>> [sample.size for sample in pipeline.each(np.zeros((90, 120, 3), np.uint8))]
         []
         """
-        cropper = self.first_cropper()
-        photo = _Photo(picture, name, self)
-        before = Pipeline(self.parts[: self.parts.index(cropper)])
-        detected = cropper.with_hands(before.apply(photo.sample))
-        eligible = cropper.eligible(detected.hands or ())
-        after = Pipeline(self.parts[self.parts.index(cropper) :])
-        try:
-            for hand in eligible:
-                yield self._finished(photo, detected.with_first(hand), after)
-            if not eligible:
-                yield after.apply(detected)
-        except SampleSkipped:
-            return
+        return running.each(self, image, name)
 
     @property
     def cropper(self) -> HandCropper | None:
@@ -212,25 +177,13 @@ class Pipeline(Transform):
         nested = (part.parts if isinstance(part, Pipeline) else (part,) for part in self.transforms)
         return tuple(part for parts in nested for part in parts)
 
-    def _finished(self, photo: _Photo, sample: Sample, remaining: Pipeline | None = None) -> Sample:
-        """Return a photo's sample after the remaining transforms, or all, decoded finer if needed."""
-        done = (remaining or self).apply(sample)
-        lost = geometry.scale_of(photo.sample.to_source) / geometry.scale_of(done.to_source)
-        finer = photo.finer(lost)
-        if finer is None:
-            return done
-        if done.hands is not None:  # found already: need not be looked for again
-            back = geometry.compose(done.to_source, geometry.invert(finer.to_source))
-            finer = replace(finer, hands=tuple(hand.transformed(back) for hand in done.hands))
-        return self.apply(finer)
+    def parted_at(self, part: Transform) -> tuple[Pipeline, Pipeline]:
+        """Return what comes before one of the `parts`, and what begins with it."""
+        index = self.parts.index(part)
+        return Pipeline(self.parts[:index]), Pipeline(self.parts[index:])
 
-    def explain(self, picture: Any, *, name: str | None = None) -> Explanation:
-        """Take an image through the pipeline and show what each step did, or why no hand was found.
-
-        Parameters
-        ----------
-        picture, name
-            As for `run`.
+    def explain(self, image: Any, *, name: str | None = None) -> Explanation:
+        """Take an image, given as to `run`, and show what each step did, or why no hand was found.
 
         Examples
         --------
@@ -242,11 +195,11 @@ class Pipeline(Transform):
         """
         from handprep.explain import explain  # noqa: PLC0415 - which runs pipelines
 
-        return explain(self, picture, name)
+        return explain(self, image, name)
 
     def map(
         self,
-        pictures: Iterable[Any],
+        images: Iterable[Any],
         *,
         workers: int | None = None,
         on_error: Literal["raise", "skip"] = "raise",
@@ -258,26 +211,20 @@ class Pipeline(Transform):
 
         Parameters
         ----------
-        pictures
+        images
             Images of any kind that `run` takes.
         workers
             Threads; None for one a core. The networks and OpenCV release Python's lock.
         on_error
-            What to do about an image that fails: ``"raise"`` its error, which has a note of which
-            image it was, or ``"skip"`` it with a warning in the log ``handprep.pipeline``.
-
-        Raises
-        ------
-        HandprepError
-            At the place of the first image that fails; with ``"skip"`` only if the fault is no
-            image's, such as a missing model file.
+            What to do about an image that fails: ``"raise"`` its `HandprepError`, which has a note of which
+            image it was, or ``"skip"`` it with a warning in the log ``handprep.pipeline``. A fault that is no
+            image's, such as a missing model file, is always raised.
         """
-        for _, sample in self.map_indexed(pictures, workers=workers, on_error=on_error):
-            yield sample
+        return (sample for _, sample in self.map_indexed(images, workers=workers, on_error=on_error))
 
     def map_indexed(
         self,
-        pictures: Iterable[Any],
+        images: Iterable[Any],
         *,
         workers: int | None = None,
         on_error: Literal["raise", "skip"] = "raise",
@@ -291,22 +238,7 @@ class Pipeline(Transform):
         >>> [index for index, _ in Pipeline([ResizePad(4)]).map_indexed(batch, on_error="skip")]
         [0]
         """
-        check_choice("on_error", on_error, ("raise", "skip"))
-        if isinstance(pictures, str | bytes | os.PathLike):
-            raise InputError(
-                f"map takes many images, such as a list of paths, not {pictures!r:.100}; use run"
-            )
-        with closing(ordered_map(self._outcome, pictures, workers=workers)) as results:
-            for index, outcome in enumerate(results):
-                if isinstance(outcome, Sample):
-                    yield index, outcome
-                elif isinstance(outcome, SampleSkipped):
-                    continue
-                elif on_error == "raise" or getattr(outcome, "concerns_all", False):
-                    outcome.add_note(f"This was image {index} of those given, counted from 0.")
-                    raise outcome
-                else:
-                    _log.warning("left out image %d: %s", index, outcome or type(outcome).__name__)
+        return running.many(self, images, workers, on_error)
 
     def stream(
         self,
@@ -320,7 +252,7 @@ class Pipeline(Transform):
         The landmark network looks where a hand was in the frame before. The palm network, which takes as much
         time, looks only while fewer hands are followed than the first `HandCropper` wants: `max_hands`, or by
         default 1 for ``hand="best"``, 20 for ``"all"`` and else 2. Of several, the hand that is known for
-        longest is the best one.
+        longest is the best one. Samples have `Hand.track`; skipped ones (``on_missing="skip"``) are left out.
 
         Parameters
         ----------
@@ -333,17 +265,12 @@ class Pipeline(Transform):
         smooth
             Whether landmarks are smoothed, by `OneEuro` as by default or as given.
 
-        Yields
-        ------
-        Sample
-            As `run` gives them, with `Hand.track`. Skipped frames (``on_missing="skip"``) are left out.
-
         Raises
         ------
         InputError
             If no transform is a `HandCropper`, or a parameter is none of its choices.
         HandprepError
-            At a frame that cannot be read or prepared.
+            At the first frame that cannot be read or prepared.
 
         Examples
         --------
@@ -352,41 +279,7 @@ class Pipeline(Transform):
         >>> [len(done.hands) for done in pipeline.stream([np.zeros((90, 120, 3), np.uint8)] * 2)]
         [0, 0]
         """
-        check_choice("search", search, ("never", "first", "always"))
-        if isinstance(frames, str | bytes | os.PathLike | Sample):
-            raise InputError(
-                f"stream takes many frames, such as handprep.video.frames(clip) yields, not {frames!r:.100}"
-            )
-        if not isinstance(smooth, bool | OneEuro):
-            raise InputError(f"smooth must be True, False or a OneEuro, not {smooth!r:.100}")
-        cropper = self.cropper
-        if cropper is None:
-            raise InputError("a stream follows the hands that a HandCropper wants: add one to the pipeline")
-        tracker = cropper.tracker(search=search, smooth=OneEuro() if smooth is True else smooth or None)
-        return self._followed(frames, tracker, cropper)
-
-    def _followed(self, frames: Iterable[Any], tracker: Tracker, cropper: HandCropper) -> Iterator[Sample]:
-        index = self.parts.index(cropper)
-        before, after = Pipeline(self.parts[:index]), Pipeline(self.parts[index:])
-        with single_threaded_opencv():
-            for frame in frames:
-                sample = before.apply(self.read(frame))
-                if sample.hands is None:
-                    hands = tracker(sample.rgb, sample.time)
-                    if cropper.hand == "largest":
-                        hands = cropper.ordered(hands)
-                    sample = replace(sample, hands=hands)
-                try:
-                    done = after.apply(sample)
-                except SampleSkipped:
-                    continue
-                yield done
-
-    def _outcome(self, picture: Any) -> Sample | Exception:
-        try:
-            return self.run(picture)
-        except (HandprepError, OSError, MemoryError) as error:
-            return error
+        return running.stream(self, frames, search, smooth)
 
     def to_json(self) -> str:
         """Return the pipeline as JSON text."""
@@ -394,22 +287,17 @@ class Pipeline(Transform):
 
     @classmethod
     def from_json(cls, text: str) -> Pipeline:
-        """Build the pipeline that `to_json` wrote. The text can name handprep's parts and nothing else.
+        """Build the pipeline that `to_json` wrote; other text is an `InputError`.
 
-        Raises
-        ------
-        InputError
-            If the text is not such JSON.
+        The text can name handprep's parts and nothing else.
         """
         try:
-            data = json.loads(text)
-            return cls.from_dict(data["pipeline"])
+            return cls.from_dict(json.loads(text)["pipeline"])
+        except InputError:
+            raise
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"this is not a pipeline as Pipeline.to_json writes it: {error!r:.200}"
-            ) from error
+            problem = f"this is not a pipeline as Pipeline.to_json writes it: {error!r:.200}"
+            raise InputError(problem) from error
 
     def fingerprint(self) -> str:
         """Return a hex digest of what results depend on.
@@ -425,37 +313,10 @@ class Pipeline(Transform):
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-class _Photo:
-    """A photo that is decoded at a reduced size first where a pipeline ends at a size of its own."""
-
-    def __init__(self, picture: Any, name: str | None, pipeline: Pipeline) -> None:
-        reduced, output_size = None, pipeline.output_size
-        if output_size is not None and images.is_file(picture):
-            picture, name = images.as_file(picture, name)  # which can be read a second time
-            reduced = max(ENOUGH_TO_FIND, ROOM_TO_CROP * max(output_size))
-        self._read = partial(pipeline.read, picture, name=name)
-        self.sample = self._finest = self._read(at_least=reduced)
-
-    def finer(self, lost: float) -> Sample | None:
-        """Return the photo decoded as much finer as was lost, or None if nothing was lost that it has."""
-        reduction = geometry.scale_of(self.sample.to_source)
-        if reduction <= 1 or lost <= 1:
-            return None
-        at_least = int(max(self.sample.size) * min(lost, reduction))
-        if max(self._finest.size) < at_least:  # kept for further hands of the photo
-            self._finest = self._read(at_least=at_least)
-        return self._finest
-
-
 def study_pipeline(size: int = 300) -> Pipeline:
-    """Return the founding study's preprocessor: crop to the hand, resize with padding, make grey.
+    """Return the founding study's preprocessor: crop to the hand, resize to `size` with padding, make grey.
 
     It looks once, at confidence 0.1, and keeps the whole image where it finds nothing. The study
-    resized to 300 pixels, later to 64, and had given up removing the background.
-
-    Parameters
-    ----------
-    size
-        Pixels on a side of the result.
+    resized to 300 pixels on a side, later to 64, and had given up removing the background.
     """
     return Pipeline([HandCropper(confidence=0.1, search=False), ResizePad(size), Greyscale()])

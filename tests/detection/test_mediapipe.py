@@ -20,7 +20,7 @@ from handprep.configurable import Configurable
 from handprep.detection.base import HandDetector
 from handprep.detection.mediapipe import MediaPipeDetector
 from handprep.errors import InputError, MissingExtraError
-from handprep.sample import OTHER_HAND, Hand
+from handprep.hand import OTHER_HAND, Hand
 from tests import rendered
 
 

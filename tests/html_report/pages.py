@@ -61,9 +61,13 @@ class Parsed(HTMLParser):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The page's rows by the names of their columns."""
+        """The page's rows by the names of their columns, each with its images or None."""
         data = self.data
-        return [dict(zip(data["columns"], values, strict=True)) for values in data["rows"]]
+        return [
+            dict(zip(data["columns"], values, strict=True))
+            | {kind: images.get(str(index)) for kind, images in data["images"].items()}
+            for index, values in enumerate(data["rows"])
+        ]
 
 
 def parsed(page: bytes) -> Parsed:

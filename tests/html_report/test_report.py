@@ -75,24 +75,24 @@ class TestWhatItHolds:
         data = page.data
         for found in page.rows:
             if found["name"] in (f"far/rock/{MARKUP}", "near/<b>class/truncated.jpg"):
-                assert "cannot be read" in data["pictures"][found["before"]]["problem"]
-                assert found["after"] is None
+                assert "cannot be read" in found["photo"]["problem"]
+                assert found["prepared"] is None
             else:
-                for side in ("before", "after"):
-                    assert base64.b64decode(data["pictures"][found[side]])[8:12] == b"WEBP"
+                for kind in ("photo", "prepared"):
+                    assert base64.b64decode(found[kind]["webp"])[8:12] == b"WEBP"
         on_sheets = [page.rows[number]["name"] for sheet in data["sheets"] for number in sheet["rows"]]
         assert sorted(on_sheets) == sorted(r["name"] for r in page.rows if r["output"])
 
     def test_a_hands_landmarks_in_thousandths_of_the_photos_width(self, folder: Path, page: Parsed) -> None:
         for found in page.rows:
             if found["score"] is None:
-                assert found["points"] == []
+                assert "points" not in found["photo"]
                 continue
             photo = images.read(folder / "photos" / found["name"])
             hand = CROP[0].run(photo).hand
             there = CROP[:1].run(photo).to_photo(hand.landmarks) * 1000 / photo.size[0]
-            np.testing.assert_allclose(np.reshape(found["points"], (21, 2)), there, atol=0.51)
-            assert found["height"] == round(1000 * photo.size[1] / photo.size[0])
+            np.testing.assert_allclose(np.reshape(found["photo"]["points"], (21, 2)), there, atol=0.51)
+            assert found["photo"]["height"] == round(1000 * photo.size[1] / photo.size[0])
 
     def test_without_a_record_the_hands_box(self, tmp_path: Path) -> None:
         src = copied(tmp_path / "photos", HANDS[:1])
@@ -100,7 +100,9 @@ class TestWhatItHolds:
         (found,) = parsed(rendered(list(result.rows), src, tmp_path / "prepared")).rows
         x0, y0, x1, y1 = result.rows[0].box
         width = result.rows[0].photo[0]
-        np.testing.assert_allclose(found["points"], np.array([x0, y0, x1, y1]) * 1000 / width, atol=0.51)
+        np.testing.assert_allclose(
+            found["photo"]["points"], np.array([x0, y0, x1, y1]) * 1000 / width, atol=0.51
+        )
 
     def test_parameters_that_make_the_same_pipeline(self, page: Parsed) -> None:
         assert Pipeline.from_json(page.data["pipeline"]["json"]) == CROP
@@ -185,17 +187,22 @@ class TestItsPolicy:
 
 
 class TestItsSize:
-    def test_pictures_share_the_room_there_is(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_images_are_as_large_as_all_fit_and_of_noise_the_first_ones_are_shown(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         rows = [row(f"rock/{number:03}.png") for number in range(40)]
         for number, missed in enumerate(rows):
             noise(tmp_path / missed.source, seed=number)
-        for limit, shown in [(600_000, 40), (120_000, 40), (60_000, None)]:
+        counts = []
+        for limit in (3_000_000, 600_000, 120_000):
             monkeypatch.setattr(html_report, "MAX_BYTES", limit)
             page = rendered(rows, tmp_path)
             assert len(page) <= limit
-            pictures = parsed(page).data["pictures"]
-            assert all(isinstance(made, str) for made in pictures)
-            assert len(pictures) == shown if shown else 0 < len(pictures) < 40
+            counts.append(len(parsed(page).data["images"]["photo"]))
+            assert [bool(found["photo"]) for found in parsed(page).rows] == [
+                n < counts[-1] for n in range(40)
+            ]
+        assert counts[0] == 40 > counts[1] > counts[2] > 0
 
     def test_problems_count_as_well(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         deep = tmp_path.joinpath(*["ü" * 100] * 8)
@@ -205,18 +212,19 @@ class TestItsSize:
         page = rendered(rows, deep)
 
         assert len(page) <= 100_000
-        assert all("no such file" in made["problem"] for made in parsed(page).data["pictures"])
+        assert all("no such file" in found["photo"]["problem"] for found in parsed(page).rows)
 
     def test_hands_count_as_well(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         src = tmp_path / "photos"
         for number in range(30):
             copied(src / f"{number:02}", HANDS[:1])
         rows = list(prepare(src, tmp_path / "prepared", CROP).rows)
-        for limit in (60_000, 200_000):
+        for limit in (60_000, 600_000):
             monkeypatch.setattr(html_report, "MAX_BYTES", limit)
             page = rendered(rows, src, tmp_path / "prepared")
             assert len(page) <= limit
-            assert parsed(page).data["pictures"]
+            assert parsed(page).data["images"]["prepared"]
+        assert all(len(found["photo"]["points"]) == 42 for found in parsed(page).rows)
 
     def test_where_text_alone_fills_it_there_are_no_pictures(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -226,7 +234,7 @@ class TestItsSize:
 
         data = parsed(rendered([row("rock/a.png", output="rock/a.png")], tmp_path, tmp_path)).data
 
-        assert data["pictures"] == []
+        assert data["images"] == {"photo": {}, "prepared": {}}
         assert data["sheets"] == [{"label": "rock", "total": 1, "rows": [0]}]
 
 
@@ -253,7 +261,7 @@ class TestPrepare:
         prepare(src, dst, RESIZE, report=True)
         page = parsed((dst / "report.html").read_bytes())
         assert len(page.rows) == 3
-        assert all(isinstance(made, str) for made in page.data["pictures"])
+        assert all(found["prepared"]["webp"] for found in page.rows)
 
     def test_a_failure_to_write_it_leaves_no_half_of_it(self, tmp_path: Path) -> None:
         src, dst = copied(tmp_path / "photos", HANDS[:1]), tmp_path / "prepared"
@@ -272,8 +280,9 @@ class TestPrepare:
         shutil.rmtree(src)
         (dst / result.rows[0].output).unlink()
 
-        data = parsed(rendered(list(result.rows), src, dst)).data
+        found = parsed(rendered(list(result.rows), src, dst)).rows
 
-        problems = [made["problem"] for made in data["pictures"] if not isinstance(made, str)]
+        images_ = [row[kind] for row in found for kind in ("photo", "prepared")]
+        problems = [image["problem"] for image in images_ if image and "problem" in image]
         assert len(problems) == 4
         assert all("no such file" in problem for problem in problems)

@@ -280,7 +280,7 @@ class TestRefusals:
     def test_wrong_arguments(self, prepared: Path, tmp_path: Path) -> None:
         for wrong, match in (
             ({"to": "a.txt"}, "ends in none of .csv, .parquet, .json"),
-            ({"to": "a.csv", "space": "world"}, "space must be one of photo, prepared"),
+            ({"to": "a.csv", "space": "world"}, "space must be one of 'photo', 'prepared'"),
             ({"to": "a.csv", "class_level": 0}, "class_level must be"),
             ({"to": "a.csv", "prepared": tmp_path / "gone"}, "gone is no folder"),
         ):

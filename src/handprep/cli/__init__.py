@@ -6,15 +6,16 @@ import argparse
 import inspect
 import io
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import handprep
 from handprep.cli.commands import add_export, add_models_and_samples, add_show
 from handprep.cli.options import add_options, pipeline_of
-from handprep.cli.parser import Parser
 from handprep.errors import HandprepError, InputError
 from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS, encode, format_of
@@ -25,6 +26,7 @@ from handprep.text import printable
 
 STREAM = Path("-")  # standard input, or standard output
 FINE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit codes; 130 is what shells give for Ctrl-C
+WRONG_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
 MOST_LISTED = 20  # failures on the screen; the manifest lists all
 
 EXAMPLES = """\
@@ -67,6 +69,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SOME_FAILED
     return code
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, with a suggestion in place of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with exit code 2 and one line."""
+        if found := WRONG_CHOICE.search(message):
+            message += _suggestion(found[1], re.findall(r"[^\s,']+", found[2]))
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """Parse, and refuse an unknown option here, where the options of the subcommand are known."""
+        known, unknown = super().parse_known_args(args, namespace)
+        options = [argument.partition("=")[0] for argument in unknown if argument.startswith("-")]
+        if options:
+            guesses = (_suggestion(option, self._option_string_actions) for option in options)
+            self.error("; ".join(f"no option {o}{guess}" for o, guess in zip(options, guesses, strict=True)))
+        return known, unknown
+
+
+def _suggestion(word: str, choices: Iterable[str]) -> str:
+    close = get_close_matches(word, list(choices), n=1)
+    return f", did you mean {close[0]}?" if close else ""
 
 
 def _parser() -> argparse.ArgumentParser:

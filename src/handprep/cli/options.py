@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from handprep.configurable import check_colour
 from handprep.detection import DETECTORS
 from handprep.errors import InputError
 from handprep.files import atomic_write
@@ -17,17 +16,37 @@ from handprep.segmentation import SEGMENTERS
 from handprep.text import printable
 from handprep.transforms.background import OF_REMBG, BackgroundRemover
 from handprep.transforms.base import Transform
-from handprep.transforms.crop import HANDS, HandCropper
+from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale
 from handprep.transforms.resize import ResizePad
 from handprep.transforms.skeleton import Skeleton
 
 SIZE = 300  # pixels, as in the founding study
-CROP = tuple(HandCropper().parameters)
-BACKGROUND = ("method", *OF_REMBG, "background")
+CROP = {  # parameters of HandCropper, by which their options have their names, kinds and choices
+    "detector": "what detects hands (litert)",
+    "confidence": "least score of a hand, 0 to 1 (0.1)",
+    "search": "detect in each photo once, without further views",
+    "refine": "detect the landmarks once more, for --skeleton and features",
+    "hand": "which of several hands, or one crop around all (best)",
+    "max_hands": "how many hands to detect at most (2 for the best)",
+    "margin": "share of the hand's long side to add (0.2)",
+    "square": "crop to a square",
+    "upright": "turn the hand upright",
+    "mirror": "show every hand as a right, or a left, hand",
+    "on_missing": "a photo without a hand: keep it whole or its central square, fail, or skip it (keep)",
+}
+BACKGROUND = {  # parameters of BackgroundRemover
+    "method": "what finds the hand's pixels (auto: the best for hands)",
+    "model": "rembg's network, for --method rembg (u2net)",
+    "model_path": "a network file of your own, of the kind that --model names",
+    "alpha_matting": "refine rembg's mask with closed-form matting",
+    "post_process": "smooth rembg's mask and make it hard-edged",
+    "background": "the new background: a colour such as white, #ff8000 or 255,128,0, an image's path, "
+    "transparent, blur, or mask for the mask alone (black)",
+}
 DETECTION = ("detector", "on_missing")  # for the cropper, or without one for the remover
-OTHERS = ("crop", "remove_background", "size", "resize", "fill", "grey", "skeleton")
-NEGATED = ("search", "crop", "resize")  # the flags that start with --no-
+OF_IMAGES = ("remove_background", *BACKGROUND, "resize", "fill", "grey")
+NAMED = {"detector": tuple(DETECTORS), "method": SEGMENTERS}  # the choices of what may also be an object
 
 
 def _size(text: str) -> int | tuple[int, int]:
@@ -39,105 +58,78 @@ def _size(text: str) -> int | tuple[int, int]:
     return int(height) if width is None else (int(height), int(width))
 
 
-def _flag(*names: str, help: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Return what ``add_argument`` takes; an option that is not given has no value, not a default."""
-    return names, {"help": help, "default": argparse.SUPPRESS, **options}
-
-
-ON, OFF = {"action": "store_true"}, {"action": "store_false"}
-FLAGS = {
-    "crop to the hand": (
-        _flag("--no-crop", dest="crop", **OFF, help="keep the whole image and detect no hand"),
-        _flag("--detector", choices=tuple(DETECTORS), help="what detects hands (litert)"),
-        _flag("--confidence", type=float, metavar="N", help="least score of a hand, 0 to 1 (0.1)"),
-        _flag("--no-search", dest="search", **OFF, help="detect in each photo once, without further views"),
-        _flag("--refine", **ON, help="detect the landmarks once more, for --skeleton and features"),
-        _flag("--hand", choices=HANDS, help="which of several hands, or one crop around all (best)"),
-        _flag("--max-hands", type=int, metavar="N", help="how many hands to detect at most (2 for the best)"),
-        _flag("--margin", type=float, metavar="N", help="share of the hand's long side to add (0.2)"),
-        _flag("--square", **ON, help="crop to a square"),
-        _flag("--upright", **ON, help="turn the hand upright"),
-        _flag("--mirror", choices=("right", "left"), help="show every hand as a right, or a left, hand"),
-        _flag(
-            "--on-missing",
-            choices=("keep", "center", "raise", "skip"),
-            help="a photo without a hand: keep it whole or its central square, fail, or skip it (keep)",
-        ),
-    ),
-    "background": (
-        _flag("--remove-background", **ON, help="remove everything but the hand and forearm"),
-        _flag(
-            "--method",
-            choices=tuple(SEGMENTERS),
-            help="what finds the hand's pixels (auto: the best for hands)",
-        ),
-        _flag("--model", metavar="NAME", help="rembg's network, for --method rembg (u2net)"),
-        _flag(
-            "--model-path", metavar="FILE", help="a network file of your own, of the kind that --model names"
-        ),
-        _flag("--alpha-matting", **ON, help="refine rembg's mask with closed-form matting"),
-        _flag("--post-process", **ON, help="smooth rembg's mask and make it hard-edged"),
-        _flag(
-            "--background",
-            metavar="WHAT",
-            help="the new background: a colour such as white, #ff8000 or 255,128,0, an image's path, "
-            "transparent, blur, or mask for the mask alone (black)",
-        ),
-    ),
-    "size and colour": (
-        _flag("--size", type=_size, metavar="N|HxW", help=f"pixels: a square, or height x width ({SIZE})"),
-        _flag("--fill", metavar="COLOUR", help="colour of the padding (that of --background, or black)"),
-        _flag("--no-resize", dest="resize", **OFF, help="keep the size"),
-        _flag(
-            "--skeleton",
-            choices=("image", "upright", "palm"),
-            help="draw the hand's bones in place of the image: as in the crop, upright as a right hand, or "
-            "turned in space so that the palm of a right hand faces the viewer",
-        ),
-        _flag("--grey", "--gray", **ON, help="make the images grey"),
-    ),
-    "pipelines as files": (
-        _flag("--pipeline", type=Path, metavar="FILE", help="a pipeline as JSON, in place of options"),
-        _flag("--save-pipeline", type=Path, metavar="FILE", help="also write the pipeline as JSON"),
-    ),
-}
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options to a parser."""
-    for title, flags in FLAGS.items():
-        group = parser.add_argument_group(title)
-        for names, options in flags:
-            group.add_argument(*names, **options)
+    """Add the options to a parser. One that is not given has no value, not a default."""
+
+    def group(title: str) -> Callable[..., Any]:
+        return parser.add_argument_group(title, argument_default=argparse.SUPPRESS).add_argument
+
+    add = group("crop to the hand")
+    add("--no-crop", dest="crop", action="store_false", help="keep the whole image and detect no hand")
+    _add_parameters(add, HandCropper, CROP)
+    add = group("background")
+    removed = "remove everything but the hand and forearm"
+    add("--remove-background", action="store_true", help=removed)
+    _add_parameters(add, BackgroundRemover, BACKGROUND)
+    add = group("size and colour")
+    add("--size", type=_size, metavar="N|HxW", help=f"pixels: a square, or height x width ({SIZE})")
+    add("--fill", metavar="COLOUR", help="colour of the padding (that of --background, or black)")
+    add("--no-resize", dest="resize", action="store_false", help="keep the size")
+    skeleton = (
+        "draw the hand's bones in place of the image: as in the crop, upright as a right hand, or turned in "
+        "space so that the palm of a right hand faces the viewer"
+    )
+    add("--skeleton", choices=("image", "upright", "palm"), help=skeleton)
+    add("--grey", "--gray", action="store_true", help="make the images grey")
+    add = group("pipelines as files")
+    add("--pipeline", type=Path, metavar="FILE", help="a pipeline as JSON, in place of options")
+    add("--save-pipeline", type=Path, metavar="FILE", help="also write the pipeline as JSON")
+
+
+def _add_parameters(add: Callable[..., Any], part: type[Transform], helps: Mapping[str, str]) -> None:
+    """Add an option for each of a transform's parameters that has a help text."""
+    hints = get_type_hints(part)
+    for name, text in helps.items():
+        flag, hint = name.replace("_", "-"), hints[name]
+        if hint is bool:
+            negated = getattr(part(), name)
+            action = "store_false" if negated else "store_true"
+            add(f"--{'no-' * negated}{flag}", dest=name, action=action, help=text)
+            continue
+        kinds = [kind for one in (get_args(hint) or (hint,)) for kind in (get_args(one) or (one,))]
+        number = next((kind for kind in (float, int) if kind in kinds and str not in kinds), None)
+        choices = NAMED.get(name) or tuple(kind for kind in kinds if isinstance(kind, str)) or None
+        add(f"--{flag}", type=number, metavar=number and "N", choices=choices, help=text)
 
 
 def pipeline_of(arguments: argparse.Namespace) -> Pipeline:
     """Return the pipeline that parsed options stand for, and write it where ``--save-pipeline`` says."""
     given = vars(arguments)
-    _refuse_useless({name for name in given if name in (*CROP, *BACKGROUND, *OTHERS)}, given)
+    _refuse_useless(given)
     pipeline = _read(given["pipeline"]) if "pipeline" in given else Pipeline(_transforms(given))
     if "save_pipeline" in given:
         atomic_write(given["save_pipeline"], pipeline.to_json().encode())
     return pipeline
 
 
-def _refuse_useless(names: set[str], given: dict[str, Any]) -> None:
-    removes, of_images = (
-        "remove_background" in given,
-        ("remove_background", *BACKGROUND, "resize", "fill", "grey"),
-    )
+def _refuse_useless(given: Mapping[str, Any]) -> None:
+    removes = "remove_background" in given
     rules = (
-        ("pipeline" in given, names, "--pipeline FILE sets all of these"),
-        ("skeleton" in given, of_images, "a skeleton is a drawing"),
+        (
+            "pipeline" in given,
+            (*CROP, *OF_IMAGES, "crop", "size", "skeleton"),
+            "--pipeline FILE sets all of these",
+        ),
+        ("skeleton" in given, OF_IMAGES, "a skeleton is a drawing"),
         ("crop" in given, {*CROP} - set(DETECTION if removes else ()), "nothing is cropped with --no-crop"),
         (not removes, BACKGROUND, "the background is only removed with --remove-background"),
         (given.get("method") != "rembg", OF_REMBG, "only --method rembg has models to choose from"),
         ("resize" in given, ("size", "fill"), "nothing is resized with --no-resize"),
     )
     for applies, unwanted, reason in rules:
-        useless = [name for name in given if name in names and name in unwanted]
+        useless = [name for name in given if name in unwanted]
         if applies and useless:
-            flags = (f"--{'no-' * (name in NEGATED)}{name.replace('_', '-')}" for name in useless)
+            flags = (f"--{'no-' * (given[name] is False)}{name.replace('_', '-')}" for name in useless)
             raise InputError(f"{', '.join(flags)} cannot be used here: {reason}")
 
 
@@ -150,27 +142,19 @@ def _transforms(given: dict[str, Any]) -> Iterable[Transform]:
     if "skeleton" in given:
         yield Skeleton(view=given["skeleton"], size=given.get("size", SIZE))
         return
+    padding: int | tuple[int, int, int] | str = 0
     if "remove_background" in given:
-        yield BackgroundRemover(**only(*BACKGROUND, *(DETECTION if "crop" in given else ())))
+        remover = BackgroundRemover(**only(*BACKGROUND, *(DETECTION if "crop" in given else ())))
+        padding = 0 if isinstance(remover.background, str) else remover.background
+        yield remover
     if "resize" not in given:
-        yield ResizePad(given.get("size", SIZE), fill=given.get("fill", _padding(given.get("background", 0))))
+        yield ResizePad(given.get("size", SIZE), fill=given.get("fill", padding))
     if "grey" in given:
         yield Greyscale()
 
 
-def _padding(background: str | int) -> int | tuple[int, int, int]:
-    """Return a background that is a plain colour, to pad with it; black for any other."""
-    try:
-        return check_colour("background", background)
-    except InputError:
-        return 0
-
-
 def _read(path: Path) -> Pipeline:
-    name = printable(str(path))
     try:
         return Pipeline.from_json(path.read_text(encoding="utf-8"))
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the pipeline {name} cannot be read: {error}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"the pipeline {printable(str(path))} cannot be read: {error}") from error

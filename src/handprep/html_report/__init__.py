@@ -8,21 +8,19 @@ import importlib.resources
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from handprep.html_report.contents import contents, outline
-from handprep.html_report.selection import Picture, select
-from handprep.html_report.thumbnails import MOST_BYTES_EACH, Thumbnail, thumbnail
+from handprep.html_report.contents import contents
+from handprep.html_report.thumbnails import LEAST_BYTES, side_for, thumbnail, wanted
 from handprep.pipeline import Pipeline
 from handprep.prepared.manifest import Row
 from handprep.progress import reporting
 from handprep.threads import ordered_map
 
 MAX_BYTES = 30_000_000  # of the whole page, as long as its text alone is shorter
-OUTLINE_BYTES = 260  # of text: 42 numbers, each below ten thousand and with its comma, and some room
-LEAST_BYTES_EACH = 1300  # of an image in the page: about 96 pixels; with less room, fewer get one
 
 
 # The browser runs this one script and this one style, shows images that are in the page, fetches nothing,
@@ -75,30 +73,20 @@ def render(
     >>> render(rows, Path("photos"), Path("prepared"), Pipeline([]), "")[:15]
     b'<!doctype html>'
     """
-    made_with: Any = {"pipeline": pipeline, "fingerprint": fingerprint}
     ordered = sorted(rows, key=lambda row: row.source)
-    sheets, _ = select(ordered, most=0)
-    room = max(0, MAX_BYTES - len(page(contents(ordered, sheets, {}, {}, **made_with))))
-    sheets, pictures = select(ordered, most=room // LEAST_BYTES_EACH)
-    outlines = {
-        index: outline(ordered[index], outputs / ordered[index].output)
-        for index, prepared in pictures
-        if not prepared and ordered[index].found
-    }
-    room = max(0, room - OUTLINE_BYTES * len(outlines))
-    each = min(MOST_BYTES_EACH, room // max(1, len(pictures)))
-
-    def made(picture: Picture) -> Thumbnail:
-        row = ordered[picture.row]
-        return thumbnail(outputs / row.output if picture.prepared else photos / row.source, each=each)
-
-    shown: dict[Picture, Thumbnail] = {}
-    making = ordered_map(made, pictures, workers=workers)
-    with reporting(progress, 0, len(pictures), unit="thumbnail") as report, closing(making) as results:
-        for picture, result in zip(pictures, results, strict=True):
-            shown[picture] = result
-            report(len(shown), len(pictures))
-    return page(contents(ordered, sheets, shown, outlines, **made_with))
+    told = contents(ordered, pipeline, fingerprint)
+    room = max(0, MAX_BYTES - len(page(told)))
+    shown = wanted(ordered, told["sheets"], room // LEAST_BYTES)
+    made = partial(thumbnail, ordered, photos, outputs, side_for(len(shown), room))
+    making = ordered_map(made, shown, workers=workers)
+    with reporting(progress, 0, len(shown), unit="thumbnail") as report, closing(making) as results:
+        for number, ((index, kind), result) in enumerate(zip(shown, results, strict=True), start=1):
+            room -= len(as_json({index: result})) + 1  # and a comma
+            if room < 0:
+                break
+            told["images"][kind][index] = result
+            report(number, len(shown))
+    return page(told)
 
 
 def page(contents: Mapping[str, Any]) -> bytes:
@@ -109,8 +97,10 @@ def page(contents: Mapping[str, Any]) -> bytes:
         files.joinpath(f"page.{kind}").read_text(encoding="ascii") for kind in ("css", "js", "html")
     )
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
-    data = json.dumps(contents, separators=(",", ":")).replace(
-        "<", "\\u003c"
-    )  # so nothing can end its element
-    parts = {"policy": POLICY.format(*digests), "style": style, "script": script, "data": data}
+    parts = {"policy": POLICY.format(*digests), "style": style, "script": script, "data": as_json(contents)}
     return Template(markup).substitute(parts).encode("ascii")
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON that cannot end the element it is in."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")

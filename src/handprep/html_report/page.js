@@ -22,7 +22,8 @@
   const rows = data.rows.map((values, index) => {
     const row = Object.fromEntries(data.columns.map((name, column) => [name, values[column]]));
     const status = statuses[row.status];
-    return Object.assign(row, { index, status, picture: status === "done" ? row.after : row.before ?? row.after });
+    const [photo, prepared] = [data.images.photo[index], data.images.prepared[index]];
+    return Object.assign(row, { index, status, photo, prepared, image: status === "done" ? prepared : photo ?? prepared });
   });
 
   function scored(row) {
@@ -44,14 +45,12 @@
     return row.score === null ? "" : row.score.toFixed(2);
   }
 
-  // ---- thumbnails: pictures are made when they come into view ----
+  // ---- thumbnails: images are made when they come into view ----
 
-  function image(picture) {
-    const found = picture === null ? undefined : data.pictures[picture];
-    if (typeof found === "string") {
-      return element("img", { src: `data:image/webp;base64,${found}`, alt: "", decoding: "async" });
-    }
-    return element("span", { className: "instead" }, found ? "cannot be shown" : "no thumbnail");
+  function image(thumbnail) {
+    return thumbnail?.webp
+      ? element("img", { src: `data:image/webp;base64,${thumbnail.webp}`, alt: "", decoding: "async" })
+      : element("span", { className: "instead" }, thumbnail ? "cannot be shown" : "no thumbnail");
   }
 
   function watcher() {
@@ -65,7 +64,7 @@
 
   function fill(thumbnail) {
     if (!thumbnail.firstChild) {
-      thumbnail.append(image(thumbnail.item.picture));
+      thumbnail.append(image(thumbnail.item.image));
     }
   }
 
@@ -221,8 +220,8 @@
 
   function update() {
     const found = matching().sort(BY[$("order").value]);
-    list.items = found.map((row) => ({ row, picture: row.picture }));
-    const without = found.filter((row) => row.picture === null).length;
+    list.items = found.map((row) => ({ row, image: row.image }));
+    const without = found.filter((row) => !row.image).length;
     $("without").textContent = without
       ? `${without.toLocaleString("en")} of these have no thumbnail, so that this page stays small. `
         + "Those that do: photos without a found hand, the lowest scores, and what is on contact sheets."
@@ -268,10 +267,10 @@
 
   function sheets() {
     const observer = watcher();
-    const side = $("side").checked ? "before" : "after";
+    const side = $("side").checked ? "photo" : "prepared";
     $("all-sheets").replaceChildren();
     for (const { label, total, rows: shown } of data.sheets) {
-      const all = shown.map((index) => ({ row: rows[index], picture: rows[index][side] }));
+      const all = shown.map((index) => ({ row: rows[index], image: rows[index][side] }));
       const cards = element("ul", { className: "cards small" });
       const back = (index) => cards.children[index].firstChild.focus();
       cards.append(...all.map((item, index) => card(item, observer, false, () => view(all, index, back))));
@@ -297,11 +296,10 @@
     viewer.index = Math.min(Math.max(index, 0), viewer.items.length - 1);
     const { row } = viewer.items[viewer.index];
     $("viewer-name").textContent = row.name;
-    $("viewer-photo").replaceChildren(image(row.before), ...hand(row));
-    $("viewer-picture").replaceChildren(image(row.after));
-    $("viewer-picture").parentElement.hidden = !row.output;
-    const problems = [row.before, row.after].map((picture) => data.pictures[picture]?.problem);
-    const own = problems.filter((problem) => problem && problem !== row.message)
+    $("viewer-photo").replaceChildren(image(row.photo), ...hand(row.photo));
+    $("viewer-prepared").replaceChildren(image(row.prepared));
+    $("viewer-prepared").parentElement.hidden = !row.output;
+    const own = [row.photo?.problem, row.prepared?.problem].filter((problem) => problem && problem !== row.message)
       .map((problem) => `An image cannot be shown: ${problem}`);
     $("viewer-message").textContent = [row.message, ...own].filter(Boolean).join(" \u2013 ");
     $("viewer-facts").replaceChildren(...facts(row));
@@ -313,8 +311,8 @@
   }
 
   // A hand's bones, or its box, in an SVG that lies over the photo. Numbers are thousandths of the photo's width.
-  function hand({ points, height }) {
-    if (!points.length || height === 0) {
+  function hand({ points, height } = {}) {
+    if (!points) {
       return [];
     }
     const at = (index) => points.slice(2 * index, 2 * index + 2);

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from handprep import geometry
 from handprep.errors import InputError
 from handprep.files import atomic_write, make_folder
-from handprep.geometry import Affine
 from handprep.images.encoding import encode
 from handprep.landmarks import CONNECTIONS, LANDMARK_NAMES
 from handprep.prepared.listing import output_names
@@ -30,16 +28,33 @@ HAND = 128  # of alpha: what is more hand than not
 SEEN = 2  # of a key point: COCO and YOLO have 0, not labelled; 1, labelled and hidden; 2, labelled and seen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Image:
-    """A prepared image whose record is to be exported."""
+    """A prepared image whose record is to be exported, as it lies in its photo or by itself (`space`)."""
 
-    name: str
-    file: Path
+    path: Path
+    output: str
     record: Record
     origin: str
     label: str
-    size: tuple[int, int]
+    own_size: tuple[int, int]
+    space: str
+
+    @property
+    def category(self) -> str:
+        """The class, for formats in which each object has one."""
+        return self.label or NO_CLASS
+
+    @property
+    def name(self) -> str:
+        """The file: the photo, a frame as ``clip.mp4#000120.png``, or the prepared image."""
+        ending = ".png" if self.record.origin.clip else ""
+        return self.record.origin.source + ending if self.space == "photo" else self.output
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of that file."""
+        return self.record.origin.photo if self.space == "photo" else self.own_size
 
     @property
     def known(self) -> tuple[Hand, ...]:
@@ -47,60 +62,57 @@ class Image:
         hands = self.record.hands or ()
         return hands[:1] if self.record.origin.each_hand else hands
 
-    def hands(self, space: str) -> tuple[Hand, ...]:
-        """Return the hands in pixels of the photo, or of the prepared image."""
-        hands = self.known
-        if space == "photo":
-            return tuple(hand.transformed(self.record.to_source) for hand in hands)
-        width, height = self.size
-        return tuple(hand for hand in hands if geometry.iou(hand.box, (0, 0, width, height)) > 0)
+    @property
+    def hands(self) -> tuple[Hand, ...]:
+        """The hands in pixels of the file; of a prepared image, those that it shows."""
+        if self.space == "photo":
+            return tuple(hand.transformed(self.record.to_source) for hand in self.known)
+        return tuple(hand for hand in self.known if geometry.iou(hand.box, (0, 0, *self.size)) > 0)
 
-    def size_in(self, space: str) -> tuple[int, int]:
-        """Return width and height of the photo, or of the prepared image."""
-        return self.record.origin.photo if space == "photo" else self.size
-
-    def file_in(self, space: str) -> str:
-        """Return the name of the photo, of a frame as ``clip.mp4#000120.png``, or of the prepared image."""
-        ending = ".png" if self.record.origin.clip else ""
-        return self.record.origin.source + ending if space == "photo" else self.name
-
-    def alpha(self, space: str) -> NDArray[np.uint8] | None:
+    def alpha(self) -> NDArray[np.uint8] | None:
         """Return uint8 ``(H, W)``: how much of each pixel is hand; None where that is not known."""
-        sample: Sample = self.record.sample(self.file.read_bytes())
-        if sample.alpha is None:
-            return None
-        return sample.alpha if space == "prepared" else _in_photo(sample, self.record.origin.photo)
+        sample = self.record.sample(self.path.read_bytes())
+        if sample.alpha is None or self.space == "prepared":
+            return sample.alpha
+        matrix = geometry.in_pixel_centres(sample.to_source)
+        whole = cv2.warpAffine(sample.alpha, matrix, self.size, flags=cv2.INTER_LINEAR, borderValue=0)
+        return np.asarray(whole, np.uint8)  # outside of the prepared image, nothing is hand
 
 
-def coco(images: Sequence[Image], path: Path, space: str) -> None:
-    """Write a file of COCO key points, with polygons where the alpha is known."""
-    labels = _labels(images)
-    sizes = {image.file_in(space): image.size_in(space) for image in images}
-    files = {name: number for number, name in enumerate(sizes, start=1)}
-    annotations: list[dict[str, Any]] = []
+def _by_file(images: Sequence[Image]) -> dict[str, list[Image]]:
+    """Return the images of each file: a photo may have one for each hand."""
+    files: dict[str, list[Image]] = {}
     for image in images:
-        alpha = image.alpha(space)  # of the chosen hand, which is the first one
-        for hand in image.hands(space):
-            place = {
-                "id": len(annotations) + 1,
-                "image_id": files[image.file_in(space)],
-                "category_id": labels.index(image.label or NO_CLASS) + 1,
-            }
-            annotations.append(place | _coco_hand(hand, alpha, image.size_in(space)))
-            alpha = None
+        files.setdefault(image.name, []).append(image)
+    return files
+
+
+def coco(images: Sequence[Image], path: Path) -> None:
+    """Write a file of COCO key points, with polygons where the alpha is known."""
+    categories = sorted({image.category for image in images})
+    files: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, (name, of_file) in enumerate(_by_file(images).items(), start=1):
+        width, height = of_file[0].size
+        files.append({"id": number, "file_name": as_utf8(name), "width": width, "height": height})
+        for image in of_file:
+            alpha = image.alpha()  # of the chosen hand, which is the first one
+            for hand in image.hands:
+                place = {"id": len(annotations) + 1, "image_id": number}
+                place["category_id"] = categories.index(image.category) + 1
+                annotations.append(place | _coco_hand(hand, alpha, image.size))
+                alpha = None
     category = {
         "supercategory": "hand",
         "keypoints": LANDMARK_NAMES,
         "skeleton": [[start + 1, end + 1] for start, end in CONNECTIONS],
     }
     told = {
-        "images": [
-            {"id": files[name], "file_name": as_utf8(name), "width": width, "height": height}
-            for name, (width, height) in sizes.items()
-        ],
+        "images": files,
         "annotations": annotations,
         "categories": [
-            {"id": number, "name": as_utf8(label), **category} for number, label in enumerate(labels, start=1)
+            {"id": number, "name": as_utf8(name), **category}
+            for number, name in enumerate(categories, start=1)
         ],
     }
     atomic_write(path, json.dumps(told).encode())
@@ -121,31 +133,29 @@ def _coco_hand(hand: Hand, alpha: NDArray[np.uint8] | None, size: tuple[int, int
     }
 
 
-def yolo(images: Sequence[Image], path: Path, space: str) -> None:
+def yolo(images: Sequence[Image], path: Path) -> None:
     """Write a folder of YOLO-pose labels and their ``data.yaml``."""
-    labels = _labels(images)
-    lines: dict[str, list[str]] = {image.file_in(space): [] for image in images}
-    for image in images:
-        width, height = image.size_in(space)
-        label = labels.index(image.label or NO_CLASS)
-        lines[image.file_in(space)] += [_yolo_line(label, h, width, height) for h in image.hands(space)]
-    names = {file: Path("labels", file).with_suffix(".txt") for file in lines}
+    categories, files = sorted({image.category for image in images}), _by_file(images)
+    names = {file: Path("labels", file).with_suffix(".txt") for file in files}
     if shared := [name for name, count in Counter(names.values()).items() if count > 1]:
         raise InputError(
             f"two photos would share the labels {printable(str(shared[0]))}, as YOLO leaves endings out: "
             "export with space='prepared', or name one of them otherwise"
         )
     for file, name in names.items():
+        lines = (
+            _yolo_line(categories.index(image.category), hand, *image.size)
+            for image in files[file]
+            for hand in image.hands
+        )
         make_folder(path, name.parent.as_posix())
-        atomic_write(path / name, "".join(lines[file]).encode())
-    classes = "".join(f"  {n}: {json.dumps(as_utf8(label))}\n" for n, label in enumerate(labels))
-    flip = list(
-        range(len(LANDMARK_NAMES))
-    )  # mirrored, a hand is another one; its landmarks keep their places
+        atomic_write(path / name, "".join(lines).encode())
+    numbered = "".join(f"  {n}: {json.dumps(as_utf8(name))}\n" for n, name in enumerate(categories))
+    landmarks = len(LANDMARK_NAMES)  # which keep their places where an image is mirrored
     text = (
-        f"# Labels of the {'photos' if space == 'photo' else 'prepared images'}, which belong in images/.\n"
-        "path: .\ntrain: images\nval: images\n"
-        f"kpt_shape: [{len(LANDMARK_NAMES)}, 3]\nflip_idx: {flip}\nnames:\n{classes}"
+        f"# Labels of the {'photos' if images[0].space == 'photo' else 'prepared images'}, which belong in "
+        f"images/.\npath: .\ntrain: images\nval: images\nkpt_shape: [{landmarks}, 3]\n"
+        f"flip_idx: {list(range(landmarks))}\nnames:\n{numbered}"
     )
     atomic_write(path / "data.yaml", text.encode())
 
@@ -165,23 +175,17 @@ def _seen(landmarks: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.f
     return np.where(inside[:, None], np.column_stack([landmarks, np.full(len(LANDMARK_NAMES), SEEN)]), 0.0)
 
 
-def masks(images: Sequence[Image], path: Path, space: str) -> None:
+def masks(images: Sequence[Image], path: Path) -> None:
     """Write a folder of the photos' alphas as grey PNGs."""
-    names = output_names([*dict.fromkeys(image.file_in(space) for image in images)], ".png")
+    files = _by_file(images)
+    names = output_names([*files], ".png")
     make_folder(path, "")
-    for file, group in groupby(sorted(images, key=lambda i: i.file_in(space)), lambda i: i.file_in(space)):
-        alphas = [alpha for image in group if (alpha := image.alpha(space)) is not None]
+    for file, of_file in files.items():
+        alphas = [alpha for image in of_file if (alpha := image.alpha()) is not None]
         if alphas:
             make_folder(path, names[file].rpartition("/")[0])
             whole = np.maximum.reduce(alphas)  # of all images of the photo, one a hand
             atomic_write(path / names[file], encode(Sample(image=whole), "png"))
-
-
-def _in_photo(sample: Sample, photo: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return a sample's alpha as it lies in its whole photo; outside of the image, nothing is hand."""
-    assert sample.alpha is not None
-    matrix: Affine = geometry.in_pixel_centres(sample.to_source)
-    return cv2.warpAffine(sample.alpha, matrix, photo, flags=cv2.INTER_LINEAR, borderValue=0).astype(np.uint8)
 
 
 def _polygons(alpha: NDArray[np.uint8]) -> list[list[float]]:
@@ -192,10 +196,6 @@ def _polygons(alpha: NDArray[np.uint8]) -> list[list[float]]:
         for contour in contours
         if len(contour) >= 3
     ]
-
-
-def _labels(images: Sequence[Image]) -> list[str]:
-    return sorted({image.label or NO_CLASS for image in images})
 
 
 def as_utf8(name: str) -> str:

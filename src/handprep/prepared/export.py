@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from handprep.configurable import check_choice
 from handprep.errors import InputError
-from handprep.features import FEATURES, names_of
+from handprep.features import FEATURES, NAMES, names_of
 from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS
 from handprep.landmarks import LANDMARK_NAMES
@@ -26,10 +26,20 @@ from handprep.prepared.storage import Storage
 from handprep.sample import Hand
 from handprep.text import printable
 
-Writer: TypeAlias = Callable[["Sequence[Image]", Path, str], None]
-
-SPACES = ("photo", "prepared")
 DIGITS = 5  # after the point: a hundred-thousandth of a pixel, a hundredth of a millimetre
+COLUMNS: dict[str, type] = {  # of a table, and the kinds of their cells
+    **dict.fromkeys(("source", "output", "class", "origin"), str),
+    **dict.fromkeys(("photo_width", "photo_height", "hand"), int),
+    **{"handedness": str, "handedness_score": float, "score": float, "view": str},
+    **dict.fromkeys(("x0", "y0", "x1", "y1"), float),
+    **{
+        f"{prefix}{landmark}_{axis}": float
+        for prefix in ("", "prepared_", "world_")
+        for landmark in LANDMARK_NAMES
+        for axis in "xyz"
+    },
+}
+UNKNOWN = np.full((len(LANDMARK_NAMES), 3), np.nan)
 
 
 def export(
@@ -84,50 +94,37 @@ def export(
     >>> export("prepared", "landmarks.csv")  # doctest: +SKIP
     36
     """
-    if space not in SPACES:
-        raise InputError(f"space must be one of {', '.join(SPACES)}, not {space!r:.100}")
+    check_choice("space", space, ("photo", "prepared"))
     check_class_level(class_level)
-    chosen = tuple(names_of(features))
+    chosen = names_of(features)
     given, path = os.fspath(to), Path(to)
     if not given:
         raise InputError("say what to write, such as landmarks.csv, coco.json, yolo/ or masks/")
-    writer = _writer_for(given, path, chosen)
-    if not Path(prepared).is_dir():
-        raise InputError(f"{printable(os.fspath(prepared))} is no folder: give one of prepared images")
-    images = sorted(_images(Path(prepared), class_level), key=lambda image: image.name)
-    if not images:
+    ending = "" if given.endswith(("/", os.sep)) else path.suffix
+    if ending not in ("", ".csv", ".parquet", ".json"):
         raise InputError(
-            f"no image in {printable(os.fspath(prepared))} carries a record: prepare the photos with "
-            "handprep, and not with --no-record"
+            f"{printable(given)} ends in none of .csv, .parquet, .json: name it so, or name a folder, "
+            "masks/ for masks or any other for YOLO"
         )
-    if space == "photo" and any(image.record.is_drawing for image in images):
-        raise InputError(
-            "Skeleton(view='palm') turned the hands in space, so their landmarks in the photo are not in "
-            "the records: export with space='prepared', or prepare the photos without it"
-        )
-    writer(images, path, space)
+    is_table = ending in (".csv", ".parquet")
+    if chosen and not is_table:
+        raise InputError(f"features are columns of a table, .csv or .parquet, and not of {printable(given)}")
+    images = _images(Path(prepared), class_level, space)
+    if is_table:
+        columns = COLUMNS | {name: float for names in chosen.values() for name in names}
+        rows = [row for image in images for row in _rows(image, chosen)]
+        atomic_write(path, csv_of(columns, rows) if ending == ".csv" else _parquet(columns, rows))
+    else:
+        write = coco if ending else masks if path.name == "masks" else yolo
+        write(images, path)
     return len(images)
 
 
-def _writer_for(given: str, path: Path, features: tuple[str, ...]) -> Writer:
-    tables: dict[str, Writer] = {
-        ".csv": partial(_csv, features=features),
-        ".parquet": partial(_parquet, features=features),
-    }
-    if features and path.suffix not in tables:
-        raise InputError(f"features are columns of a table, .csv or .parquet, and not of {printable(given)}")
-    by_ending = {**tables, ".json": coco}
-    if path.suffix in by_ending and not given.endswith(("/", os.sep)):
-        return by_ending[path.suffix]
-    if path.suffix and not given.endswith(("/", os.sep)):
-        raise InputError(
-            f"{printable(given)} ends in none of {', '.join(by_ending)}: name it so, or name a folder, "
-            "masks/ for masks or any other for YOLO"
-        )
-    return masks if path.name == "masks" else yolo
-
-
-def _images(folder: Path, class_level: int) -> Iterator[Image]:
+def _images(folder: Path, class_level: int, space: str) -> list[Image]:
+    """Return the images that carry a record, by the names of their files."""
+    if not folder.is_dir():
+        raise InputError(f"{printable(str(folder))} is no folder: give one of prepared images")
+    images = []
     whole = Path(os.path.realpath(folder)).name  # if records do not name the folder of photos
     storage = Storage(folder)
     for name in storage.names():
@@ -139,11 +136,21 @@ def _images(folder: Path, class_level: int) -> Iterator[Image]:
             size = record.sample(content).size
         except DamagedError:
             continue
-        source = record.origin.source
-        if not _leads_below(source):  # it names files that are written
-            continue
-        origin, label = origin_and_label(source, record.origin.folder or whole, class_level)
-        yield Image(name=name, file=folder / name, record=record, origin=origin, label=label, size=size)
+        source, told = record.origin.source, record.origin.folder or whole
+        if _leads_below(source):  # it names files that are written
+            origin, label = origin_and_label(source, told, class_level)
+            images.append(Image(folder / name, name, record, origin, label, size, space))
+    if not images:
+        raise InputError(
+            f"no image in {printable(str(folder))} carries a record: prepare the photos with "
+            "handprep, and not with --no-record"
+        )
+    if space == "photo" and any(image.record.is_drawing for image in images):
+        raise InputError(
+            "Skeleton(view='palm') turned the hands in space, so their landmarks in the photo are not in "
+            "the records: export with space='prepared', or prepare the photos without it"
+        )
+    return sorted(images, key=lambda image: image.output)
 
 
 def _leads_below(source: str) -> bool:
@@ -151,85 +158,46 @@ def _leads_below(source: str) -> bool:
     return all(part not in ("", ".", "..") and Path(part).name == part and "\0" not in part for part in parts)
 
 
-def _rows(images: Sequence[Image], features: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    for image in images:
-        for number, inside in enumerate(image.known, start=image.record.origin.hand or 1):
-            hand = inside.transformed(image.record.to_source)
-            row = {
-                "source": image.record.origin.source,
-                "output": image.name,
-                "class": image.label,
-                "origin": image.origin,
-                "photo_width": image.record.origin.photo[0],
-                "photo_height": image.record.origin.photo[1],
-                "hand": number,
-                "handedness": hand.handedness or "",
-                "handedness_score": hand.handedness_score,
-                "score": hand.score,
-                "view": hand.view,
-            }
-            row |= dict(zip(("x0", "y0", "x1", "y1"), map(float, hand.box), strict=True))
-            yield row | _all_points(hand, inside) | _features(inside, features)
+def _rows(image: Image, features: Iterable[str]) -> Iterator[list[Any]]:
+    """Yield a row of a table for each hand; None in cells that are empty."""
+    told = image.record.origin
+    for number, inside in enumerate(image.known, start=told.hand or 1):
+        hand = inside.transformed(image.record.to_source)
+        world = UNKNOWN if hand.world is None else hand.world
+        points = np.stack([_xyz(hand), _xyz(inside), world]).astype(float).round(DIGITS)
+        numbers = [points, *(_feature(name, inside) for name in features)]
+        yield [
+            *(told.source, image.output, image.label, image.origin, *told.photo, number),
+            *(hand.handedness or "", hand.handedness_score, hand.score, hand.view, *map(float, hand.box)),
+            *(None if np.isnan(n) else n for array in numbers for n in array.ravel().tolist()),
+        ]
 
 
-def _features(hand: Hand, features: tuple[str, ...]) -> dict[str, float | None]:
-    told: dict[str, float | None] = {}
-    for name, columns in names_of(features).items():
-        try:
-            told |= zip(columns, FEATURES[name](hand).ravel().astype(float), strict=True)
-        except InputError:  # it lacks landmarks or their depth
-            told |= dict.fromkeys(columns)
-    return told
-
-
-def _all_points(hand: Hand, inside: Hand) -> dict[str, float | None]:
-    parts = {"": _xyz(hand), "prepared_": _xyz(inside), "world_": hand.world}
-    return {k: v for prefix, points in parts.items() for k, v in _points(prefix, points).items()}
-
-
-def _xyz(hand: Hand) -> NDArray[np.float32] | None:
+def _xyz(hand: Hand) -> NDArray[np.floating]:
     if hand.landmarks is None:
-        return None
-    depth = np.full(len(LANDMARK_NAMES), np.nan, np.float32) if hand.depth is None else hand.depth
-    return np.column_stack([hand.landmarks, depth])
+        return UNKNOWN
+    return np.column_stack([hand.landmarks, UNKNOWN[:, 0] if hand.depth is None else hand.depth])
 
 
-def _points(prefix: str, points: NDArray[np.float32] | None) -> dict[str, float | None]:
-    numbers = np.full((len(LANDMARK_NAMES), 3), np.nan) if points is None else points
-    return {
-        f"{prefix}{landmark}_{axis}": None if np.isnan(number) else round(float(number), DIGITS)
-        for landmark, point in zip(LANDMARK_NAMES, numbers, strict=True)
-        for axis, number in zip("xyz", point, strict=True)
-    }
+def _feature(name: str, hand: Hand) -> NDArray[np.floating]:
+    try:
+        return FEATURES[name](hand)
+    except InputError:  # it lacks landmarks or their depth
+        return np.full(len(NAMES[name]), np.nan)
 
 
-def _columns(features: tuple[str, ...]) -> list[str]:
-    hand = Hand(box=(0, 0, 1, 1), score=0)
-    return [
-        *("source", "output", "class", "origin", "photo_width", "photo_height", "hand", "handedness"),
-        *("handedness_score", "score", "view", "x0", "y0", "x1", "y1", *_all_points(hand, hand)),
-        *_features(hand, features),
-    ]
-
-
-def _csv(images: Sequence[Image], path: Path, space: str, features: tuple[str, ...]) -> None:
-    atomic_write(path, csv_of(_columns(features), (row.values() for row in _rows(images, features))))
-
-
-def _parquet(images: Sequence[Image], path: Path, space: str, features: tuple[str, ...]) -> None:
+def _parquet(columns: Mapping[str, type], rows: Sequence[Sequence[Any]]) -> bytes:
     try:
         import pyarrow as pa  # noqa: PLC0415 - optional
         import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError as error:
         raise missing_extra("pyarrow", "ray", error) from error
-    texts = ("source", "output", "class", "origin", "handedness", "view")
-    whole = ("photo_width", "photo_height", "hand")
-    kinds = dict.fromkeys(texts, pa.string()) | dict.fromkeys(whole, pa.int64())
-    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in _columns(features)])
-    rows = [
-        {k: as_utf8(v) if isinstance(v, str) else v for k, v in row.items()}
-        for row in _rows(images, features)
-    ]
+    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    table = {
+        name: pa.array([as_utf8(row[n]) if kind is str else row[n] for row in rows], kinds[kind])
+        for n, (name, kind) in enumerate(columns.items())
+    }
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
-    atomic_write(path, sink.getvalue().to_pybytes())
+    pq.write_table(pa.table(table), sink, compression="zstd")
+    content: bytes = sink.getvalue().to_pybytes()
+    return content

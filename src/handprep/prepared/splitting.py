@@ -36,7 +36,7 @@ class Split(NamedTuple):
     @property
     def classes(self) -> dict[str, tuple[int, int]]:
         """The number of training and test rows of each class."""
-        train, test = (Counter(str(_cells(row).get("class") or "") for row in part) for part in self)
+        train, test = (Counter(map(_label, part)) for part in self)
         return {label: (train[label], test[label]) for label in sorted(train | test)}
 
 
@@ -90,33 +90,39 @@ def split(
     if len(groups) < 2:
         found = f"{len(rows)} rows with {len(groups)} group(s) by {by!r}"
         raise InputError(f"{found} cannot be split: it takes two groups")
-    chosen = _chosen(rows, list(groups.values()), test, np.random.default_rng(seed))
-    return Split(
-        [row for index, row in enumerate(rows) if index not in chosen],
-        [row for index, row in enumerate(rows) if index in chosen],
-    )
+    classes = [Counter(_label(rows[index]) for index in group) for group in groups.values()]
+    chosen = _chosen(classes, test, np.random.default_rng(seed).permutation(len(groups)).tolist())
+    tested = {index for number, group in enumerate(groups.values()) if number in chosen for index in group}
+    train = [row for index, row in enumerate(rows) if index not in tested]
+    return Split(train, [rows[index] for index in sorted(tested)])
 
 
-def _chosen(rows: list[Any], groups: list[list[int]], share: float, random: np.random.Generator) -> set[int]:
-    """Return the indices of the rows to test on."""
-    _, labels = np.unique([str(_cells(row).get("class") or "") for row in rows], return_inverse=True)
-    counts = np.stack([np.bincount(labels[group], minlength=labels.max() + 1) for group in groups])
-    missing = share * counts.sum(0)
-    order = random.permutation(len(groups))
+def _chosen(classes: list[Counter[str]], share: float, order: list[int]) -> set[int]:
+    """Return which groups to test on, of which each has so many rows of each class."""
+    total = Counter(label for counts in classes for label in counts.elements())
+    missing = {label: share * count for label, count in sorted(total.items())}
     chosen: set[int] = set()
-    for group in order.tolist():
-        if np.abs(missing - counts[group]).sum() < np.abs(missing).sum():
-            missing = missing - counts[group]
-            chosen.add(group)
-    for label in range(len(missing)):  # of few large groups, none may be near its share
-        having = order[counts[order, label] > 0]
-        if len(having) > 1 and chosen.isdisjoint(having.tolist()):
-            group = int(having[np.abs(missing - counts[having]).sum(1).argmin()])
-            missing = missing - counts[group]
-            chosen.add(group)
-    if not chosen:  # each class is a single group
-        chosen.add(int(order[0]))
-    return {index for group in chosen for index in groups[group]}
+
+    def gain(group: int) -> float:  # how much nearer to the share the test comes by a group
+        return sum(abs(missing[label]) - abs(missing[label] - n) for label, n in classes[group].items())
+
+    def choose(group: int) -> None:
+        chosen.add(group)
+        for label, count in classes[group].items():
+            missing[label] -= count
+
+    for group in order:
+        if gain(group) > 0:
+            choose(group)
+    for label in missing:  # of few large groups, none may be near its share
+        having = [group for group in order if label in classes[group]]
+        if len(having) > 1 and chosen.isdisjoint(having):
+            choose(max(having, key=gain))
+    return chosen or {order[0]}  # each class is a single group
+
+
+def _label(row: Any) -> str:
+    return str(_cells(row).get("class") or "")
 
 
 def _group(cells: Mapping[str, Any], by: str) -> Any:

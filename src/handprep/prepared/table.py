@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
+
+import numpy as np
 
 from handprep.prepared.manifest import Row, csv_of
 from handprep.text import printable
@@ -59,10 +61,8 @@ class DetectionTable:
 
     def text(self) -> str:
         """Return the tables for the screen."""
-        parts = (
-            f"{title}\n{_aligned(grid)}" if grid else NOT_LOOKED for title, grid in self.tables(printable)
-        )
-        return "\n\n".join(parts)
+        tables = self.tables(printable)
+        return "\n\n".join(f"{title}\n{_aligned(grid)}" if grid else NOT_LOOKED for title, grid in tables)
 
     def markdown(self) -> str:
         """Return the tables as Markdown."""
@@ -72,36 +72,42 @@ class DetectionTable:
 
     def csv(self) -> bytes:
         """Return the tables as UTF-8 CSV, one below the other; the first column says which a row is of."""
-        parts = {"photos": self._grid(lambda photos, *_: f"{photos}", str)}
-        if self.looked:
-            parts["found"] = self._grid(lambda _, found, __: f"{found}")
-            parts["per cent found"] = self._grid(_share)
-        if any(map(any, self.failed)):
-            parts["failed"] = self._grid(lambda *counted: f"{counted[2]}")
-        lines = [[name, *row] for name, (_, *rows) in parts.items() for row in rows]
-        return csv_of(["table", *parts["photos"][0]], lines)
+        grids = {name: self._grid(cells) for name, cells in self._cells().items()}
+        lines = [[name, *row] for name, (_, *rows) in grids.items() for row in rows]
+        return csv_of(["table", *grids["photos"][0]], lines)
 
     def tables(self, escaped: Callable[[str], str]) -> list[tuple[str, Grid | None]]:
         """Return title and cells of the tables, names as `escaped` makes them; None for cells not known."""
-
-        def found(photos: int, found: int, failed: int) -> str:
-            return f"{found} ({_share(photos, found, failed)} %)" if photos > failed else "-"
-
-        tables: list[tuple[str, Grid | None]] = [
-            ("Photos", self._grid(lambda photos, *_: f"{photos}", escaped)),
-            ("Hands found", self._grid(found, escaped) if self.looked else None),
+        cells = self._cells()
+        tables: list[tuple[str, Grid | None]] = [("Photos", self._grid(cells["photos"], escaped))]
+        found = [
+            [f"{count} ({share} %)" if share else "-" for count, share in zip(*rows, strict=True)]
+            for rows in zip(cells.get("found", ()), cells.get("per cent found", ()), strict=True)
         ]
-        if any(map(any, self.failed)):
-            tables.append(("Failed photos", self._grid(lambda *counted: f"{counted[2]}", escaped)))
+        tables.append(("Hands found", self._grid(found, escaped) if self.looked else None))
+        if "failed" in cells:
+            tables.append(("Failed photos", self._grid(cells["failed"], escaped)))
         return tables
 
-    def _grid(self, cell: Callable[[int, int, int], str], escaped: Callable[[str], str] = str) -> Grid:
-        """Return headings and cells; `cell` makes one of its numbers of photos, hands found and failures."""
-        grid = [["origin", *(escaped(label or NO_CLASS) for label in self.labels), "total"]]
-        counts = zip(*map(_with_totals, (self.photos, self.found, self.failed)), strict=True)
-        for origin, counted in zip((*self.origins, "total"), counts, strict=True):
-            grid.append([escaped(origin), *map(cell, *counted)])
-        return grid
+    def _cells(self) -> dict[str, Grid]:
+        """Return the numbers as text, each with totals, but for those of which nothing is to be said."""
+        counts = np.array([self.photos, self.found, self.failed], int)
+        counts = counts.reshape(3, len(self.origins), len(self.labels))
+        for axis in (1, 2):
+            counts = np.concatenate([counts, counts.sum(axis, keepdims=True)], axis)
+        photos, found, failed = counts
+        share = np.char.mod("%.1f", 100 * found / np.maximum(photos - failed, 1))
+        cells = {"photos": photos.astype(str)}
+        if self.looked:
+            cells |= {"found": found.astype(str), "per cent found": np.where(photos > failed, share, "")}
+        if failed.any():
+            cells["failed"] = failed.astype(str)
+        return {name: texts.tolist() for name, texts in cells.items()}
+
+    def _grid(self, cells: Grid, escaped: Callable[[str], str] = str) -> Grid:
+        rows = zip((*map(escaped, self.origins), "total"), cells, strict=True)
+        head = ["origin", *(escaped(label or NO_CLASS) for label in self.labels), "total"]
+        return [head, *([origin, *row] for origin, row in rows)]
 
 
 def detection_table(rows: Iterable[Row]) -> DetectionTable:
@@ -124,16 +130,7 @@ def detection_table(rows: Iterable[Row]) -> DetectionTable:
     )
 
 
-def _with_totals(counts: Counts) -> Counts:
-    rows = tuple((*row, sum(row)) for row in counts)
-    return *rows, tuple(map(sum, zip(*rows, strict=True))) or (0,)
-
-
-def _share(photos: int, found: int, failed: int) -> str:
-    return f"{100 * found / (photos - failed):.1f}" if photos > failed else ""
-
-
-def _aligned(grid: Sequence[Sequence[str]]) -> str:
+def _aligned(grid: Grid) -> str:
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     rows = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in grid)
     return "\n".join("  ".join(row) for row in rows)
