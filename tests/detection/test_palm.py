@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handprep.detection import palm
-from handprep.detection.palm import ANCHORS, Palm
+from handprep.detection.palm import ANCHORS
 from handprep.detection.region import Region
 
 
@@ -50,14 +50,15 @@ def test_overlapping_palms_become_their_mean_weighted_by_score():
     corners = np.array([[(x, 0), (x + 1, 1)] for x in (0.0, 5.0, 0.3)], np.float32)
     keypoints = np.broadcast_to(corners[:, :1], (3, 7, 2))
     merged = palm.suppress(np.hstack([corners, keypoints]), np.array([0.9, 0.8, 0.3], np.float32))
-    assert [p.score for p in merged] == pytest.approx([0.9, 0.8])
-    assert merged[0].box == pytest.approx((0.075, 0, 1.075, 1))  # 0.3 · 0.3 / 1.2
-    assert merged[0].wrist == merged[0].knuckle == pytest.approx((0.075, 0))
+    assert [score for score, _ in merged] == pytest.approx([0.9, 0.8])
+    np.testing.assert_allclose(merged[0][1][:2], [(0.075, 0), (1.075, 1)], atol=1e-6)  # 0.3 · 0.3 / 1.2
+    np.testing.assert_allclose(merged[0][1][2:], [(0.075, 0)] * 7, atol=1e-6)
 
 
 def test_an_upright_palm_gives_an_upright_region_shifted_towards_the_fingers():
-    found = Palm((0.4, 0.5, 0.6, 0.7), wrist=(0.5, 0.7), knuckle=(0.5, 0.5), score=1.0)
-    place = palm.proposal(found, Region(100, 100, 200))
+    corners, wrist, knuckle = [(0.4, 0.5), (0.6, 0.7)], (0.5, 0.7), (0.5, 0.5)
+    points = [*corners, wrist, knuckle, knuckle, knuckle, wrist, wrist, wrist]
+    place = palm.proposal(1.0, points, Region(100, 100, 200))
     region = place.region
     assert (place.score, place.palm) == (1.0, pytest.approx((100, 120)))
     assert region.angle == pytest.approx(0)

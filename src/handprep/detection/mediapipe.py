@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from handprep import geometry, models
-from handprep.configurable import Configurable, check_range, check_whole
+from handprep.detection.graph import HandModel
 from handprep.errors import ModelError
 from handprep.images import check_rgb
 from handprep.optional import missing_extra
@@ -21,7 +21,7 @@ INSTEAD = 'detector="litert" finds hands with the same two networks.'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MediaPipeDetector(Configurable):
+class MediaPipeDetector(HandModel):
     """The hand landmarker of Google's ``mediapipe`` package, for the extra ``handprep[mediapipe]``.
 
     `LiteRTDetector` runs the same two networks in less time, needs no graphics libraries, and gives the
@@ -30,12 +30,8 @@ class MediaPipeDetector(Configurable):
 
     Parameters
     ----------
-    confidence
-        Least palm score, 0 to 1.
-    presence
-        Least presence of a hand in the landmark network's view, 0 to 1; None means `confidence`.
-    max_hands
-        At most so many hands are returned.
+    confidence, presence, max_hands
+        As for `LiteRTDetector`.
 
     Raises
     ------
@@ -60,16 +56,6 @@ class MediaPipeDetector(Configurable):
     >>> MediaPipeDetector().detect(np.zeros((90, 120, 3), np.uint8))  # doctest: +SKIP
     ()
     """
-
-    confidence: float = 0.1
-    presence: float | None = None
-    max_hands: int = 2
-
-    def __post_init__(self) -> None:
-        check_range("confidence", self.confidence, 0, 1)
-        if self.presence is not None:
-            check_range("presence", self.presence, 0, 1)
-        check_whole("max_hands", self.max_hands, 1, 100)
 
     @property
     def model_files(self) -> frozenset[str]:
@@ -117,21 +103,19 @@ def _opened(detector: MediaPipeDetector) -> Callable[[Image], Any]:
         raise missing_extra("mediapipe", "mediapipe", error, instead=INSTEAD) from error
 
     class QuietAtExit(tasks.vision.HandLandmarker):  # type: ignore[misc]  # mypy does not follow mediapipe
-        def __del__(self) -> None:  # mediapipe's own prints a traceback where the program is ending
+        def __del__(self) -> None:  # up to 1.2.3, its own prints a traceback where the program is ending
             with suppress(RuntimeError, TypeError):
                 self.close()
 
     path = models.fetch("hand_landmarker")
-    least_presence = detector.confidence if detector.presence is None else detector.presence
+    options = tasks.vision.HandLandmarkerOptions(
+        base_options=tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
+        num_hands=detector.max_hands,
+        min_hand_detection_confidence=detector.confidence,
+        min_hand_presence_confidence=detector.least_presence,
+    )
     try:
-        landmarker = tasks.vision.HandLandmarker.create_from_options(
-            tasks.vision.HandLandmarkerOptions(
-                base_options=tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
-                num_hands=detector.max_hands,
-                min_hand_detection_confidence=detector.confidence,
-                min_hand_presence_confidence=least_presence,
-            )
-        )
+        landmarker = tasks.vision.HandLandmarker.create_from_options(options)
         landmarker.__class__ = QuietAtExit  # which create_from_options knows nothing of
     except (FileNotFoundError, RuntimeError, ValueError) as error:
         raise ModelError(f"mediapipe could not open {path}: {error}") from error

@@ -8,34 +8,21 @@ arXiv:2006.10214.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handprep.detection.base import Proposal
 from handprep.detection.region import Region
-from handprep.geometry import Box
 
 SIZE = 192  # pixels on a side of the network's input
 KEYPOINTS = 7
-WRIST, MIDDLE_KNUCKLE = 0, 2  # among the seven key points
 GRIDS = ((24, 2), (12, 6))  # cells on a side, anchors a cell: stride 8 twice, stride 16 six times
+# A palm's corners and key points, as shares of the input's side. Python's own numbers: right after a network
+# ran, the caches are its own, and each call into numpy costs some ten microseconds.
+Points: TypeAlias = list[tuple[float, float]]
 OVERLAP = 0.3  # IoU from which two boxes are one palm
-
-
-@dataclass(frozen=True, slots=True)
-class Palm:
-    """A palm in the network's input, as shares of its side: 0 to 1.
-
-    Python's own numbers: right after a network ran, the caches are its own, and each call into numpy
-    costs some ten microseconds.
-    """
-
-    box: Box
-    wrist: tuple[float, float]
-    knuckle: tuple[float, float]  # of the middle finger
-    score: float
 
 
 def _anchors() -> NDArray[np.float32]:
@@ -51,12 +38,6 @@ ANCHORS = _anchors()  # (2016, 2) centres
 OFFSETS = np.tile(ANCHORS, 2 + KEYPOINTS) * np.repeat([1, 0, *[1] * KEYPOINTS], 2).astype(np.float32)
 
 
-def _logit(share: float) -> float:
-    if share <= 0:
-        return -math.inf
-    return math.inf if share >= 1 else math.log(share / (1 - share))
-
-
 def decode(
     raw: NDArray[np.float32], logits: NDArray[np.float32], confidence: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -67,7 +48,9 @@ def decode(
     ``(2016,)``. The result is ``(N, 9, 2)``, both corners and the key points as shares of the input's side,
     and ``(N,)`` scores.
     """
-    kept = np.flatnonzero(logits >= min(_logit(confidence), float(logits.max())))
+    certain = math.copysign(math.inf, confidence - 0.5)
+    logit = math.log(confidence / (1 - confidence)) if 0 < confidence < 1 else certain
+    kept = np.flatnonzero(logits >= min(logit, float(logits.max())))
     negated = -logits[kept]
     order = negated.argsort(kind="stable")
     kept = kept[order]
@@ -90,35 +73,27 @@ def overlaps(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np
     return ratio
 
 
-def suppress(points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Palm]:
+def suppress(points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[tuple[float, Points]]:
     """Merge overlapping palms of `decode` into their mean, weighted by score; keep the best one's score."""
     palms = []
     while len(scores):
         same = overlaps(points[0, :2], points[:, :2]) > OVERLAP
         same[0] = True  # also where the box is empty
         weights = scores[same] / scores[same].sum()
-        mean = (weights @ points[same].reshape(len(weights), -1)).tolist()
-        wrist, knuckle = (2 * (2 + keypoint) for keypoint in (WRIST, MIDDLE_KNUCKLE))
-        palms.append(
-            Palm(
-                (mean[0], mean[1], mean[2], mean[3]),
-                (mean[wrist], mean[wrist + 1]),
-                (mean[knuckle], mean[knuckle + 1]),
-                float(scores[0]),
-            )
-        )
+        mean = weights @ points[same].reshape(len(weights), -1)
+        palms.append((float(scores[0]), list(map(tuple, mean.reshape(-1, 2).tolist()))))
         points, scores = points[~same], scores[~same]
     return palms
 
 
-def proposal(palm: Palm, letterbox: Region) -> Proposal:
+def proposal(score: float, points: Points, letterbox: Region) -> Proposal:
     """Return the place of a palm's hand in the image, of which the network saw that unturned square."""
     side, left, top = letterbox.side, letterbox.x - letterbox.side / 2, letterbox.y - letterbox.side / 2
-    x0, y0, x1, y1 = palm.box
+    (x0, y0), (x1, y1), wrist, _, middle_knuckle, *_ = points
     centre = left + side * (x0 + x1) / 2, top + side * (y0 + y1) / 2
-    around = Region.upright(palm.wrist, palm.knuckle, centre=centre, side=side * max(x1 - x0, y1 - y0))
+    around = Region.upright(wrist, middle_knuckle, centre=centre, side=side * max(x1 - x0, y1 - y0))
     region = around.shifted(0, HAND_SHIFT * side * (y1 - y0)).scaled(HAND_SCALE)
-    return Proposal(score=palm.score, palm=centre, region=region)
+    return Proposal(score=score, palm=centre, region=region)
 
 
 HAND_SHIFT, HAND_SCALE = -0.5, 2.6  # RectTransformationCalculator, palm_detection_detection_to_roi.pbtxt

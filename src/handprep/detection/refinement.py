@@ -9,8 +9,9 @@ import numpy as np
 
 from handprep import geometry
 from handprep.detection.base import LandmarkDetector
-from handprep.detection.region import Region, region_of_landmarks, shrunk
+from handprep.detection.region import Region, region_of_landmarks
 from handprep.geometry import Box
+from handprep.images.arrays import shrunk
 from handprep.sample import Hand, Image
 
 TRACKED = 2  # looks at where the last look's landmarks lie

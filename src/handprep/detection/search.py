@@ -15,11 +15,11 @@ from handprep.detection.duplicates import without_duplicates
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.palm import SIZE
 from handprep.detection.refinement import confirmed, refined
-from handprep.detection.region import Region, shrunk
+from handprep.detection.region import Region
 from handprep.detection.views import CHANGED, FURTHER, VIEWS, View, recolour, tile_sides
 from handprep.errors import InputError
 from handprep.geometry import Affine
-from handprep.images import check_rgb
+from handprep.images.arrays import check_rgb, shrunk
 from handprep.sample import Hand, Image
 
 LARGEST = 2048  # pixels of the long side of what is looked at first, and cut into tiles

@@ -15,9 +15,10 @@ from handprep.detection.base import HandDetector, LandmarkDetector
 from handprep.detection.duplicates import are_same, without_duplicates
 from handprep.detection.graph import LONGEST_SIDE
 from handprep.detection.refinement import refined
-from handprep.detection.region import Region, region_of_landmarks, shrunk
+from handprep.detection.region import Region, region_of_landmarks
 from handprep.detection.search import SearchingDetector
 from handprep.geometry import Box
+from handprep.images.arrays import shrunk
 from handprep.sample import Hand, Image
 
 PRESENT = 0.5  # from which presence on a hand is followed: min_tracking_confidence of MediaPipe's classic API
