@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 
-from handprep import models
+from handprep import geometry, models
 from handprep.configurable import (
     Configurable,
     check_choice,
@@ -21,14 +22,16 @@ from handprep.configurable import (
 )
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.refinement import landmarks_from_box
-from handprep.detection.yolo_heads import LAYOUTS, suppress
-from handprep.detection.yolo_network import YoloNetwork
-from handprep.errors import InputError, ModelError
+from handprep.detection.yolo_network import LAYOUTS, Rows, YoloNetwork
+from handprep.errors import InputError
+from handprep.geometry import Affine
 from handprep.images import check_rgb
 from handprep.runtime import per_thread
 from handprep.sample import Hand, Image
 
 LEAST_SIZE, MOST_SIZE = 32, 4096  # pixels on a side of a network's input
+GREY = (114, 114, 114)  # what surrounds the image in Ultralytics' LetterBox
+MOST = 30_000  # boxes that suppression looks at; Ultralytics' max_nms
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class YoloDetector(Configurable):
         For raw maps of a Darknet network: for each ``[yolo]`` section of its ``.cfg`` the widths and heights
         that its mask names, the coarsest map's first.
     layout
-        How the outputs are to be read: a key of `handprep.detection.yolo_heads.LAYOUTS`. None goes by their
+        How the outputs are to be read: a key of `handprep.detection.yolo_network.LAYOUTS`. None goes by their
         shapes.
     refine
         Whether each box gets landmarks (``"Left"`` or ``"Right"``, world landmarks) from MediaPipe's landmark
@@ -137,17 +140,21 @@ class YoloDetector(Configurable):
         """
         check_rgb(image)
         network = self._network()
-        found = network(image, self.fit, self.confidence)
+        stretch = self.fit == "stretch"
+        filled, to_image = letterbox(image, network.size, stretch=stretch, stride=network.stride)
+        rows = network(filled)
+        rows = rows[rows[:, 4] >= self.confidence]
+        if not np.isfinite(rows).all():
+            raise network.error("a box that it gave is not finite; export it in full precision")
+        rows[:, :4] = geometry.apply(to_image, rows[:, :4].reshape(-1, 2, 2)).reshape(-1, 4)
         if self.classes is not None:
-            found = found.where(np.isin(found.classes, self._numbers(network)))
-        found = suppress(found, self.iou)
+            rows = rows[np.isin(rows[:, 5], self._numbers(network))]
+        rows = suppress(rows, 1.0 if network.suppresses else self.iou)
         height, width = image.shape[:2]
-        hands: list[Hand] = []
-        for (x0, y0, x1, y1), score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True):
-            box = max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1)
-            if box[0] < box[2] and box[1] < box[3] and len(hands) < self.max_hands:
-                hands.append(Hand(box=box, score=score))
-        return tuple(self._refined(image, hand) if self.refine else hand for hand in hands)
+        rows[:, :4] = np.clip(rows[:, :4], 0, (width, height, width, height))
+        rows = rows[(rows[:, 0] < rows[:, 2]) & (rows[:, 1] < rows[:, 3])][: self.max_hands]
+        hands = tuple(Hand(box=(x0, y0, x1, y1), score=score) for x0, y0, x1, y1, score, _ in rows.tolist())
+        return tuple(self._refined(image, hand) for hand in hands) if self.refine else hands
 
     @property
     def _file(self) -> str:
@@ -166,22 +173,57 @@ class YoloDetector(Configurable):
 
     def _numbers(self, network: YoloNetwork) -> list[int]:
         """Return the numbers of the classes that were asked for."""
-        assert self.classes is not None
-        names = network.names
-        numbers: dict[int | str, int] = {name: number for number, name in names.items()}
-        numbers.update({number: number for number in names})
-        unknown = [c for c in self.classes if c not in numbers and (names or isinstance(c, str))]
-        if unknown:
-            known = ", ".join(f"{number} {name!r}" for number, name in names.items())
-            raise ModelError(
-                f"the YOLO model {self.model} has no class {', '.join(map(repr, unknown))}; "
+        numbers: dict[Any, int] = {name: number for number, name in network.names.items()}
+        numbers.update({number: number for number in network.names})
+        wanted = self.classes or ()
+        if unknown := [c for c in wanted if c not in numbers and (numbers or isinstance(c, str))]:
+            known = ", ".join(f"{number} {name!r}" for number, name in network.names.items())
+            raise network.error(
+                f"it has no class {', '.join(map(repr, unknown))}; "
                 + (f"it has {known}" if known else "its file tells no names: say which by their numbers")
             )
-        return [numbers[c] if names else int(c) for c in self.classes]
+        return [numbers[c] if numbers else int(c) for c in wanted]
 
     def _refined(self, image: Image, hand: Hand) -> Hand:
         seen = landmarks_from_box(LiteRTDetector(threads=self.threads), image, hand.box)
         return hand if seen is None else replace(seen, palm_score=hand.score)
+
+
+def letterbox(
+    image: Image, size: tuple[int, int], *, stretch: bool = False, stride: int | None = None
+) -> tuple[Image, Affine]:
+    """Return a network's input as Ultralytics' LetterBox makes it, and the map back to the image.
+
+    `size` is width and height. To `stretch` is to fill the input without keeping the aspect, as Darknet's own
+    programs do. With a `stride`, only as much grey is added as makes each side a multiple of it (LetterBox's
+    ``auto``), which networks with dynamic shapes allow.
+    """
+    height, width = image.shape[:2]
+    factor = min(size[0] / width, size[1] / height)
+    scaled = size if stretch else (max(1, round(width * factor)), max(1, round(height * factor)))
+    grey = size[0] - scaled[0], size[1] - scaled[1]
+    if stride is not None:
+        grey = grey[0] % stride, grey[1] % stride
+    left, top = (round(pixels / 2 - 0.1) for pixels in grey)  # of an odd number, one more lies behind
+    if scaled != (width, height):
+        image = np.asarray(cv2.resize(image, scaled, interpolation=cv2.INTER_LINEAR), np.uint8)
+    pads = top, grey[1] - top, left, grey[0] - left
+    filled = cv2.copyMakeBorder(image, *pads, cv2.BORDER_CONSTANT, value=GREY)
+    to_image = geometry.compose(
+        geometry.translation(-left, -top),
+        geometry.scaling(width / scaled[0], height / scaled[1]),  # each side was rounded to whole pixels
+    )
+    return np.asarray(filled, np.uint8), to_image
+
+
+def suppress(rows: Rows, overlap: float) -> Rows:
+    """Return the boxes, best first, without those that overlap a better one of their class by that IoU."""
+    corner, sizes = rows[:, :2], np.maximum(rows[:, 2:4] - rows[:, :2], 0)
+    boxes: Any = np.concatenate([corner, sizes], axis=1, dtype=np.float64)
+    scores: Any = rows[:, 4].copy()
+    classes: Any = rows[:, 5].astype(np.int32)
+    kept = cv2.dnn.NMSBoxesBatched(boxes, scores, classes, 0.0, overlap, top_k=MOST)
+    return rows[np.asarray(kept, np.int64)]
 
 
 def _classes(value: Any) -> tuple[int | str, ...]:
