@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handprep.models import bundle
+from handprep.models import fetching
 
 CONTENT = {
     "hand_detector.tflite": b"\x1c\0\0\0TFL3" * 11 + b"odd",
@@ -22,7 +22,7 @@ def written(folder: Path, content: dict[str, bytes]) -> Path:
     files = {name: folder / f"part-{number}" for number, name in enumerate(content)}
     for name, file in files.items():
         file.write_bytes(content[name])
-    bundle.write(folder / "made.task", files)
+    fetching.write_bundle(folder / "made.task", files)
     return folder / "made.task"
 
 

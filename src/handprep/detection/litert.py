@@ -23,10 +23,9 @@ def _content(name: str) -> bytes:
 
 def open_network(name: str, threads: int) -> Network:
     """Open a network on LiteRT."""
+    content = _content(name)  # in memory: on Windows LiteRT cannot open a path with letters beyond ASCII
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - heavy
 
-    # From memory: on Windows it cannot open a path with letters beyond ASCII.
-    content = _content(name)
     with without_line(XNNPACK_LINE):
         interpreter = Interpreter(model_content=content, num_threads=threads)
         interpreter.allocate_tensors()
