@@ -21,8 +21,9 @@ from handprep.configurable import check_choice, model_files_of
 from handprep.detection.base import HandDetector
 from handprep.detection.tracking import OneEuro, Tracker
 from handprep.errors import HandprepError, InputError, SampleSkipped
+from handprep.runtime import single_threaded_opencv
 from handprep.sample import Sample
-from handprep.threads import ordered_map, single_threaded_opencv
+from handprep.threads import ordered_map
 from handprep.transforms.base import Transform
 from handprep.transforms.crop import HandCropper
 from handprep.transforms.greyscale import Greyscale

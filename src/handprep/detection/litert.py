@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +17,14 @@ XNNPACK_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"  # o
 
 
 @cache
-def _content(name: str) -> bytes:
+def _content(path: Path) -> bytes:
     """Return a network's file, which all threads share."""
-    return models.fetch(name).read_bytes()
+    return path.read_bytes()
 
 
 def open_network(name: str, threads: int) -> Network:
     """Open a network on LiteRT."""
-    content = _content(name)  # in memory: on Windows LiteRT cannot open a path with letters beyond ASCII
+    content = _content(models.fetch(name))  # as Windows LiteRT opens no path with letters beyond ASCII
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - heavy
 
     with without_line(XNNPACK_LINE):
