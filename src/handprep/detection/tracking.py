@@ -186,20 +186,16 @@ class Tracker:
         looked: list[tuple[_Track, Hand]] = []
         followed: list[tuple[_Track, Hand]] = []
         for track in self._tracks:
-            if not track.lost and (hand := self._look(image, track.hand)) is not None:
-                looked.append((track, hand))
+            if self._looker is not None and not track.lost:
+                hand = refined(self._looker, image, track.hand, max(PRESENT, self._looker.least_presence))
+                if hand is not track.hand:
+                    looked.append((track, replace(hand, view=track.hand.view)))
             track.lost = True
         for track, hand in sorted(looked, key=lambda pair: pair[0].unlike(pair[1])):
             if not any(are_same(hand, other) for _, other in followed):  # two that met at one hand
                 track.lost = False
                 followed.append((track, hand))
         return followed
-
-    def _look(self, image: Image, hand: Hand) -> Hand | None:
-        if self._looker is None:
-            return None
-        seen = refined(self._looker, image, hand, max(PRESENT, self._looker.least_presence))
-        return None if seen is hand else replace(seen, view=hand.view)
 
     def _found(self, image: Image, known: list[Hand]) -> list[Hand]:
         """Return hands beside the known ones, the most present first."""
@@ -210,11 +206,10 @@ class Tracker:
                 for palm in self._looker.propose(image)
                 if not any(geometry.iou(_upright(palm.region), box) > COVERED for box in covered)
             ]
-            hands = self._looker.hands_at(image, free)
-            hands = tuple(hand for hand in hands if hand.score >= PRESENT)
+            seen = [hand for hand in self._looker.hands_at(image, free) if hand.score >= PRESENT]
         else:
-            hands = self._detector.detect(image)
-        hands = without_duplicates(hands, tuple(known))
+            seen = list(self._detector.detect(image))
+        hands = without_duplicates(seen, tuple(known))
         searched = self._search == "always" or (self._search == "first" and not self._given)
         if searched and not hands and not known:
             hands = SearchingDetector(self._detector).detect(image)
