@@ -19,9 +19,8 @@ import numpy as np
 import PIL.Image
 
 from handprep import images
-from handprep.detection.graph import LANDMARK_SIZE, MediaPipeHands
+from handprep.detection.graph import LANDMARK_SIZE, PALM_SIZE, MediaPipeHands
 from handprep.detection.litert import LiteRTDetector
-from handprep.detection.palm import SIZE as PALM_SIZE
 from handprep.pipeline import Pipeline
 from handprep.sample import Image
 from handprep.threads import ordered_map

@@ -12,7 +12,7 @@ from unittest import mock
 from ai_edge_litert.interpreter import Interpreter
 
 from handprep import images
-from handprep.detection import palm
+from handprep.detection import graph
 from handprep.detection.graph import MediaPipeHands
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.region import Cutter
@@ -34,9 +34,9 @@ STAGES: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (Cutter, "__call__", lambda cutter, *_: f"cutting the {_side(cutter)} × {_side(cutter)} input"),
     (MediaPipeHands, "_see", lambda *_: "filling inputs, fetching outputs"),
     (Interpreter, "invoke", lambda *_: "the two networks"),
-    (palm, "decode", lambda *_: "decoding palms, suppression, hand region"),
-    (palm, "suppress", lambda *_: "decoding palms, suppression, hand region"),
-    (palm, "proposal", lambda *_: "decoding palms, suppression, hand region"),
+    (graph, "decode", lambda *_: "decoding palms, suppression, hand region"),
+    (graph, "suppress", lambda *_: "decoding palms, suppression, hand region"),
+    (graph, "proposal", lambda *_: "decoding palms, suppression, hand region"),
     (LiteRTDetector, "detect", lambda *_: "landmarks to the picture, `Hand`"),
     (HandCropper, "apply", lambda *_: "crop"),
     (ResizePad, "apply", lambda *_: "resize and pad"),

@@ -1,7 +1,12 @@
-"""MediaPipe's classic graph around its palm and landmark networks, whatever these run on."""
+"""MediaPipe's classic graph around its palm and landmark networks, whatever these run on.
+
+Source: MediaPipe, ``modules/palm_detection/palm_detection_cpu.pbtxt``, ``modules/hand_landmark`` and the
+calculators they name; Zhang et al., "MediaPipe Hands: On-device Real-time Hand Tracking", arXiv:2006.10214.
+"""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,18 +18,22 @@ from numpy.typing import NDArray
 
 from handprep import geometry
 from handprep.configurable import Configurable, check_range, check_whole
-from handprep.detection import palm
-from handprep.detection.base import Proposal
-from handprep.detection.duplicates import without_duplicates
+from handprep.detection.base import Proposal, without_duplicates
 from handprep.detection.region import Cutter, Region
 from handprep.images.arrays import check_rgb, shrunk
 from handprep.runtime import per_thread
 from handprep.sample import LANDMARKS, Hand, Image
 
-LANDMARK_SIZE = 224  # pixels on a side of the landmark network's input
+PALM_SIZE, LANDMARK_SIZE = 192, 224  # pixels on a side of the networks' inputs
 LONGEST_SIDE = 2048  # pixels; a larger image is averaged down to it first
 NORMALIZE_Z = 0.4  # TensorsToLandmarksCalculator divides z by it: hand_landmark_cpu.pbtxt
+KEYPOINTS = 7  # of a palm
+OVERLAP = 0.3  # IoU from which two boxes are one palm
+HAND_SHIFT, HAND_SCALE = -0.5, 2.6  # RectTransformationCalculator, palm_detection_detection_to_roi.pbtxt
 
+# A palm's corners and key points, as shares of the input's side. Python's own numbers: right after a network
+# ran, the caches are its own, and each call into numpy costs some ten microseconds.
+Palm: TypeAlias = list[tuple[float, float]]
 Outputs: TypeAlias = list[NDArray[np.float32]]
 # Gives a network's outputs, without their batch axis, for RGB pixels (1, size, size, 3) from 0 to 1.
 Network: TypeAlias = Callable[[NDArray[np.float32]], Outputs]
@@ -92,10 +101,9 @@ class MediaPipeHands(HandModel, ABC):
         score of the others, by default the detector's own.
         """
         letterbox = Region.around(image)
-        raw, logits = self._see("palm_detection_full", palm.SIZE, cv2.BORDER_CONSTANT, image, letterbox)
-        least = self.confidence if confidence is None else confidence
-        palms = palm.suppress(*palm.decode(raw, logits[:, 0], least))
-        return tuple(palm.proposal(score, points, letterbox) for score, points in palms)
+        raw, logits = self._see("palm_detection_full", PALM_SIZE, cv2.BORDER_CONSTANT, image, letterbox)
+        palms = suppress(*decode(raw, logits[:, 0], self.confidence if confidence is None else confidence))
+        return tuple(proposal(score, points, letterbox) for score, points in palms)
 
     def hands_at(self, image: Image, proposals: Iterable[Proposal]) -> tuple[Hand, ...]:
         """Return the hands at the best `max_hands` proposals of a score that `confidence` allows."""
@@ -140,3 +148,77 @@ class MediaPipeHands(HandModel, ABC):
             return see
 
         return per_thread((name, opener, *options), opened)(image, region)
+
+
+def _anchors() -> NDArray[np.float32]:
+    """Return the ``(2016, 2)`` centres of the palm network's anchors, as shares of its input's side."""
+    centres = []
+    for cells, repeats in ((24, 2), (12, 6)):  # cells on a side, anchors a cell: strides 8 and 16
+        y, x = (np.indices((cells, cells)) + 0.5) / cells
+        centres.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), repeats, axis=0))
+    return np.concatenate(centres).astype(np.float32)
+
+
+ANCHORS = _anchors()
+# What is added to a row of the network's output: the centre to its centre and key points, none to its size.
+OFFSETS = np.tile(ANCHORS, 2 + KEYPOINTS) * np.repeat([1, 0, *[1] * KEYPOINTS], 2).astype(np.float32)
+
+
+def decode(
+    raw: NDArray[np.float32], logits: NDArray[np.float32], confidence: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the palms in the network's output, best first, before any suppression.
+
+    The best is among them, however low its score: it tells how hopeless it is to search on. `raw` is
+    ``(2016, 18)``: centre, size and seven key points, in network pixels about each anchor; `logits` is
+    ``(2016,)``. The result is ``(N, 9, 2)``, both corners and the key points as shares of the input's side,
+    and ``(N,)`` scores.
+    """
+    certain = math.copysign(math.inf, confidence - 0.5)
+    logit = math.log(confidence / (1 - confidence)) if 0 < confidence < 1 else certain
+    kept = np.flatnonzero(logits >= min(logit, float(logits.max())))
+    negated = -logits[kept]
+    order = negated.argsort(kind="stable")
+    kept = kept[order]
+    points: NDArray[np.float32] = (raw[kept] / np.float32(PALM_SIZE) + OFFSETS[kept]).reshape(
+        -1, 2 + KEYPOINTS, 2
+    )
+    halves = points[:, 1] / 2
+    points[:, 1] = points[:, 0] + halves
+    points[:, 0] -= halves
+    # MediaPipe clips to ±100 first, where the sigmoid has been 0 and 1 in float32 for long.
+    scores: NDArray[np.float32] = np.reciprocal(1 + np.exp(negated[order]))
+    return points, scores
+
+
+def overlaps(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the IoU of one box ``(2, 2)``, its two corners, with each of ``(N, 2, 2)``."""
+    shared_sides = np.maximum(np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0]), 0)
+    own_sides, sides = box[1] - box[0], boxes[:, 1] - boxes[:, 0]
+    shared = shared_sides[:, 0] * shared_sides[:, 1]
+    united = own_sides[0] * own_sides[1] + sides[:, 0] * sides[:, 1] - shared
+    ratio: NDArray[np.float32] = shared / np.maximum(united, 1e-12)
+    return ratio
+
+
+def suppress(points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[tuple[float, Palm]]:
+    """Merge overlapping palms of `decode` into their mean, weighted by score; keep the best one's score."""
+    palms = []
+    while len(scores):
+        same = overlaps(points[0, :2], points[:, :2]) > OVERLAP
+        same[0] = True  # also where the box is empty
+        weights = scores[same] / scores[same].sum()
+        mean = weights @ points[same].reshape(len(weights), -1)
+        palms.append((float(scores[0]), list(map(tuple, mean.reshape(-1, 2).tolist()))))
+        points, scores = points[~same], scores[~same]
+    return palms
+
+
+def proposal(score: float, points: Palm, letterbox: Region) -> Proposal:
+    """Return the place of a palm's hand in the image, of which the network saw that unturned square."""
+    side, left, top = letterbox.side, letterbox.x - letterbox.side / 2, letterbox.y - letterbox.side / 2
+    (x0, y0), (x1, y1), wrist, _, middle_knuckle, *_ = points
+    centre = left + side * (x0 + x1) / 2, top + side * (y0 + y1) / 2
+    around = Region.upright(wrist, middle_knuckle, centre=centre, side=side * max(x1 - x0, y1 - y0))
+    region = around.shifted(0, HAND_SHIFT * side * (y1 - y0)).scaled(HAND_SCALE)
+    return Proposal(score=score, palm=centre, region=region)

@@ -10,10 +10,9 @@ import numpy as np
 
 from handprep import geometry
 from handprep.configurable import Configurable, check_choice, check_flags
-from handprep.detection.base import HandDetector, LandmarkDetector, Proposal
-from handprep.detection.duplicates import without_duplicates
+from handprep.detection.base import HandDetector, LandmarkDetector, Proposal, without_duplicates
+from handprep.detection.graph import PALM_SIZE
 from handprep.detection.litert import LiteRTDetector
-from handprep.detection.palm import SIZE
 from handprep.detection.refinement import confirmed, refined
 from handprep.detection.region import Region
 from handprep.detection.views import CHANGED, FURTHER, VIEWS, View, recolour, tile_sides
@@ -74,7 +73,8 @@ class SearchingDetector(Configurable):
 
     Examples
     --------
-    >>> from handprep.detection.litert import LiteRTDetector
+    >>> from handprep.detection.graph import PALM_SIZE
+    from handprep.detection.litert import LiteRTDetector
     >>> SearchingDetector(LiteRTDetector()).views[0][0].name
     'brightened smoothed, padded 0.4'
     """
@@ -225,8 +225,8 @@ class _Search:
         The palm network runs once on all side by side, as small as it sees them.
         """
         columns = math.ceil(math.sqrt(len(views)))
-        side = SIZE // columns
-        sheet = np.zeros((SIZE, SIZE, 3), np.uint8)
+        side = PALM_SIZE // columns
+        sheet = np.zeros((PALM_SIZE, PALM_SIZE, 3), np.uint8)
         to_thumbnail = []
         for index, view in enumerate(views):
             x, y = side * (index % columns), side * (index // columns)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from handprep import geometry
 from handprep.configurable import check_range
-from handprep.detection.base import HandDetector, LandmarkDetector
-from handprep.detection.duplicates import are_same, without_duplicates
+from handprep.detection.base import HandDetector, LandmarkDetector, are_same, without_duplicates
 from handprep.detection.graph import LONGEST_SIDE
 from handprep.detection.refinement import refined
 from handprep.detection.region import Region, region_of_landmarks
