@@ -82,10 +82,7 @@ def are_same(hand: Hand, other: Hand) -> bool:
 
 
 def without_duplicates(hands: Iterable[Hand], known: tuple[Hand, ...] = ()) -> tuple[Hand, ...]:
-    """Return the hands in their order; of those that are the same, only the one with the highest score.
-
-    None that is the same as a `known` hand of the image is returned.
-    """
+    """Return the hands in their order, without those that are the same as a known or a more certain one."""
     hands = tuple(hands)
     kept: list[Hand] = []
     for hand in sorted(hands, key=lambda hand: -hand.score):

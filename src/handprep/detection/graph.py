@@ -34,9 +34,10 @@ HAND_SHIFT, HAND_SCALE = -0.5, 2.6  # RectTransformationCalculator, palm_detecti
 # A palm's corners and key points, as shares of the input's side. Python's own numbers: right after a network
 # ran, the caches are its own, and each call into numpy costs some ten microseconds.
 Palm: TypeAlias = list[tuple[float, float]]
-Outputs: TypeAlias = list[NDArray[np.float32]]
+Array: TypeAlias = NDArray[np.float32]
+Outputs: TypeAlias = list[Array]
 # Gives a network's outputs, without their batch axis, for RGB pixels (1, size, size, 3) from 0 to 1.
-Network: TypeAlias = Callable[[NDArray[np.float32]], Outputs]
+Network: TypeAlias = Callable[[Array], Outputs]
 # What opens a network for one thread, and what it takes after the name of the model file.
 Opening: TypeAlias = tuple[Callable[..., Network], *tuple[Any, ...]]
 
@@ -150,7 +151,7 @@ class MediaPipeHands(HandModel, ABC):
         return per_thread((name, opener, *options), opened)(image, region)
 
 
-def _anchors() -> NDArray[np.float32]:
+def _anchors() -> Array:
     """Return the ``(2016, 2)`` centres of the palm network's anchors, as shares of its input's side."""
     centres = []
     for cells, repeats in ((24, 2), (12, 6)):  # cells on a side, anchors a cell: strides 8 and 16
@@ -164,9 +165,7 @@ ANCHORS = _anchors()
 OFFSETS = np.tile(ANCHORS, 2 + KEYPOINTS) * np.repeat([1, 0, *[1] * KEYPOINTS], 2).astype(np.float32)
 
 
-def decode(
-    raw: NDArray[np.float32], logits: NDArray[np.float32], confidence: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def decode(raw: Array, logits: Array, confidence: float) -> tuple[Array, Array]:
     """Return the palms in the network's output, best first, before any suppression.
 
     The best is among them, however low its score: it tells how hopeless it is to search on. `raw` is
@@ -177,31 +176,25 @@ def decode(
     certain = math.copysign(math.inf, confidence - 0.5)
     logit = math.log(confidence / (1 - confidence)) if 0 < confidence < 1 else certain
     kept = np.flatnonzero(logits >= min(logit, float(logits.max())))
-    negated = -logits[kept]
-    order = negated.argsort(kind="stable")
-    kept = kept[order]
-    points: NDArray[np.float32] = (raw[kept] / np.float32(PALM_SIZE) + OFFSETS[kept]).reshape(
-        -1, 2 + KEYPOINTS, 2
-    )
+    kept = kept[(-logits[kept]).argsort(kind="stable")]
+    points: Array = (raw[kept] / np.float32(PALM_SIZE) + OFFSETS[kept]).reshape(-1, 2 + KEYPOINTS, 2)
     halves = points[:, 1] / 2
     points[:, 1] = points[:, 0] + halves
     points[:, 0] -= halves
     # MediaPipe clips to ±100 first, where the sigmoid has been 0 and 1 in float32 for long.
-    scores: NDArray[np.float32] = np.reciprocal(1 + np.exp(negated[order]))
-    return points, scores
+    return points, np.reciprocal(1 + np.exp(-logits[kept]))
 
 
-def overlaps(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+def overlaps(box: Array, boxes: Array) -> Array:
     """Return the IoU of one box ``(2, 2)``, its two corners, with each of ``(N, 2, 2)``."""
     shared_sides = np.maximum(np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0]), 0)
     own_sides, sides = box[1] - box[0], boxes[:, 1] - boxes[:, 0]
     shared = shared_sides[:, 0] * shared_sides[:, 1]
     united = own_sides[0] * own_sides[1] + sides[:, 0] * sides[:, 1] - shared
-    ratio: NDArray[np.float32] = shared / np.maximum(united, 1e-12)
-    return ratio
+    return np.asarray(shared / np.maximum(united, 1e-12))
 
 
-def suppress(points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[tuple[float, Palm]]:
+def suppress(points: Array, scores: Array) -> list[tuple[float, Palm]]:
     """Merge overlapping palms of `decode` into their mean, weighted by score; keep the best one's score."""
     palms = []
     while len(scores):

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from handprep import models
-from handprep.detection.graph import MediaPipeHands, Network, Opening, Outputs
+from handprep.detection.graph import Array, MediaPipeHands, Network, Opening, Outputs
 from handprep.runtime import without_line
 
 XNNPACK_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"  # of a process's first
@@ -33,7 +30,7 @@ def open_network(name: str, threads: int) -> Network:
     (given,) = [tensor["index"] for tensor in interpreter.get_input_details()]
     answers = [tensor["index"] for tensor in interpreter.get_output_details()]
 
-    def run(pixels: NDArray[np.float32]) -> Outputs:
+    def run(pixels: Array) -> Outputs:
         interpreter.set_tensor(given, pixels)
         interpreter.invoke()
         return [interpreter.get_tensor(index)[0] for index in answers]

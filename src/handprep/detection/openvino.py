@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from handprep import models
 from handprep.configurable import check_choice
-from handprep.detection.graph import MediaPipeHands, Network, Opening, Outputs
+from handprep.detection.graph import Array, MediaPipeHands, Network, Opening, Outputs
 from handprep.errors import ModelError
 from handprep.optional import missing_extra
 
@@ -68,7 +65,7 @@ def open_network(name: str, precision: str, threads: int) -> Network:
         opened = _core(precision).import_model(compiled, DEVICE, _options(precision, threads))
         request = opened.create_infer_request()
 
-    def run(pixels: NDArray[np.float32]) -> Outputs:
+    def run(pixels: Array) -> Outputs:
         with _our_errors(name):
             outputs = request.infer(pixels, share_inputs=True, share_outputs=True).to_tuple()
         return [output[0].copy() for output in outputs]
@@ -78,10 +75,7 @@ def open_network(name: str, precision: str, threads: int) -> Network:
 
 @cache
 def _compiled(name: str, precision: str, threads: int) -> bytes:
-    """Return a network as OpenVINO keeps it when compiled.
-
-    Compiling takes 0.6 s, opening what was compiled 0.1 s, also in other threads and in forked processes.
-    """
+    """Return a network, compiled: in 0.6 s. All threads and forked processes then open that in 0.1 s."""
     path = models.fetch(name)
     with _our_errors(name):
         core = _core(precision)
@@ -103,10 +97,9 @@ def _options(precision: str, threads: int) -> dict[str, Any]:
 
 
 def _core(precision: str) -> Any:
-    """Return a new ``openvino.Core`` that has the precision.
+    """Return a new ``openvino.Core`` for one network, which goes with it.
 
-    Each network has one of its own, which goes with it. A core that stays keeps threads, and a forked
-    child, where these threads are not, then waits for them forever.
+    One that stays keeps threads, and a forked child, where these are not, then waits for them forever.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # it cannot be imported then
     try:
@@ -119,10 +112,7 @@ def _core(precision: str) -> Any:
 
 
 def check_native(precision: str, capabilities: Iterable[str]) -> None:
-    """Raise ModelError if the processor, of what OpenVINO says are its capabilities, would imitate bf16.
-
-    That takes twice the time of LiteRT; without AVX-512, OpenVINO quietly computes in f32.
-    """
+    """Raise ModelError if the processor would imitate bf16, in twice the time of LiteRT, or not have it."""
     if precision == "bf16" and "BF16" not in capabilities:
         raise ModelError(
             "precision='bf16' needs a processor with instructions for bfloat16 (AVX512-BF16 or AMX), which "
