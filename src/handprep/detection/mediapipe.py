@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +20,10 @@ from handprep.optional import missing_extra
 from handprep.runtime import per_thread
 from handprep.sample import Hand, Image
 
+NETWORKS = {  # and their names in a bundle
+    "palm_detection_full": "hand_detector.tflite",
+    "hand_landmark_full": "hand_landmarks_detector.tflite",
+}
 INSTEAD = 'detector="litert" finds hands with the same two networks.'
 
 
@@ -59,8 +66,8 @@ class MediaPipeDetector(HandModel):
 
     @property
     def model_files(self) -> frozenset[str]:
-        """The bundle of both networks."""
-        return frozenset({"hand_landmarker"})
+        """The palm and the landmark network."""
+        return frozenset(NETWORKS)
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
         """Return the hands in a uint8 ``(H, W, 3)`` RGB image, in mediapipe's order: the best palm's first.
@@ -107,9 +114,9 @@ def _opened(detector: MediaPipeDetector) -> Callable[[Image], Any]:
             with suppress(RuntimeError, TypeError):
                 self.close()
 
-    path = models.fetch("hand_landmarker")
+    networks = {member: models.fetch(name).read_bytes() for name, member in NETWORKS.items()}
     options = tasks.vision.HandLandmarkerOptions(
-        base_options=tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
+        base_options=tasks.BaseOptions(model_asset_buffer=bundle(networks)),
         num_hands=detector.max_hands,
         min_hand_detection_confidence=detector.confidence,
         min_hand_presence_confidence=detector.least_presence,
@@ -118,7 +125,7 @@ def _opened(detector: MediaPipeDetector) -> Callable[[Image], Any]:
         landmarker = tasks.vision.HandLandmarker.create_from_options(options)
         landmarker.__class__ = QuietAtExit  # which create_from_options knows nothing of
     except (FileNotFoundError, RuntimeError, ValueError) as error:
-        raise ModelError(f"mediapipe could not open {path}: {error}") from error
+        raise ModelError(f"mediapipe could not open its networks: {error}") from error
     except OSError as error:  # its own library, which it loads only now
         raise missing_extra("mediapipe", "mediapipe", error, instead=INSTEAD) from error
 
@@ -130,3 +137,22 @@ def _opened(detector: MediaPipeDetector) -> Callable[[Image], Any]:
             raise ModelError(f"mediapipe failed: {error}") from error
 
     return detect
+
+
+ALIGNMENT = 4  # bytes, of each member's first byte (mediapipe's model_asset_bundle_utils)
+LOCAL_HEADER = 30  # bytes before the name, in APPNOTE 4.3.7
+ALIGNMENT_FIELD = 0xD935  # APPNOTE 4.6.1: "Data Stream Alignment"
+FIELD_HEADER = struct.Struct("<HHH")  # id, bytes that follow, alignment
+
+
+def bundle(members: Mapping[str, bytes]) -> bytes:
+    """Return a ``.task`` file, as mediapipe wants it: a zip of networks that lie aligned in it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name)
+            padding = -(archive.start_dir + LOCAL_HEADER + len(name.encode()) + FIELD_HEADER.size) % ALIGNMENT
+            # a whole field: mediapipe's reader refuses bare zero bytes, which zipfile lets pass
+            info.extra = FIELD_HEADER.pack(ALIGNMENT_FIELD, 2 + padding, ALIGNMENT) + bytes(padding)
+            archive.writestr(info, content)
+    return file.getvalue()

@@ -71,7 +71,7 @@ def status() -> tuple[ModelStatus, ...]:
     Examples
     --------
     >>> [entry.model.name for entry in status()]
-    ['palm_detection_full', 'hand_landmark_full', 'hand_landmarker', 'u2net', 'u2netp']
+    ['palm_detection_full', 'hand_landmark_full', 'u2net', 'u2netp']
     """
     places = [(model, cache_folder() / model.file) for model in registry.MODELS.values()]
     return tuple(
@@ -146,11 +146,6 @@ def fetch(name: str, *, path: str | os.PathLike[str] | None = None, progress: bo
         written, or no source gave the file. The message says what each source answered and how to put
         the file in place by hand.
 
-    Notes
-    -----
-    Where Google's storage is out of reach, ``hand_landmarker.task`` is rebuilt from its two networks. Such
-    a bundle cannot have the official sha256; it always has the same one of its own.
-
     Examples
     --------
     >>> fetch("palm_detection_full").name  # doctest: +SKIP
@@ -183,14 +178,12 @@ def problem_of(path: Path, model: ModelFile) -> str | None:
         if not path.is_file():
             return "not a file" if path.exists() else "not there"
         size = path.stat().st_size
-        if size not in (model.size, model.rebuilt and model.rebuilt[0]):
+        if size != model.size:
             return f"it has {size:,} bytes, not {model.size:,}"
         sha256 = sha256_of(path)
     except OSError as error:
         return f"cannot be read ({error})"
-    if sha256 == model.sha256 or (size, sha256) == model.rebuilt:
-        return None
-    return f"its sha256 is {sha256}, not {model.sha256}"
+    return None if sha256 == model.sha256 else f"its sha256 is {sha256}, not {model.sha256}"
 
 
 def sha256_of(path: Path) -> str:

