@@ -32,7 +32,17 @@ class HandDetector(Protocol):
     """
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB image, the most certain first."""
+        """Return the hands in a uint8 ``(H, W, 3)`` RGB image, the most certain first.
+
+        Raises
+        ------
+        InputError
+            If the image is no such array; the message says how to convert it.
+        ModelError
+            If a model file cannot be had or opened, or gives what are no hands.
+        MissingExtraError
+            If a package or a system library that the detector needs is not installed.
+        """
         ...
 
 

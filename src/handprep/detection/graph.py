@@ -83,13 +83,7 @@ class MediaPipeHands(HandModel, ABC):
         return frozenset({"palm_detection_full", "hand_landmark_full"})
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB image, the best palm's first.
-
-        Raises
-        ------
-        InputError
-            If the image is no such array; the message says how to convert it.
-        """
+        """Return the hands as `HandDetector.detect` does, the best palm's first."""
         check_rgb(image)
         shown, to_given = shrunk(image, LONGEST_SIDE)
         found = self.hands_at(shown, self.propose(shown))

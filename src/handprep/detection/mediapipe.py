@@ -48,14 +48,9 @@ class MediaPipeDetector(HandModel):
     Notes
     -----
     The Tasks API tells neither palm score nor presence, only that they reach what was asked for. So
-    `Hand.score` is the one number that it gives, how sure it is whether the hand is a left or a right one,
-    0.5 to 1, and `Hand.palm_score` is 0. To be stricter about what a hand is, raise `presence`.
-
-    Its labels, unlike the classic API's, name the hand that an unmirrored picture shows, as
-    `Hand.handedness` does.
-
-    mediapipe writes warnings of its C++ code to the standard error of the process. It has no setting
-    against that, and handprep leaves the process's streams alone.
+    `Hand.score` is how sure it is whether the hand is a left or a right one, 0.5 to 1, and `Hand.palm_score`
+    is 0. To be stricter about what a hand is, raise `presence`. mediapipe's C++ code writes warnings to
+    standard error, against which it has no setting.
 
     Examples
     --------
@@ -70,16 +65,9 @@ class MediaPipeDetector(HandModel):
         return frozenset(NETWORKS)
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB image, in mediapipe's order: the best palm's first.
+        """Return the hands as `HandDetector.detect` does, the best palm's first.
 
-        Raises
-        ------
-        InputError
-            If the image is no such array; the message says how to convert it.
-        MissingExtraError
-            If mediapipe or a system library that it needs is not installed.
-        ModelError
-            If the model file cannot be had or opened, or the program is ending.
+        ModelError, too, is raised where the program is ending.
         """
         check_rgb(image)
         found = per_thread(self, lambda: _opened(self))(image)

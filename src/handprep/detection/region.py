@@ -75,16 +75,12 @@ MOST_COPIED = 8  # times the pixels of the result; beyond that, copying costs mo
 class Cutter:
     """Cuts turned squares out of images as MediaPipe's graph does, into buffers of its own.
 
-    Pixel u of the result lies at u / size of the square with no half-pixel shift, which is what OpenCV's
-    warpPerspective does with the corners' map. The fixed-point maps are made here because OpenCV 5's
-    warps interpolate exactly where OpenCV 4, and so MediaPipe's classic API, rounds to 1/32 pixel:
-    warpAffine of OpenCV 5 gives landmarks up to 2.8 px away, these maps 0.04 px with either version.
-
-    The buffers halve the time (fresh ones come as untouched memory, page by page): one cutter serves
-    one thread, and its result is overwritten by the next cut.
-
-    The result has `size` pixels on a side. `border` says what lies outside of the image:
-    ``cv2.BORDER_CONSTANT``, black, or ``cv2.BORDER_REPLICATE``.
+    The result has `size` pixels on a side, and pixel u lies at u / size of the square with no half-pixel
+    shift. The maps are fixed-point ones because OpenCV 5's warps interpolate exactly where OpenCV 4, and so
+    MediaPipe's classic API, rounds to 1/32 pixel: warpAffine of OpenCV 5 gives landmarks up to 2.8 px away,
+    these maps 0.04 px. Outside of the image is `border`: ``cv2.BORDER_CONSTANT``, black, or
+    ``cv2.BORDER_REPLICATE``. The buffers halve the time: one cutter serves one thread, and its result is
+    overwritten by the next cut.
     """
 
     def __init__(self, size: int, border: int) -> None:
@@ -133,9 +129,8 @@ class Cutter:
 def region_of_landmarks(landmarks: Points) -> Region:
     """Return the square in which the hand of landmarks ``(21, 2)`` is looked at again.
 
-    As MediaPipe's tracking does from frame to frame: turned so that the line from the wrist to the
-    knuckles points up, twice as large as the landmarks' box along its axes, shifted towards the
-    fingers by a tenth (``hand_landmark_landmarks_to_roi.pbtxt``).
+    As in MediaPipe's ``hand_landmark_landmarks_to_roi.pbtxt``: the line from the wrist to the knuckles points
+    up, and it is twice as large as the landmarks' box along its axes, and a tenth nearer to the fingers.
     """
     knuckles = (landmarks[HandLandmark.INDEX_FINGER_MCP] + landmarks[HandLandmark.RING_FINGER_MCP]) / 2
     knuckles = (knuckles + landmarks[HandLandmark.MIDDLE_FINGER_MCP]) / 2

@@ -73,8 +73,7 @@ class SearchingDetector(Configurable):
 
     Examples
     --------
-    >>> from handprep.detection.graph import PALM_SIZE
-    from handprep.detection.litert import LiteRTDetector
+    >>> from handprep.detection.litert import LiteRTDetector
     >>> SearchingDetector(LiteRTDetector()).views[0][0].name
     'brightened smoothed, padded 0.4'
     """
@@ -108,13 +107,7 @@ class SearchingDetector(Configurable):
         return super(SearchingDetector, self).model_files | LiteRTDetector().model_files
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB image; `Hand.view` says in which view.
-
-        Raises
-        ------
-        InputError
-            If the image is no such array; the message says how to convert it.
-        """
+        """Return the hands as `HandDetector.detect` does; `Hand.view` says in which view each was found."""
         check_rgb(image)
         shown, to_given = shrunk(image, LARGEST)
         search = _Search(self.detector, shown, self.refine)

@@ -111,7 +111,6 @@ class _Track:
     right: float
     smoothed: _Filter | None
     frames: int = 0
-    lost: bool = False
 
     def unlike(self, hand: Hand) -> float:
         """Return how much a hand differs from this one in place, in sizes of a hand, and in side."""
@@ -163,38 +162,38 @@ class Tracker:
 
         Without `seconds`, its time, it comes 1/30 s after the last frame.
         """
-        later = seconds is not None and seconds > self._seconds
-        self._seconds = seconds if seconds is not None and later else self._seconds + USUAL_STEP
+        before = self._seconds
+        later = seconds is not None and seconds > before
+        self._seconds = seconds if seconds is not None and later else before + USUAL_STEP
         shown, to_given = shrunk(image, LONGEST_SIDE)
         if shown.shape != self._size:
             self._tracks, self._size = [], shown.shape
-        self._tracks = [t for t in self._tracks if not t.lost or self._seconds - t.seen <= REMEMBERED]
-        followed = self._followed(shown)
-        if len(followed) < self._most:
-            followed += self._numbered(self._found(shown, [hand for _, hand in followed]))
+        self._tracks = [t for t in self._tracks if t.seen == before or self._seconds - t.seen <= REMEMBERED]
+        self._follow(shown, [track for track in self._tracks if track.seen == before])
+        if len(known := [track.hand for track in self._seen]) < self._most:
+            self._number(self._found(shown, known))
         hands = []
-        for track, hand in sorted(followed, key=lambda pair: pair[0].number):
-            track.update(hand, self._seconds)
-            smooth = hand if track.smoothed is None else track.smoothed(hand, self._seconds)
-            moved = smooth if shown is image else smooth.transformed(to_given)
-            hands.append(track.believed(moved))
+        for track in self._seen:
+            smooth = track.hand if track.smoothed is None else track.smoothed(track.hand, self._seconds)
+            hands.append(track.believed(smooth if shown is image else smooth.transformed(to_given)))
         return tuple(hands)
 
-    def _followed(self, image: Image) -> list[tuple[_Track, Hand]]:
-        """Return the hands that are where they were in the last frame."""
+    @property
+    def _seen(self) -> list[_Track]:
+        """Those of the hands that were seen in this frame, by number."""
+        return [track for track in self._tracks if track.seen == self._seconds]
+
+    def _follow(self, image: Image, tracks: list[_Track]) -> None:
+        """Look where hands were in the last frame."""
         looked: list[tuple[_Track, Hand]] = []
-        followed: list[tuple[_Track, Hand]] = []
-        for track in self._tracks:
-            if self._looker is not None and not track.lost:
+        for track in tracks:
+            if self._looker is not None:
                 hand = refined(self._looker, image, track.hand, max(PRESENT, self._looker.least_presence))
                 if hand is not track.hand:
                     looked.append((track, replace(hand, view=track.hand.view)))
-            track.lost = True
         for track, hand in sorted(looked, key=lambda pair: pair[0].unlike(pair[1])):
-            if not any(are_same(hand, other) for _, other in followed):  # two that met at one hand
-                track.lost = False
-                followed.append((track, hand))
-        return followed
+            if not any(are_same(hand, other.hand) for other in self._seen):  # two that met at one hand
+                track.update(hand, self._seconds)
 
     def _found(self, image: Image, known: list[Hand]) -> list[Hand]:
         """Return hands beside the known ones, the most present first."""
@@ -214,21 +213,19 @@ class Tracker:
             hands = SearchingDetector(self._detector).detect(image)
         return sorted(hands, key=lambda hand: -hand.score)[: self._most - len(known)]
 
-    def _numbered(self, hands: list[Hand]) -> list[tuple[_Track, Hand]]:
-        """Return found hands with the tracks that were lost near them, or new ones."""
-        pairs = [(track.unlike(hand), track, hand) for track in self._tracks if track.lost for hand in hands]
-        tracks: dict[Hand, _Track] = {}
+    def _number(self, hands: list[Hand]) -> None:
+        """Take found hands as the ones that were lost near them, or as new ones."""
+        lost = [track for track in self._tracks if track.seen < self._seconds]
+        pairs = [(track.unlike(hand), track, hand) for track in lost for hand in hands]
         for unlike, track, hand in sorted(pairs, key=lambda pair: pair[0]):
-            if unlike < NEAR and track.lost and hand not in tracks:
-                track.lost = False
-                tracks[hand] = track
+            if unlike < NEAR and track.seen < self._seconds and hand in hands:
+                track.update(hand, self._seconds)
+                hands.remove(hand)
         for hand in hands:
-            if hand not in tracks:
-                smoothed = None if self._smooth is None else _Filter(self._smooth)
-                tracks[hand] = _Track(self._given, hand, self._seconds, _right(hand), smoothed)
-                self._tracks.append(tracks[hand])
-                self._given += 1
-        return [(track, hand) for hand, track in tracks.items()]
+            smoothed = None if self._smooth is None else _Filter(self._smooth)
+            self._tracks.append(_Track(self._given, hand, self._seconds, _right(hand), smoothed))
+            self._tracks[-1].update(hand, self._seconds)
+            self._given += 1
 
 
 def _right(hand: Hand) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from itertools import chain
 from typing import Any, Literal
 
 import cv2
@@ -118,25 +119,23 @@ class YoloDetector(Configurable):
         for name, check in (("classes", _classes), ("anchors", _anchors)):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, check(getattr(self, name)))
-        models.fetch(self._file)  # so that a missing file is refused here, not at the first image
+        models.fetch(
+            models.own_file(self.model)
+        )  # so that a missing file is refused here, not at the first image
 
     @property
     def model_files(self) -> frozenset[str]:
         """The ONNX file, with weights that lie beside it; MediaPipe's networks if they refine."""
+        files = LiteRTDetector().model_files if self.refine else frozenset()
         beside = f"{self.model}.data"  # where exporters put weights that do not go into the file
-        own = {self._file, *([models.own_file(beside)] if os.path.isfile(beside) else [])}  # noqa: PTH113 - as for the file itself
-        return frozenset(own) | (LiteRTDetector().model_files if self.refine else frozenset())
+        if os.path.isfile(beside):  # noqa: PTH113 - as for the file itself
+            files |= {models.own_file(beside)}
+        return files | {models.own_file(self.model)}
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB image, the best box's first.
+        """Return the hands as `HandDetector.detect` does, the best box's first.
 
-        Raises
-        ------
-        InputError
-            If the image is no such array; the message says how to convert it.
-        ModelError
-            If the file cannot be opened, is no network that gives boxes from one image, or gives
-            numbers that are none; the message says what was seen and what helps.
+        A ModelError says what was seen in the file, and what helps.
         """
         check_rgb(image)
         network = self._network()
@@ -154,15 +153,16 @@ class YoloDetector(Configurable):
         rows[:, :4] = np.clip(rows[:, :4], 0, (width, height, width, height))
         rows = rows[(rows[:, 0] < rows[:, 2]) & (rows[:, 1] < rows[:, 3])][: self.max_hands]
         hands = tuple(Hand(box=(x0, y0, x1, y1), score=score) for x0, y0, x1, y1, score, _ in rows.tolist())
-        return tuple(self._refined(image, hand) for hand in hands) if self.refine else hands
-
-    @property
-    def _file(self) -> str:
-        return models.own_file(self.model)
+        if not self.refine:
+            return hands
+        looker = LiteRTDetector(threads=self.threads)
+        looks = [(hand, landmarks_from_box(looker, image, hand.box)) for hand in hands]
+        return tuple(replace(seen, palm_score=hand.score) if seen else hand for hand, seen in looks)
 
     def _network(self) -> YoloNetwork:
-        content = models.fingerprint(self._file)  # a file that was replaced is opened anew
-        path = models.fetch(self._file).absolute()
+        file = models.own_file(self.model)
+        content = models.fingerprint(file)  # a file that was replaced is opened anew
+        path = models.fetch(file).absolute()
         options: dict[str, Any] = {
             "size": self.size[::-1] if isinstance(self.size, tuple) else None,
             "layout": self.layout,
@@ -183,10 +183,6 @@ class YoloDetector(Configurable):
                 + (f"it has {known}" if known else "its file tells no names: say which by their numbers")
             )
         return [numbers[c] if numbers else int(c) for c in wanted]
-
-    def _refined(self, image: Image, hand: Hand) -> Hand:
-        seen = landmarks_from_box(LiteRTDetector(threads=self.threads), image, hand.box)
-        return hand if seen is None else replace(seen, palm_score=hand.score)
 
 
 def letterbox(
@@ -242,6 +238,6 @@ def _anchors(value: Any) -> tuple[tuple[float, ...], ...]:
             "anchors must be a tuple for each map, of widths and heights in turn, "
             f"such as ((81, 82, 135, 169, 344, 319), (23, 27, 37, 58, 81, 82)), not {value!r}"
         )
-    for number in (number for numbers in maps for number in numbers):
+    for number in chain(*maps):
         check_range("anchors", number, 1e-3, 1e5)
     return maps
