@@ -82,8 +82,7 @@ class YoloNetwork:
         if (task := entries.get("task")) not in TASKS:
             raise self.error(f"it is a network for {task!r}, which gives no boxes of hands")
         # What Ultralytics wrote as Python's text into the file; None for what is not there.
-        keys = ("names", "stride", "imgsz", "args", "end2end")
-        says = {key: _literal(entries.get(key, "")) for key in keys}
+        says = {k: _literal(entries.get(k, "")) for k in ("names", "stride", "imgsz", "args", "end2end")}
         self.names = _names(says["names"])
         self._input, self._dtype, fixed = self._only_input()
         self.stride = None
@@ -156,8 +155,8 @@ class YoloNetwork:
         try:
             answers = [np.asarray(answer) for answer in outputs(self._session, {self._input: tensor})]
         except failures() as error:
-            shape = f"{tensor.dtype} {tensor.shape}"
-            raise self.error(f"ONNX Runtime failed on an input of {shape}: {first_line(error)}") from error
+            given = f"{tensor.dtype} {tensor.shape}"
+            raise self.error(f"ONNX Runtime failed on an input of {given}: {first_line(error)}") from error
         for answer in answers:
             if answer.dtype.kind != "f":
                 raise self.error(f"it must give floating-point numbers, not {answer.dtype} {answer.shape}")
@@ -292,11 +291,9 @@ def _literal(text: str) -> Any:
 
 
 def _names(value: Any) -> dict[int, str]:
-    if isinstance(value, list | tuple):
-        value = dict(enumerate(value))
-    if not isinstance(value, dict) or not all(isinstance(number, int) for number in value):
-        return {}
-    return {number: str(name) for number, name in value.items()}
+    value = dict(enumerate(value)) if isinstance(value, list | tuple) else value
+    known = isinstance(value, dict) and all(isinstance(number, int) for number in value)
+    return {number: str(name) for number, name in value.items()} if known else {}
 
 
 def _is_size(value: Any) -> bool:
