@@ -150,11 +150,13 @@ class YoloDetector(Configurable):
             rows = rows[np.isin(rows[:, 5], self._numbers(network))]
         rows = suppress(rows, 1.0 if network.suppresses else self.iou)
         height, width = image.shape[:2]
-        rows[:, :4] = np.clip(rows[:, :4], 0, (width, height, width, height))
-        rows = rows[(rows[:, 0] < rows[:, 2]) & (rows[:, 1] < rows[:, 3])][: self.max_hands]
-        hands = tuple(Hand(box=(x0, y0, x1, y1), score=score) for x0, y0, x1, y1, score, _ in rows.tolist())
+        hands: list[Hand] = []
+        for x0, y0, x1, y1, score, _ in rows.tolist():
+            box = max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1)
+            if box[0] < box[2] and box[1] < box[3] and len(hands) < self.max_hands:
+                hands.append(Hand(box=box, score=score))
         if not self.refine:
-            return hands
+            return tuple(hands)
         looker = LiteRTDetector(threads=self.threads)
         looks = [(hand, landmarks_from_box(looker, image, hand.box)) for hand in hands]
         return tuple(replace(seen, palm_score=hand.score) if seen else hand for hand, seen in looks)

@@ -190,14 +190,17 @@ def recognised(shapes: Shapes, facts: Facts) -> str | None:
 
 def _around(table: Array) -> Array:
     """Return the boxes of rows that begin with a centre and a size."""
-    return np.hstack([table[:, :2] - table[:, 2:4] / 2, table[:, :2] + table[:, 2:4] / 2])
+    centres, halves = table[:, :2], table[:, 2:4] / 2
+    return np.concatenate([centres - halves, centres + halves], axis=1)
 
 
 def _rows(boxes: Array, scores: Array, objectness: Array | float = 1) -> Rows:
     """Return boxes with the best of their scores ``(N, classes)``."""
-    classes = scores.argmax(axis=1, keepdims=True)
-    best = np.take_along_axis(scores, classes, axis=1) * objectness
-    return np.hstack([boxes, best, classes], dtype=np.float32)
+    rows = np.empty((len(boxes), 6), np.float32)
+    classes = scores.argmax(axis=1)
+    rows[:, :4], rows[:, 5] = boxes, classes
+    rows[:, 4] = scores[np.arange(len(scores)), classes] * objectness
+    return rows
 
 
 def _anchor_free(outputs: Sequence[Array], facts: Facts) -> Rows:
@@ -213,7 +216,7 @@ def _with_objectness(outputs: Sequence[Array], facts: Facts) -> Rows:
     boxes = _around(table)
     if len(table) and table[:, :2].max() <= 2:  # shares of the input, as Darknet has them, and no pixels
         boxes *= np.array(facts.size * 2, np.float32)
-    return _rows(boxes, table[:, 5:last], table[:, 4:5])
+    return _rows(boxes, table[:, 5:last], table[:, 4])
 
 
 def _boxes_and_scores(outputs: Sequence[Array], facts: Facts) -> Rows:
