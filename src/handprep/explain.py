@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from handprep import drawing, geometry, images
 from handprep.detection.base import HandDetector, LandmarkDetector
-from handprep.detection.region import shrunk
 from handprep.detection.search import CONFIRMING, SearchingDetector
 from handprep.detection.views import View, recolour
 from handprep.errors import HandNotFoundError
+from handprep.images.arrays import shrunk
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand, Image, Sample
 from handprep.transforms.base import Transform

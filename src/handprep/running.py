@@ -14,8 +14,9 @@ from handprep import geometry, images
 from handprep.configurable import check_choice
 from handprep.detection.tracking import OneEuro
 from handprep.errors import HandprepError, InputError, SampleSkipped
+from handprep.runtime import single_threaded_opencv
 from handprep.sample import Sample
-from handprep.threads import ordered_map, single_threaded_opencv
+from handprep.threads import ordered_map
 
 if TYPE_CHECKING:
     from handprep.pipeline import Pipeline

@@ -1,4 +1,4 @@
-"""Open models: once a process and thread, and never across a fork."""
+"""Open models, once a process and thread and never across a fork; what is the whole process's."""
 
 from __future__ import annotations
 
@@ -11,21 +11,18 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import cv2
+
 T = TypeVar("T")
 
 
-class _Shelf:
-    """What one thread of one process has opened."""
-
-    def __init__(self) -> None:
-        self.process = os.getpid()
-        self.models: dict[Hashable, Any] = {}
-        _SHELVES.add(self)
+class _Shelf(dict[Hashable, Any]):
+    """What one thread has opened, by process and key."""
 
 
-_SHELVES: weakref.WeakSet[_Shelf] = weakref.WeakSet()
 _HERE = threading.local()  # owns its thread's shelf, so that models go when their thread ends
-_KEPT: list[list[_Shelf]] = []
+_SHELVES: weakref.WeakValueDictionary[int, _Shelf] = weakref.WeakValueDictionary()
+_KEPT: list[list[_Shelf | None]] = []
 
 
 def per_thread(key: Hashable, opener: Callable[[], T]) -> T:
@@ -50,16 +47,19 @@ def per_thread(key: Hashable, opener: Callable[[], T]) -> T:
     True
     """
     shelf: _Shelf | None = getattr(_HERE, "shelf", None)
-    if shelf is None or shelf.process != os.getpid():
+    if shelf is None:
         shelf = _HERE.shelf = _Shelf()
-    if key not in shelf.models:
-        shelf.models[key] = opener()
-    model: T = shelf.models[key]
+        _SHELVES[id(shelf)] = shelf
+    key = os.getpid(), key
+    if key not in shelf:
+        shelf[key] = opener()
+    model: T = shelf[key]
     return model
 
 
-_REDIRECTS = threading.RLock()  # of standard error; no child is forked while one is in force
+_CHANGING = threading.RLock()  # what is the whole process's: standard error, OpenCV's threads
 _SAID: set[bytes] = set()
+_BEFORE: list[int] = []  # OpenCV's threads before each of those who now want one, the program's own first
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def without_line(line: bytes) -> Iterator[None]:
 
     What is written meanwhile, by other threads too, is held back and comes right after.
     """
-    with _REDIRECTS:
+    with _CHANGING:
         try:
             kept = None if line in _SAID else os.dup(2)
         except OSError:  # there is no standard error
@@ -89,20 +89,47 @@ def without_line(line: bytes) -> Iterator[None]:
                 os.close(kept)
 
 
+@contextmanager
+def single_threaded_opencv() -> Iterator[None]:
+    """Keep OpenCV from starting threads within our threads, where they only get in each other's way.
+
+    The last to leave puts the program's number back: of two generators at work at once, either may end first.
+    """
+    with _CHANGING:
+        _BEFORE.append(cv2.getNumThreads())
+        cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        with _CHANGING:
+            before = _BEFORE.pop()
+            if not _BEFORE:
+                cv2.setNumThreads(before)
+
+
 def _before_fork() -> None:
-    _REDIRECTS.acquire()
-    _KEPT.append(list(_SHELVES))
+    _CHANGING.acquire()
+    _KEPT.append([shelf() for shelf in _SHELVES.valuerefs()])
+    _BEFORE.append(cv2.getNumThreads())
+    cv2.setNumThreads(1)
+
+
+def _after_fork_in_child() -> None:
+    cv2.setNumThreads(_BEFORE.pop())
+    _CHANGING.release()
 
 
 def _after_fork_in_parent() -> None:
-    _REDIRECTS.release()
     _KEPT.pop()
+    _after_fork_in_child()
 
 
 if sys.platform != "win32":
-    # In the child CPython drops the thread-locals of all threads that did not come along, and with
-    # them would run the destructors of their models, which may wait for threads that are not there.
-    # The child therefore keeps what it inherited, unused.
+    # A forked child inherits OpenCV's pool without its threads, and closing that pool, as any
+    # cv2.setNumThreads does there, then waits for them forever: so hung 12 of 100 children of a process
+    # that had just used the pool. One thread means no pool; each side starts its own when it needs one.
+    # CPython drops there the thread-locals of all threads that did not come along, and with them would run
+    # the destructors of their models, which may wait for such threads, too: the child keeps them, unused.
     os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_REDIRECTS.release
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
     )

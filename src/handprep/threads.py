@@ -1,4 +1,4 @@
-"""Work in threads, with OpenCV's own threads out of their way and never across a fork."""
+"""Work in threads, with OpenCV's own threads out of their way."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from typing import TypeVar
 
-import cv2
-
 from handprep.errors import InputError
+from handprep.runtime import single_threaded_opencv
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -67,43 +65,3 @@ def _submitted(
         last: Future[Result] = Future()
         last.set_exception(error)
         yield last
-
-
-_CHANGING = threading.RLock()  # OpenCV's number of threads, which is the whole process's; held over a fork
-_BEFORE: list[int] = []  # what it was before each of those who now want one thread, the program's own first
-
-
-@contextmanager
-def single_threaded_opencv() -> Iterator[None]:
-    """Keep OpenCV from starting threads within our threads, where they only get in each other's way.
-
-    The last to leave puts the program's number back: of two generators at work at once, either may end first.
-    """
-    with _CHANGING:
-        _BEFORE.append(cv2.getNumThreads())
-        cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        with _CHANGING:
-            before = _BEFORE.pop()
-            if not _BEFORE:
-                cv2.setNumThreads(before)
-
-
-def _before_fork() -> None:
-    _CHANGING.acquire()
-    _BEFORE.append(cv2.getNumThreads())
-    cv2.setNumThreads(1)
-
-
-def _after_fork() -> None:
-    cv2.setNumThreads(_BEFORE.pop())
-    _CHANGING.release()
-
-
-if hasattr(os, "register_at_fork"):
-    # A forked child inherits OpenCV's pool without its threads, and closing that pool, as any
-    # cv2.setNumThreads does there, then waits for them forever: so hung 12 of 100 children of a process
-    # that had just used the pool. One thread means no pool; each side starts its own when it needs one.
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -7,8 +7,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
+from itertools import pairwise
 from typing import BinaryIO, TypeAlias
 
 import cv2
@@ -36,7 +37,7 @@ STILLS = re.compile(
 )
 HEAD = 400  # bytes: three packets of an MPEG transport stream
 
-Shot: TypeAlias = tuple[float | None, Callable[[], Image]]  # its time in seconds, and what gives its pixels
+Shot: TypeAlias = tuple[float | None, Callable[[], Image]]  # its time in seconds, and what decodes it
 
 
 def frames(
@@ -132,7 +133,6 @@ def _file(path: str) -> Generator[Shot]:
     name = printable(path)
     with images.open_file(path) as stream:
         head = stream.read(HEAD)
-        stream.seek(0)
         if STILLS.match(head):
             for decoded, seconds in decoding.pages(stream, name, max_pixels=images.MAX_PIXELS):
                 yield seconds, partial(np.asarray, decoded.image)
@@ -144,69 +144,56 @@ def _file(path: str) -> Generator[Shot]:
     whole = os.path.abspath(path)  # noqa: PTH100 - of any bytes; FFmpeg would take "concat:a" for a protocol
     if whole != whole.encode(errors="ignore").decode():  # of which OpenCV 5 dies
         raise ImageError(f"{name} cannot be read: rename it, in UTF-8")
-    with _capture(whole, cv2.CAP_FFMPEG) as capture:
-        count = 0
-        shots = _shots(capture, name)
-        for shot in _all_but_last(shots) if cut_short else shots:  # which FFmpeg fills up where it is cut
-            yield shot
-            count += 1
-        if cut_short:
-            raise ImageError(f"{name} is cut short or damaged: {count} frames of it are whole. Copy it again")
-        if not count:
-            raise ImageError(
-                f"{name} cannot be read: no video in it that this OpenCV decodes. It has no frames, is cut "
-                "short, or in a codec that is missing here. Export it again, as H.264 in MP4"
-            )
+    shots: Iterator[Shot] = _shots(whole, cv2.CAP_FFMPEG, name)
+    if cut_short:  # all but the last, which FFmpeg fills up where the file is cut
+        at_once = ((seconds, partial(np.asarray, pixels())) for seconds, pixels in shots)
+        shots = (shot for shot, _ in pairwise(at_once))
+    count = 0
+    for count, shot in enumerate(shots, start=1):  # noqa: B007 - told of below
+        yield shot
+    if cut_short:
+        raise ImageError(f"{name} is cut short or damaged: {count} frames of it are whole. Copy it again")
+    if not count:
+        raise ImageError(
+            f"{name} cannot be read: no video in it that this OpenCV decodes. It has no frames, is cut "
+            "short, or in a codec that is missing here. Export it again, as H.264 in MP4"
+        )
 
 
 def _camera(index: int) -> Generator[Shot]:
-    with _capture(index, cv2.CAP_ANY) as capture:
-        if not capture.isOpened():
-            raise ImageError(
-                f"camera {index} cannot be opened: there is none of that index, another program has it, or "
-                "this user may not use it"
-            )
-        begin = None
-        for _, pixels in _shots(capture, f"camera {index}"):
-            begin = begin or time.monotonic()
-            yield time.monotonic() - begin, pixels
-        raise ImageError(f"camera {index} gives no further image. Is it still connected?")
+    begin = None
+    for _, pixels in _shots(index, cv2.CAP_ANY, f"camera {index}"):
+        begin = begin or time.monotonic()
+        yield time.monotonic() - begin, pixels
+    raise ImageError(
+        f"camera {index} cannot be opened: there is none of that index, another program has it, or "
+        "this user may not use it"
+        if begin is None
+        else f"camera {index} gives no further image. Is it still connected?"
+    )
 
 
-@contextmanager
-def _capture(source: str | int, backend: int) -> Iterator[cv2.VideoCapture]:
+def _shots(source: str | int, backend: int, name: str) -> Generator[Shot]:
     capture = cv2.VideoCapture(source, backend)
     try:
-        yield capture
+        width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        if width * height * HELD > images.MAX_PIXELS:
+            raise ImageError(
+                f"{name} cannot be read: {width:.0f} x {height:.0f} pixels a frame, of which a decoder holds "
+                f"several, are more than the limit of {images.MAX_PIXELS // HELD}. If you trust it, set the "
+                f"environment variable {LIMIT_VARIABLE}"
+            )
+
+        def pixels() -> Image:
+            good, bgr = capture.retrieve()
+            if not good:
+                raise ImageError(f"{name} has a damaged frame. Copy or export it again")
+            return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+        while capture.grab():
+            yield capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, pixels
     finally:
         capture.release()
-
-
-def _shots(capture: cv2.VideoCapture, name: str) -> Iterator[Shot]:
-    width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    if width * height * HELD > images.MAX_PIXELS:
-        raise ImageError(
-            f"{name} cannot be read: {width:.0f} x {height:.0f} pixels a frame, of which a decoder holds "
-            f"several, are more than the limit of {images.MAX_PIXELS // HELD}. If you trust it, set the "
-            f"environment variable {LIMIT_VARIABLE}"
-        )
-
-    def pixels() -> Image:
-        good, bgr = capture.retrieve()
-        if not good:
-            raise ImageError(f"{name} has a damaged frame. Copy or export it again")
-        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-
-    while capture.grab():
-        yield capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, pixels
-
-
-def _all_but_last(shots: Iterator[Shot]) -> Iterator[Shot]:
-    held: Shot | None = None
-    for seconds, pixels in shots:
-        if held:
-            yield held
-        held = seconds, partial(np.asarray, pixels())
 
 
 def _is_cut_short(stream: BinaryIO) -> bool:

@@ -20,8 +20,7 @@ from time import thread_time
 import numpy as np
 
 from handprep import images
-from handprep.detection.base import HandDetector
-from handprep.detection.duplicates import are_same
+from handprep.detection.base import HandDetector, are_same
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.search import SearchingDetector
 from handprep.geometry import Box, iou

@@ -19,10 +19,8 @@ import numpy as np
 import PIL.Image
 
 from handprep import images
-from handprep.detection.graph import LANDMARK_SIZE, MediaPipeHands
+from handprep.detection.graph import LANDMARK_SIZE, PALM_SIZE, MediaPipeHands
 from handprep.detection.litert import LiteRTDetector
-from handprep.detection.openvino import OpenVINODetector
-from handprep.detection.palm import SIZE as PALM_SIZE
 from handprep.pipeline import Pipeline
 from handprep.sample import Image
 from handprep.threads import ordered_map
@@ -52,13 +50,11 @@ def one_hand_pictures(photos: list[Path], count: int) -> list[Image]:
 
 
 def networks_alone(detector: MediaPipeHands) -> Contestant:
-    """Return a call that runs palm and landmark network once, on whatever lies in their input."""
-    palm = detector._open("palm_detection_full", PALM_SIZE, cv2.BORDER_CONSTANT)
-    landmark = detector._open("hand_landmark_full", LANDMARK_SIZE, cv2.BORDER_REPLICATE)
-    if isinstance(detector, OpenVINODetector):
-        requests = palm._request, landmark._request
-        return lambda _: [request.infer(share_outputs=True) for request in requests]
-    return lambda _: (palm._interpreter.invoke(), landmark._interpreter.invoke())
+    """Return a call that runs palm and landmark network once, on black."""
+    opener, *options = detector._runtime
+    palm, landmark = (opener(name, *options) for name in ("palm_detection_full", "hand_landmark_full"))
+    small, large = (np.zeros((1, side, side, 3), np.float32) for side in (PALM_SIZE, LANDMARK_SIZE))
+    return lambda _: (palm(small), landmark(large))
 
 
 def hands(pictures: list[Image], *, rounds: int, python: Path | None) -> str:

@@ -9,9 +9,12 @@ from time import thread_time
 from typing import Any
 from unittest import mock
 
+from ai_edge_litert.interpreter import Interpreter
+
 from handprep import images
-from handprep.detection import graph, palm
-from handprep.detection.litert import LiteRTDetector, _Network
+from handprep.detection import graph
+from handprep.detection.graph import MediaPipeHands
+from handprep.detection.litert import LiteRTDetector
 from handprep.detection.region import Cutter
 from handprep.pipeline import Pipeline
 from handprep.sample import Image
@@ -24,21 +27,21 @@ def _side(cutter: Cutter) -> int:
     return len(cutter._picture)
 
 
-# What is timed, and how it is called in the table; a network's own interpreter is seen to apart.
+# What is timed, and how it is called in the table.
 STAGES: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (images, "as_view", lambda *_: "taking the picture over, giving the result back"),
     (images, "to_type_of", lambda *_: "taking the picture over, giving the result back"),
     (Cutter, "__call__", lambda cutter, *_: f"cutting the {_side(cutter)} × {_side(cutter)} input"),
-    (_Network, "__call__", lambda *_: "filling inputs, fetching outputs"),
-    (palm, "decode", lambda *_: "decoding palms, suppression, hand region"),
-    (palm, "suppress", lambda *_: "decoding palms, suppression, hand region"),
-    (palm, "proposal", lambda *_: "decoding palms, suppression, hand region"),
+    (MediaPipeHands, "_see", lambda *_: "filling inputs, fetching outputs"),
+    (Interpreter, "invoke", lambda *_: "the two networks"),
+    (graph, "decode", lambda *_: "decoding palms, suppression, hand region"),
+    (graph, "suppress", lambda *_: "decoding palms, suppression, hand region"),
+    (graph, "proposal", lambda *_: "decoding palms, suppression, hand region"),
     (LiteRTDetector, "detect", lambda *_: "landmarks to the picture, `Hand`"),
     (HandCropper, "apply", lambda *_: "crop"),
     (ResizePad, "apply", lambda *_: "resize and pad"),
     (Greyscale, "apply", lambda *_: "grey"),
 )
-NETWORKS = "the two networks"
 
 
 class _Clock:
@@ -60,30 +63,12 @@ class _Clock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + own
 
 
-class _TimedInterpreter:
-    """An interpreter whose invoke is timed; everything else goes through."""
-
-    def __init__(self, interpreter: Any, clock: _Clock) -> None:
-        self._interpreter, self._clock = interpreter, clock
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._interpreter, name)
-
-    def invoke(self) -> None:
-        self._clock.time(NETWORKS, self._interpreter.invoke)
-
-
 @contextmanager
 def _timed() -> Iterator[_Clock]:
     clock = _Clock()
-    detector = LiteRTDetector()
     with ExitStack() as stack:
         for owner, name, label in STAGES:
             stack.enter_context(mock.patch.object(owner, name, _timing(clock, label, getattr(owner, name))))
-        for size, name in ((palm.SIZE, "palm_detection_full"), (graph.LANDMARK_SIZE, "hand_landmark_full")):
-            network = detector._open(name, size, 0)  # the one that is open already
-            interpreter = _TimedInterpreter(network._interpreter, clock)
-            stack.enter_context(mock.patch.object(network, "_interpreter", interpreter))
         yield clock
 
 

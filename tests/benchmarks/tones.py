@@ -27,8 +27,8 @@ import cv2
 import numpy as np
 
 from handprep import images
+from handprep.detection.graph import overlaps
 from handprep.detection.litert import LiteRTDetector
-from handprep.detection.palm import overlaps
 from handprep.detection.search import SearchingDetector
 from handprep.sample import Hand, Sample
 from handprep.segmentation import HandMatte

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from handprep import geometry
-from handprep.detection.duplicates import are_same, without_duplicates
+from handprep.detection.base import are_same, without_duplicates
 from handprep.sample import Hand
 
 PALM = 100.0  # pixels: its longest side, from the wrist to the index's knuckle

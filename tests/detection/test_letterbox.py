@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from handprep import geometry
-from handprep.detection.letterbox import GREY, letterbox
+from handprep.detection.yolo import GREY, letterbox
 
 SIDES = st.integers(1, 700)
 INPUTS = st.tuples(st.integers(32, 700), st.integers(32, 700))

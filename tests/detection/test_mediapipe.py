@@ -18,7 +18,7 @@ from PIL import Image
 from handprep import HandCropper, Pipeline, ResizePad, geometry, models
 from handprep.configurable import Configurable
 from handprep.detection.base import HandDetector
-from handprep.detection.mediapipe import MediaPipeDetector
+from handprep.detection.mediapipe import NETWORKS, MediaPipeDetector, bundle
 from handprep.errors import InputError, MissingExtraError
 from handprep.hand import OTHER_HAND, Hand
 from tests import rendered
@@ -41,6 +41,11 @@ needs_mediapipe = pytest.mark.usefixtures("_mediapipe")
 def picture(name: str) -> np.ndarray:
     (photo,) = [photo for photo in rendered.photos() if photo.path.stem == name]
     return np.array(Image.open(photo.path))
+
+
+def mediapipe_networks() -> bytes:
+    """Return both networks as Google's own task file has them: a zip, uncompressed and aligned."""
+    return bundle({member: models.fetch(name).read_bytes() for name, member in NETWORKS.items()})
 
 
 def same(one: tuple[Hand, ...], other: tuple[Hand, ...]) -> bool:
@@ -91,7 +96,7 @@ def test_the_result_is_that_of_mediapipe_called_by_hand(name: str) -> None:
 
     image = picture(name)
     options = vision.HandLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(models.fetch("hand_landmarker"))),
+        base_options=BaseOptions(model_asset_buffer=mediapipe_networks()),
         num_hands=2,
         min_hand_detection_confidence=0.2,
         min_hand_presence_confidence=0.4,
@@ -189,7 +194,7 @@ USE = """
 import threading
 import numpy as np
 from PIL import Image
-from handprep.detection.mediapipe import MediaPipeDetector
+from handprep.detection.mediapipe import NETWORKS, MediaPipeDetector, bundle
 from tests import rendered
 image = np.array(Image.open(rendered.photos()[4].path))
 def look():
@@ -322,7 +327,7 @@ def test_without_a_system_library_the_error_names_it_and_what_helps(library: str
     )
     script = """
 import numpy as np
-from handprep.detection.mediapipe import MediaPipeDetector
+from handprep.detection.mediapipe import NETWORKS, MediaPipeDetector, bundle
 try:
     MediaPipeDetector().detect(np.zeros((8, 8, 3), np.uint8))
 except ImportError as error:

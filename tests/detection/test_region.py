@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handprep import geometry
-from handprep.detection.region import Cutter, Region, region_of_landmarks, shrunk
+from handprep.detection.region import Cutter, Region, region_of_landmarks
+from handprep.images.arrays import shrunk
 from tests.rendered import photos
 
 regions = st.builds(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from handprep.detection.yolo import YoloDetector
-from handprep.detection.yolo_heads import LAYOUTS, Facts
+from handprep.detection.yolo_network import LAYOUTS, Facts
 from tests.examples.darknet import CFG, SIZE, picture, weights
 
 onnx = pytest.importorskip("onnx", reason="the converter needs onnx, which handprep does not")
@@ -104,7 +104,7 @@ def test_the_input_may_have_another_size(converter):
     (table,) = session.run(None, {"images": np.zeros((1, 3, 96, 96), np.float32)})
     assert table.shape == (1, 2 * (36 + 144), 7)
     found = LAYOUTS["v5"].decode([table], Facts(size=(96, 96)))
-    centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    centres = (found[:, :2] + found[:, 2:4]) / 2
     assert centres.max() > 80
 
 

@@ -143,7 +143,6 @@ def test_a_damaged_bundle_is_an_error(
     packed = bytes({"cut": raw[:200], "flipped": raw, "no zip": b"<html>"}[damage])
     server.files["/b"] = packed
     whole = make_model("b", packed, url=f"{server.url}/b")
-    part = make_model("m", url=whole.url, bundle="b", bundle_member="m")
-    monkeypatch.setattr(fetching.registry, "MODELS", {"b": whole, "m": part})
+    part = make_model("m", url=whole.url, bundle=whole, bundle_member="m")
     with pytest.raises(ModelError, match="cannot be unzipped"):
         fetch(part)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from handprep.configurable import check_choice
 from handprep.detection.base import HandDetector, LandmarkDetector
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.mediapipe import MediaPipeDetector
@@ -13,7 +14,6 @@ from handprep.detection.openvino import OpenVINODetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.views import View
 from handprep.detection.yolo import YoloDetector
-from handprep.errors import InputError
 
 __all__ = [
     "DETECTORS",
@@ -50,13 +50,8 @@ def detector_named(
     A given detector keeps its own `confidence` and `max_hands`. InputError: there is none of that name.
     """
     if isinstance(detector, str):
-        if detector not in DETECTORS:
-            raise InputError(f"detector must be one of {', '.join(map(repr, DETECTORS))}, not {detector!r}")
-        single: HandDetector = DETECTORS[detector](confidence=confidence, max_hands=max_hands)
-    else:
-        single = detector
-    if isinstance(single, SearchingDetector):
-        return replace(single, refine=True) if refine else single
-    if not search:
-        return single
-    return SearchingDetector(single, beside=beside, refine=refine)
+        check_choice("detector", detector, tuple(DETECTORS))
+        detector = DETECTORS[detector](confidence=confidence, max_hands=max_hands)
+    if isinstance(detector, SearchingDetector):
+        return replace(detector, refine=True) if refine else detector
+    return SearchingDetector(detector, beside=beside, refine=refine) if search else detector

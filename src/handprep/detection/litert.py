@@ -6,14 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from handprep import models
-from handprep.detection.graph import UNIT, MediaPipeHands
-from handprep.detection.region import Cutter, Region
-from handprep.runtime import per_thread, without_line
-from handprep.sample import Image
+from handprep.detection.graph import Array, MediaPipeHands, Network, Opening, Outputs
+from handprep.runtime import without_line
 
 XNNPACK_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"  # of a process's first
 
@@ -24,28 +19,23 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-class _Network:
-    """A LiteRT network that looks at square regions of images; one serves one thread."""
+def open_network(name: str, threads: int) -> Network:
+    """Open a network on LiteRT."""
+    content = _content(models.fetch(name))  # as Windows LiteRT opens no path with letters beyond ASCII
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - heavy
 
-    def __init__(self, path: Path, cutter: Cutter, threads: int) -> None:
-        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - heavy
+    with without_line(XNNPACK_LINE):
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter.allocate_tensors()
+    (given,) = [tensor["index"] for tensor in interpreter.get_input_details()]
+    answers = [tensor["index"] for tensor in interpreter.get_output_details()]
 
-        self._cut = cutter
-        # From memory: on Windows it cannot open a path with letters beyond ASCII.
-        with without_line(XNNPACK_LINE):
-            self._interpreter = Interpreter(model_content=_content(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
-        (self._input,) = [tensor["index"] for tensor in self._interpreter.get_input_details()]
-        self._outputs = [tensor["index"] for tensor in self._interpreter.get_output_details()]
+    def run(pixels: Array) -> Outputs:
+        interpreter.set_tensor(given, pixels)
+        interpreter.invoke()
+        return [interpreter.get_tensor(index)[0] for index in answers]
 
-    def __call__(self, image: Image, region: Region) -> list[NDArray[np.float32]]:
-        """Return the outputs, without their batch axis, for a region of a uint8 RGB image."""
-        tensor = self._interpreter.tensor(self._input)()
-        np.copyto(tensor[0], self._cut(image, region))
-        np.multiply(tensor, UNIT, out=tensor)
-        del tensor  # the interpreter refuses to run while a view of its memory is held
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
+    return run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +74,6 @@ class LiteRTDetector(MediaPipeHands):
     ()
     """
 
-    def _open(self, name: str, size: int, border: int) -> _Network:
-        return per_thread(
-            (name, self.threads),
-            lambda: _Network(models.fetch(name), Cutter(size, border), self.threads),
-        )
+    @property
+    def _runtime(self) -> Opening:
+        return open_network, self.threads

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,18 +13,22 @@ from typing import Any
 import numpy as np
 
 from handprep import geometry, models
-from handprep.configurable import Configurable, check_range, check_whole
+from handprep.detection.graph import HandModel
 from handprep.errors import ModelError
 from handprep.images import check_rgb
 from handprep.optional import missing_extra
 from handprep.runtime import per_thread
 from handprep.sample import Hand, Image
 
+NETWORKS = {  # and their names in a bundle
+    "palm_detection_full": "hand_detector.tflite",
+    "hand_landmark_full": "hand_landmarks_detector.tflite",
+}
 INSTEAD = 'detector="litert" finds hands with the same two networks.'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MediaPipeDetector(Configurable):
+class MediaPipeDetector(HandModel):
     """The hand landmarker of Google's ``mediapipe`` package, for the extra ``handprep[mediapipe]``.
 
     `LiteRTDetector` runs the same two networks in less time, needs no graphics libraries, and gives the
@@ -30,12 +37,8 @@ class MediaPipeDetector(Configurable):
 
     Parameters
     ----------
-    confidence
-        Least palm score, 0 to 1.
-    presence
-        Least presence of a hand in the landmark network's view, 0 to 1; None means `confidence`.
-    max_hands
-        At most so many hands are returned.
+    confidence, presence, max_hands
+        As for `LiteRTDetector`.
 
     Raises
     ------
@@ -45,14 +48,9 @@ class MediaPipeDetector(Configurable):
     Notes
     -----
     The Tasks API tells neither palm score nor presence, only that they reach what was asked for. So
-    `Hand.score` is the one number that it gives, how sure it is whether the hand is a left or a right one,
-    0.5 to 1, and `Hand.palm_score` is 0. To be stricter about what a hand is, raise `presence`.
-
-    Its labels, unlike the classic API's, name the hand that an unmirrored picture shows, as
-    `Hand.handedness` does.
-
-    mediapipe writes warnings of its C++ code to the standard error of the process. It has no setting
-    against that, and handprep leaves the process's streams alone.
+    `Hand.score` is how sure it is whether the hand is a left or a right one, 0.5 to 1, and `Hand.palm_score`
+    is 0. To be stricter about what a hand is, raise `presence`. mediapipe's C++ code writes warnings to
+    standard error, against which it has no setting.
 
     Examples
     --------
@@ -61,32 +59,15 @@ class MediaPipeDetector(Configurable):
     ()
     """
 
-    confidence: float = 0.1
-    presence: float | None = None
-    max_hands: int = 2
-
-    def __post_init__(self) -> None:
-        check_range("confidence", self.confidence, 0, 1)
-        if self.presence is not None:
-            check_range("presence", self.presence, 0, 1)
-        check_whole("max_hands", self.max_hands, 1, 100)
-
     @property
     def model_files(self) -> frozenset[str]:
-        """The bundle of both networks."""
-        return frozenset({"hand_landmarker"})
+        """The palm and the landmark network."""
+        return frozenset(NETWORKS)
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB image, in mediapipe's order: the best palm's first.
+        """Return the hands as `HandDetector.detect` does, the best palm's first.
 
-        Raises
-        ------
-        InputError
-            If the image is no such array; the message says how to convert it.
-        MissingExtraError
-            If mediapipe or a system library that it needs is not installed.
-        ModelError
-            If the model file cannot be had or opened, or the program is ending.
+        ModelError, too, is raised where the program is ending.
         """
         check_rgb(image)
         found = per_thread(self, lambda: _opened(self))(image)
@@ -117,24 +98,22 @@ def _opened(detector: MediaPipeDetector) -> Callable[[Image], Any]:
         raise missing_extra("mediapipe", "mediapipe", error, instead=INSTEAD) from error
 
     class QuietAtExit(tasks.vision.HandLandmarker):  # type: ignore[misc]  # mypy does not follow mediapipe
-        def __del__(self) -> None:  # mediapipe's own prints a traceback where the program is ending
+        def __del__(self) -> None:  # up to 1.2.3, its own prints a traceback where the program is ending
             with suppress(RuntimeError, TypeError):
                 self.close()
 
-    path = models.fetch("hand_landmarker")
-    least_presence = detector.confidence if detector.presence is None else detector.presence
+    networks = {member: models.fetch(name).read_bytes() for name, member in NETWORKS.items()}
+    options = tasks.vision.HandLandmarkerOptions(
+        base_options=tasks.BaseOptions(model_asset_buffer=bundle(networks)),
+        num_hands=detector.max_hands,
+        min_hand_detection_confidence=detector.confidence,
+        min_hand_presence_confidence=detector.least_presence,
+    )
     try:
-        landmarker = tasks.vision.HandLandmarker.create_from_options(
-            tasks.vision.HandLandmarkerOptions(
-                base_options=tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
-                num_hands=detector.max_hands,
-                min_hand_detection_confidence=detector.confidence,
-                min_hand_presence_confidence=least_presence,
-            )
-        )
+        landmarker = tasks.vision.HandLandmarker.create_from_options(options)
         landmarker.__class__ = QuietAtExit  # which create_from_options knows nothing of
     except (FileNotFoundError, RuntimeError, ValueError) as error:
-        raise ModelError(f"mediapipe could not open {path}: {error}") from error
+        raise ModelError(f"mediapipe could not open its networks: {error}") from error
     except OSError as error:  # its own library, which it loads only now
         raise missing_extra("mediapipe", "mediapipe", error, instead=INSTEAD) from error
 
@@ -146,3 +125,22 @@ def _opened(detector: MediaPipeDetector) -> Callable[[Image], Any]:
             raise ModelError(f"mediapipe failed: {error}") from error
 
     return detect
+
+
+ALIGNMENT = 4  # bytes, of each member's first byte (mediapipe's model_asset_bundle_utils)
+LOCAL_HEADER = 30  # bytes before the name, in APPNOTE 4.3.7
+ALIGNMENT_FIELD = 0xD935  # APPNOTE 4.6.1: "Data Stream Alignment"
+FIELD_HEADER = struct.Struct("<HHH")  # id, bytes that follow, alignment
+
+
+def bundle(members: Mapping[str, bytes]) -> bytes:
+    """Return a ``.task`` file, as mediapipe wants it: a zip of networks that lie aligned in it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name)
+            padding = -(archive.start_dir + LOCAL_HEADER + len(name.encode()) + FIELD_HEADER.size) % ALIGNMENT
+            # a whole field: mediapipe's reader refuses bare zero bytes, which zipfile lets pass
+            info.extra = FIELD_HEADER.pack(ALIGNMENT_FIELD, 2 + padding, ALIGNMENT) + bytes(padding)
+            archive.writestr(info, content)
+    return file.getvalue()

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from handprep import geometry
 from handprep.geometry import Affine, Points
-from handprep.images.arrays import resized
 from handprep.landmarks import HandLandmark
 from handprep.sample import Image
 
@@ -70,23 +69,18 @@ class Region:
         return geometry.apply(self.to_image(), shares)
 
 
-EVERYWHERE = slice(None), slice(None)
 MOST_COPIED = 8  # times the pixels of the result; beyond that, copying costs more than it saves
 
 
 class Cutter:
     """Cuts turned squares out of images as MediaPipe's graph does, into buffers of its own.
 
-    Pixel u of the result lies at u / size of the square with no half-pixel shift, which is what OpenCV's
-    warpPerspective does with the corners' map. The fixed-point maps are made here because OpenCV 5's
-    warps interpolate exactly where OpenCV 4, and so MediaPipe's classic API, rounds to 1/32 pixel:
-    warpAffine of OpenCV 5 gives landmarks up to 2.8 px away, these maps 0.04 px with either version.
-
-    The buffers halve the time (fresh ones come as untouched memory, page by page): one cutter serves
-    one thread, and its result is overwritten by the next cut.
-
-    The result has `size` pixels on a side. `border` says what lies outside of the image:
-    ``cv2.BORDER_CONSTANT``, black, or ``cv2.BORDER_REPLICATE``.
+    The result has `size` pixels on a side, and pixel u lies at u / size of the square with no half-pixel
+    shift. The maps are fixed-point ones because OpenCV 5's warps interpolate exactly where OpenCV 4, and so
+    MediaPipe's classic API, rounds to 1/32 pixel: warpAffine of OpenCV 5 gives landmarks up to 2.8 px away,
+    these maps 0.04 px. Outside of the image is `border`: ``cv2.BORDER_CONSTANT``, black, or
+    ``cv2.BORDER_REPLICATE``. The buffers halve the time: one cutter serves one thread, and its result is
+    overwritten by the next cut.
     """
 
     def __init__(self, size: int, border: int) -> None:
@@ -96,25 +90,19 @@ class Cutter:
         self._whole = np.empty((size, size, 2), np.int16)
         self._part = np.empty((size, size), np.uint16)
         self._picture = np.empty((size, size, 3), np.uint8)
-        self._made_for: tuple[Region, tuple[int, ...]] | None = None
-        self._within: tuple[slice, slice] = EVERYWHERE
+        self._made_for: Region | None = None
 
     def __call__(self, image: Image, region: Region) -> Image:
         """Return the region of a uint8 ``(H, W, 3)`` picture of at most 32,767 pixels on a side."""
         if self._border == cv2.BORDER_REPLICATE:
             image, region = self._continued(image, region)
-        if self._made_for != (region, image.shape):  # images of one size share their letterbox
-            self._make_maps(region)
-            self._within = self._rows_and_columns(image, region)
-            self._made_for = region, image.shape
-        cv2.remap(
-            image,
-            self._whole[self._within],
-            self._part[self._within],
-            cv2.INTER_LINEAR,
-            dst=self._picture[self._within],
-            borderMode=self._border,
-        )
+        if self._made_for != region:  # images of one size share their letterbox
+            for (right, down, start), axis in zip(region.to_image().tolist(), self._maps, strict=True):
+                np.add(right * self._steps, (down * self._steps + start)[:, None], out=axis)
+            cv2.convertMaps(self._maps[0], self._maps[1], cv2.CV_16SC2, self._whole, self._part)
+            self._made_for = region
+        linear = cv2.INTER_LINEAR
+        cv2.remap(image, self._whole, self._part, linear, dst=self._picture, borderMode=self._border)
         return self._picture
 
     def _continued(self, image: Image, region: Region) -> tuple[Image, Region]:
@@ -137,34 +125,12 @@ class Cutter:
         continued = cv2.copyMakeBorder(inside, *pads, self._border)
         return np.asarray(continued, np.uint8), replace(region, x=region.x - left, y=region.y - top)
 
-    def _make_maps(self, region: Region) -> None:
-        for (right, down, start), axis in zip(region.to_image().tolist(), self._maps, strict=True):
-            np.add(right * self._steps, (down * self._steps + start)[:, None], out=axis)
-        cv2.convertMaps(self._maps[0], self._maps[1], cv2.CV_16SC2, self._whole, self._part)
-
-    def _rows_and_columns(self, image: Image, region: Region) -> tuple[slice, slice]:
-        """Return where in the result the image shows; of a letterbox the rest is made black, for good."""
-        if self._border != cv2.BORDER_CONSTANT or region.angle:
-            return EVERYWHERE
-        (height, width), (x, y) = image.shape[:2], (self._maps[0, 0], self._maps[1, :, 0])
-        rows, columns = (y > -1) & (y < height), (x > -1) & (x < width)
-        if not rows.any() or not columns.any():
-            return EVERYWHERE
-        self._picture.fill(0)
-        return _from_first_to_last(rows), _from_first_to_last(columns)
-
-
-def _from_first_to_last(true: NDArray[np.bool_]) -> slice:
-    first, last = np.flatnonzero(true)[[0, -1]]
-    return slice(first, last + 1)
-
 
 def region_of_landmarks(landmarks: Points) -> Region:
     """Return the square in which the hand of landmarks ``(21, 2)`` is looked at again.
 
-    As MediaPipe's tracking does from frame to frame: turned so that the line from the wrist to the
-    knuckles points up, twice as large as the landmarks' box along its axes, shifted towards the
-    fingers by a tenth (``hand_landmark_landmarks_to_roi.pbtxt``).
+    As in MediaPipe's ``hand_landmark_landmarks_to_roi.pbtxt``: the line from the wrist to the knuckles points
+    up, and it is twice as large as the landmarks' box along its axes, and a tenth nearer to the fingers.
     """
     knuckles = (landmarks[HandLandmark.INDEX_FINGER_MCP] + landmarks[HandLandmark.RING_FINGER_MCP]) / 2
     knuckles = (knuckles + landmarks[HandLandmark.MIDDLE_FINGER_MCP]) / 2
@@ -178,17 +144,3 @@ def region_of_landmarks(landmarks: Points) -> Region:
 
 PALM_AND_FIRST_JOINTS = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]
 TRACK_SHIFT, TRACK_SCALE = -0.1, 2.0
-
-
-def shrunk(image: Image, longest_side: int) -> tuple[Image, Affine]:
-    """Bring an image down to a size that the networks can use, and return the map back to its pixels.
-
-    Their bilinear sampling would see one pixel in hundreds of a very large image, where averaging sees
-    them all; and OpenCV's fixed-point maps end at 32,767. An image that is no longer comes back as it is.
-    """
-    height, width = image.shape[:2]
-    factor = max(1.0, max(height, width) / longest_side)
-    if factor == 1:
-        return image, geometry.identity()
-    size = max(1, round(width / factor)), max(1, round(height / factor))
-    return resized(image, size), geometry.scaling(width / size[0], height / size[1])

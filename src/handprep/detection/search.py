@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from handprep import geometry
-from handprep.configurable import Configurable, check_flags
-from handprep.detection.base import HandDetector, LandmarkDetector, Proposal
-from handprep.detection.duplicates import without_duplicates
+from handprep.configurable import Configurable, check_choice, check_flags
+from handprep.detection.base import HandDetector, LandmarkDetector, Proposal, without_duplicates
+from handprep.detection.graph import PALM_SIZE
 from handprep.detection.litert import LiteRTDetector
-from handprep.detection.palm import SIZE
 from handprep.detection.refinement import confirmed, refined
-from handprep.detection.region import Region, shrunk
+from handprep.detection.region import Region
 from handprep.detection.views import CHANGED, FURTHER, VIEWS, View, recolour, tile_sides
 from handprep.errors import InputError
 from handprep.geometry import Affine
-from handprep.images import check_rgb
+from handprep.images.arrays import check_rgb, shrunk
 from handprep.sample import Hand, Image
 
 LARGEST = 2048  # pixels of the long side of what is looked at first, and cut into tiles
@@ -88,8 +87,7 @@ class SearchingDetector(Configurable):
     def __post_init__(self) -> None:
         if not isinstance(self.detector, HandDetector):
             raise InputError(f"detector must have a detect method, which {self.detector!r} lacks")
-        if self.beside not in (None, True, False):
-            raise InputError(f"beside must be True, False or None, not {self.beside!r}")
+        check_choice("beside", self.beside, (None, True, False))
         check_flags(self, "refine")
         for name in ("views", "further"):
             entries = ((v,) if isinstance(v, View) else tuple(v) for v in getattr(self, name))
@@ -109,13 +107,7 @@ class SearchingDetector(Configurable):
         return super(SearchingDetector, self).model_files | LiteRTDetector().model_files
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB image; `Hand.view` says in which view.
-
-        Raises
-        ------
-        InputError
-            If the image is no such array; the message says how to convert it.
-        """
+        """Return the hands as `HandDetector.detect` does; `Hand.view` says in which view each was found."""
         check_rgb(image)
         shown, to_given = shrunk(image, LARGEST)
         search = _Search(self.detector, shown, self.refine)
@@ -151,33 +143,35 @@ class _Search:
     def first_look(self) -> tuple[Hand, ...]:
         """Return the hands in the image as it is, doubtful ones only if they are confirmed."""
         if self._palms is None:
-            hands = self._detector.detect(self._image)
+            seen = self._detector.detect(self._image)
         else:
-            hands = self._palms.hands_at(self._image, self._seen(self._palms.propose(self._image)))
+            seen = self._palms.hands_at(self._image, self._proposed(self._palms, self._image))
             self._first_palm = self._best_palm
-        sure = (self._sure(hand) for hand in hands)
-        return without_duplicates(hand for hand in sure if hand is not None)
+        hands: list[Hand | None] = []
+        for hand in seen:
+            sure = SURE_OF_WEAK_PALM if hand.palm_score < WEAK_PALM else SURE
+            if hand.landmarks is not None and hand.score < sure:
+                hands.append(confirmed(self._looker, self._image, hand, FIRST_LOOK_PRESENCE))
+            elif self._refine:
+                hands.append(refined(self._looker, self._image, hand, FIRST_LOOK_PRESENCE))
+            else:
+                hands.append(hand)
+        return without_duplicates(filter(None, hands))
 
-    def _sure(self, hand: Hand) -> Hand | None:
-        if _is_doubtful(hand):
-            return confirmed(self._looker, self._image, hand, FIRST_LOOK_PRESENCE)
-        return refined(self._looker, self._image, hand, FIRST_LOOK_PRESENCE) if self._refine else hand
-
-    def in_views(self, views: tuple[tuple[View, ...], ...]) -> tuple[Hand, ...]:
+    def in_views(self, sheets: tuple[tuple[View, ...], ...]) -> tuple[Hand, ...]:
         """Return the hands of the first view that shows some."""
-        for entry in views:
-            for view, candidates in self._candidates(entry):
-                if candidates and (hands := self._confirmed_in(view, candidates)):
-                    return hands
-        return ()
-
-    def _confirmed_in(self, view: View, candidates: list[Hand]) -> tuple[Hand, ...]:
-        lit, least = self._in_light(view.light, CONFIRMING), self._least(view.presence)
         to_image = self._sizes[CONFIRMING][1]
         from_image = geometry.invert(to_image)
-        believed = (self._believed(lit, hand.transformed(from_image), least) for hand in candidates)
-        hands = without_duplicates(hand for hand in believed if hand is not None)
-        return tuple(replace(hand.transformed(to_image), view=view.name) for hand in hands)
+        for views in filter(None, sheets):
+            seen = self._by_itself(views) if self._palms is None else self._on_a_sheet(self._palms, views)
+            for view, candidates in seen:
+                if not candidates:
+                    continue
+                moved = [hand.transformed(from_image) for hand in candidates]
+                lit = self._in_light(view.light, CONFIRMING)
+                if hands := without_duplicates(self._believed(lit, moved, view.presence)):
+                    return tuple(replace(hand.transformed(to_image), view=view.name) for hand in hands)
+        return ()
 
     def in_tiles(self, known: tuple[Hand, ...] = ()) -> tuple[Hand, ...]:
         """Return the hands that overlapping parts of the image show, of the fewest parts that show any.
@@ -185,34 +179,31 @@ class _Search:
         If hands are known, all parts are searched for others.
         """
         height, width = self._image.shape[:2]
-        found: tuple[Hand, ...] = ()
+        found: list[Hand] = []
         for count, least_palm in TILES:
             if found and not known:
                 break
             for top, bottom in tile_sides(height, count):
                 for left, right in tile_sides(width, count):
                     tile = np.ascontiguousarray(self._image[top:bottom, left:right])
-                    to_image = geometry.translation(left, top)
-                    hands = self._in_tile(tile, to_image, least_palm)
-                    found += tuple(replace(hand, view=f"{count} x {count} tiles") for hand in hands)
+                    candidates = self._in_tile(tile, geometry.translation(left, top), least_palm)
+                    believed = self._believed(self._image, candidates, CHANGED)
+                    found += [replace(hand, view=f"{count} x {count} tiles") for hand in believed]
         return without_duplicates(sorted(found, key=lambda hand: -hand.score), known)
 
     def _in_tile(self, tile: Image, to_image: Affine, least_palm: float) -> Iterator[Hand]:
+        """Yield what may be hands in a tile, in pixels of the image."""
         if self._palms is None:
-            candidates = [hand.transformed(to_image) for hand in self._detector.detect(tile)]
-        else:
-            places = [one for one in self._palms.propose(tile, least_palm) if one.score >= least_palm]
-            looks = (self._look(self._image, one.region.transformed(to_image), one.score) for one in places)
-            candidates = [hand for hand in looks if hand.score >= FIRST_SIGHT]
-        for hand in candidates:
-            if (believed := self._believed(self._image, hand, self._least(CHANGED))) is not None:
-                yield believed
-
-    def _candidates(self, views: tuple[View, ...]) -> Iterator[tuple[View, list[Hand]]]:
-        """Yield views, the likeliest first, with the hands that they may show, in pixels of the image."""
-        if self._palms is not None and views:
-            yield from self._on_a_sheet(self._palms, views)
+            yield from (hand.transformed(to_image) for hand in self._detector.detect(tile))
             return
+        for place in self._palms.propose(tile, least_palm):
+            if place.score >= least_palm:
+                hand = self._looker.look(self._image, place.region.transformed(to_image))
+                if hand.score >= FIRST_SIGHT:
+                    yield replace(hand, palm_score=place.score)
+
+    def _by_itself(self, views: tuple[View, ...]) -> Iterator[tuple[View, list[Hand]]]:
+        """Yield each view with the hands that it may show, in pixels of the image."""
         for view in views:
             lit = self._in_light(view.light, CONFIRMING)
             shown, forward = view.show(lit, round(max(lit.shape) * (1 + 2 * view.pad)))
@@ -222,53 +213,53 @@ class _Search:
     def _on_a_sheet(
         self, palms: LandmarkDetector, views: tuple[View, ...]
     ) -> Iterator[tuple[View, list[Hand]]]:
-        """Run the palm network once on all views side by side, as small as it sees them."""
+        """Yield views as above, the likeliest first.
+
+        The palm network runs once on all side by side, as small as it sees them.
+        """
         columns = math.ceil(math.sqrt(len(views)))
-        side = SIZE // columns
-        sheet = np.zeros((SIZE, SIZE, 3), np.uint8)
+        side = PALM_SIZE // columns
+        sheet = np.zeros((PALM_SIZE, PALM_SIZE, 3), np.uint8)
         to_thumbnail = []
         for index, view in enumerate(views):
             x, y = side * (index % columns), side * (index // columns)
-            sheet[y : y + side, x : x + side], forward = view.show(
-                self._in_light(view.light, THUMBNAIL), side
-            )
+            shown, forward = view.show(self._in_light(view.light, THUMBNAIL), side)
+            sheet[y : y + side, x : x + side] = shown
             to_thumbnail.append(geometry.invert(geometry.compose(forward, geometry.translation(x, y))))
         places: dict[int, list[Proposal]] = {}
-        for place in self._seen(palms.propose(sheet, LEAST_PALM))[:MOST_PALMS]:
+        for place in self._proposed(palms, sheet, LEAST_PALM)[:MOST_PALMS]:
             column, row = (min(max(0, int(n / side)), columns - 1) for n in place.palm)
             if place.score >= LEAST_PALM and row * columns + column < len(views):
                 places.setdefault(row * columns + column, []).append(place)
         for index, few in places.items():  # in the order of their best palms
-            back = to_thumbnail[index]
-            moved = [replace(place, region=place.region.transformed(back)) for place in few]
-            yield views[index], self._at_first_sight(views[index], moved)
+            thumbnail = self._in_light(views[index].light, THUMBNAIL)
+            moved = [(place.region.transformed(to_thumbnail[index]), place.score) for place in few]
+            yield views[index], list(self._at_first_sight(thumbnail, moved))
 
-    def _at_first_sight(self, view: View, places: list[Proposal]) -> list[Hand]:
-        """Return what may be hands at places of the thumbnail, in pixels of the image."""
-        thumbnail, to_image = self._in_light(view.light, THUMBNAIL), self._sizes[THUMBNAIL][1]
-        hands = []
-        for place in places:
-            if sum(_is_close(place.region, refused) for refused in self._refused) >= REFUSED:
-                continue
-            hand = self._look(thumbnail, place.region, place.score)
-            if hand.score >= FIRST_SIGHT:
-                hands.append(hand.transformed(to_image))
-            else:
-                self._refused.append(place.region)
-        return hands
+    def _at_first_sight(self, thumbnail: Image, places: list[tuple[Region, float]]) -> Iterator[Hand]:
+        """Yield what may be hands at places of the thumbnail, in pixels of the image."""
+        for region, palm_score in places:
+            if sum(_is_close(region, refused) for refused in self._refused) < REFUSED:
+                hand = self._looker.look(thumbnail, region)
+                if hand.score >= FIRST_SIGHT:
+                    yield replace(hand.transformed(self._sizes[THUMBNAIL][1]), palm_score=palm_score)
+                else:
+                    self._refused.append(region)
 
-    def _look(self, image: Image, region: Region, palm_score: float) -> Hand:
-        return replace(self._looker.look(image, region), palm_score=palm_score)
+    def _believed(self, image: Image, hands: Iterable[Hand], presence: float) -> Iterator[Hand]:
+        """Yield those of the hands that reach a presence whenever they are looked at, as they then look."""
+        least = max(presence, self._looker.least_presence)
+        for hand in hands:
+            if hand.landmarks is not None:
+                if again := confirmed(self._looker, image, hand, least):
+                    yield again
+            elif hand.score >= least:
+                yield hand
 
-    def _believed(self, image: Image, hand: Hand, least: float) -> Hand | None:
-        if hand.landmarks is None:
-            return hand if hand.score >= least else None
-        return confirmed(self._looker, image, hand, least)
-
-    def _least(self, presence: float) -> float:
-        return max(presence, self._looker.least_presence)
-
-    def _seen(self, places: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+    def _proposed(
+        self, palms: LandmarkDetector, image: Image, least: float | None = None
+    ) -> tuple[Proposal, ...]:
+        places = palms.propose(image, least)
         self._best_palm = max([self._best_palm, *(place.score for place in places)])
         return places
 
@@ -282,8 +273,3 @@ def _is_close(one: Region, other: Region) -> bool:
     apart = math.hypot(one.x - other.x, one.y - other.y)
     turned = math.remainder(one.angle - other.angle, math.tau)
     return apart < CLOSE * max(one.side, other.side) and abs(turned) < TURNED
-
-
-def _is_doubtful(hand: Hand) -> bool:
-    sure = SURE_OF_WEAK_PALM if hand.palm_score < WEAK_PALM else SURE
-    return hand.landmarks is not None and hand.score < sure

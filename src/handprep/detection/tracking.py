@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from handprep import geometry
 from handprep.configurable import check_range
-from handprep.detection.base import HandDetector, LandmarkDetector
-from handprep.detection.duplicates import are_same, without_duplicates
+from handprep.detection.base import HandDetector, LandmarkDetector, are_same, without_duplicates
 from handprep.detection.graph import LONGEST_SIDE
 from handprep.detection.refinement import refined
-from handprep.detection.region import Region, region_of_landmarks, shrunk
+from handprep.detection.region import Region, region_of_landmarks
 from handprep.detection.search import SearchingDetector
 from handprep.geometry import Box
+from handprep.images.arrays import shrunk
 from handprep.sample import Hand, Image
 
 PRESENT = 0.5  # from which presence on a hand is followed: min_tracking_confidence of MediaPipe's classic API
@@ -111,7 +111,6 @@ class _Track:
     right: float
     smoothed: _Filter | None
     frames: int = 0
-    lost: bool = False
 
     def unlike(self, hand: Hand) -> float:
         """Return how much a hand differs from this one in place, in sizes of a hand, and in side."""
@@ -163,42 +162,38 @@ class Tracker:
 
         Without `seconds`, its time, it comes 1/30 s after the last frame.
         """
-        later = seconds is not None and seconds > self._seconds
-        self._seconds = seconds if seconds is not None and later else self._seconds + USUAL_STEP
+        before = self._seconds
+        later = seconds is not None and seconds > before
+        self._seconds = seconds if seconds is not None and later else before + USUAL_STEP
         shown, to_given = shrunk(image, LONGEST_SIDE)
         if shown.shape != self._size:
             self._tracks, self._size = [], shown.shape
-        self._tracks = [t for t in self._tracks if not t.lost or self._seconds - t.seen <= REMEMBERED]
-        followed = self._followed(shown)
-        if len(followed) < self._most:
-            followed += self._numbered(self._found(shown, [hand for _, hand in followed]))
+        self._tracks = [t for t in self._tracks if t.seen == before or self._seconds - t.seen <= REMEMBERED]
+        self._follow(shown, [track for track in self._tracks if track.seen == before])
+        if len(known := [track.hand for track in self._seen]) < self._most:
+            self._number(self._found(shown, known))
         hands = []
-        for track, hand in sorted(followed, key=lambda pair: pair[0].number):
-            track.update(hand, self._seconds)
-            smooth = hand if track.smoothed is None else track.smoothed(hand, self._seconds)
-            moved = smooth if shown is image else smooth.transformed(to_given)
-            hands.append(track.believed(moved))
+        for track in self._seen:
+            smooth = track.hand if track.smoothed is None else track.smoothed(track.hand, self._seconds)
+            hands.append(track.believed(smooth if shown is image else smooth.transformed(to_given)))
         return tuple(hands)
 
-    def _followed(self, image: Image) -> list[tuple[_Track, Hand]]:
-        """Return the hands that are where they were in the last frame."""
-        looked: list[tuple[_Track, Hand]] = []
-        followed: list[tuple[_Track, Hand]] = []
-        for track in self._tracks:
-            if not track.lost and (hand := self._look(image, track.hand)) is not None:
-                looked.append((track, hand))
-            track.lost = True
-        for track, hand in sorted(looked, key=lambda pair: pair[0].unlike(pair[1])):
-            if not any(are_same(hand, other) for _, other in followed):  # two that met at one hand
-                track.lost = False
-                followed.append((track, hand))
-        return followed
+    @property
+    def _seen(self) -> list[_Track]:
+        """Those of the hands that were seen in this frame, by number."""
+        return [track for track in self._tracks if track.seen == self._seconds]
 
-    def _look(self, image: Image, hand: Hand) -> Hand | None:
-        if self._looker is None:
-            return None
-        seen = refined(self._looker, image, hand, max(PRESENT, self._looker.least_presence))
-        return None if seen is hand else replace(seen, view=hand.view)
+    def _follow(self, image: Image, tracks: list[_Track]) -> None:
+        """Look where hands were in the last frame."""
+        looked: list[tuple[_Track, Hand]] = []
+        for track in tracks:
+            if self._looker is not None:
+                hand = refined(self._looker, image, track.hand, max(PRESENT, self._looker.least_presence))
+                if hand is not track.hand:
+                    looked.append((track, replace(hand, view=track.hand.view)))
+        for track, hand in sorted(looked, key=lambda pair: pair[0].unlike(pair[1])):
+            if not any(are_same(hand, other.hand) for other in self._seen):  # two that met at one hand
+                track.update(hand, self._seconds)
 
     def _found(self, image: Image, known: list[Hand]) -> list[Hand]:
         """Return hands beside the known ones, the most present first."""
@@ -209,31 +204,28 @@ class Tracker:
                 for palm in self._looker.propose(image)
                 if not any(geometry.iou(_upright(palm.region), box) > COVERED for box in covered)
             ]
-            hands = self._looker.hands_at(image, free)
-            hands = tuple(hand for hand in hands if hand.score >= PRESENT)
+            seen = [hand for hand in self._looker.hands_at(image, free) if hand.score >= PRESENT]
         else:
-            hands = self._detector.detect(image)
-        hands = without_duplicates(hands, tuple(known))
+            seen = list(self._detector.detect(image))
+        hands = without_duplicates(seen, tuple(known))
         searched = self._search == "always" or (self._search == "first" and not self._given)
         if searched and not hands and not known:
             hands = SearchingDetector(self._detector).detect(image)
         return sorted(hands, key=lambda hand: -hand.score)[: self._most - len(known)]
 
-    def _numbered(self, hands: list[Hand]) -> list[tuple[_Track, Hand]]:
-        """Return found hands with the tracks that were lost near them, or new ones."""
-        pairs = [(track.unlike(hand), track, hand) for track in self._tracks if track.lost for hand in hands]
-        tracks: dict[Hand, _Track] = {}
+    def _number(self, hands: list[Hand]) -> None:
+        """Take found hands as the ones that were lost near them, or as new ones."""
+        lost = [track for track in self._tracks if track.seen < self._seconds]
+        pairs = [(track.unlike(hand), track, hand) for track in lost for hand in hands]
         for unlike, track, hand in sorted(pairs, key=lambda pair: pair[0]):
-            if unlike < NEAR and track.lost and hand not in tracks:
-                track.lost = False
-                tracks[hand] = track
+            if unlike < NEAR and track.seen < self._seconds and hand in hands:
+                track.update(hand, self._seconds)
+                hands.remove(hand)
         for hand in hands:
-            if hand not in tracks:
-                smoothed = None if self._smooth is None else _Filter(self._smooth)
-                tracks[hand] = _Track(self._given, hand, self._seconds, _right(hand), smoothed)
-                self._tracks.append(tracks[hand])
-                self._given += 1
-        return [(track, hand) for hand, track in tracks.items()]
+            smoothed = None if self._smooth is None else _Filter(self._smooth)
+            self._tracks.append(_Track(self._given, hand, self._seconds, _right(hand), smoothed))
+            self._tracks[-1].update(hand, self._seconds)
+            self._given += 1
 
 
 def _right(hand: Hand) -> float:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from itertools import chain
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 
-from handprep import models
+from handprep import geometry, models
 from handprep.configurable import (
     Configurable,
     check_choice,
@@ -21,14 +23,16 @@ from handprep.configurable import (
 )
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.refinement import landmarks_from_box
-from handprep.detection.yolo_heads import LAYOUTS, suppress
-from handprep.detection.yolo_network import YoloNetwork
-from handprep.errors import InputError, ModelError
+from handprep.detection.yolo_network import LAYOUTS, Rows, YoloNetwork
+from handprep.errors import InputError
+from handprep.geometry import Affine
 from handprep.images import check_rgb
 from handprep.runtime import per_thread
 from handprep.sample import Hand, Image
 
 LEAST_SIZE, MOST_SIZE = 32, 4096  # pixels on a side of a network's input
+GREY = (114, 114, 114)  # what surrounds the image in Ultralytics' LetterBox
+MOST = 30_000  # boxes that suppression looks at; Ultralytics' max_nms
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class YoloDetector(Configurable):
         For raw maps of a Darknet network: for each ``[yolo]`` section of its ``.cfg`` the widths and heights
         that its mask names, the coarsest map's first.
     layout
-        How the outputs are to be read: a key of `handprep.detection.yolo_heads.LAYOUTS`. None goes by their
+        How the outputs are to be read: a key of `handprep.detection.yolo_network.LAYOUTS`. None goes by their
         shapes.
     refine
         Whether each box gets landmarks (``"Left"`` or ``"Right"``, world landmarks) from MediaPipe's landmark
@@ -115,47 +119,52 @@ class YoloDetector(Configurable):
         for name, check in (("classes", _classes), ("anchors", _anchors)):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, check(getattr(self, name)))
-        models.fetch(self._file)  # so that a missing file is refused here, not at the first image
+        models.fetch(
+            models.own_file(self.model)
+        )  # so that a missing file is refused here, not at the first image
 
     @property
     def model_files(self) -> frozenset[str]:
         """The ONNX file, with weights that lie beside it; MediaPipe's networks if they refine."""
+        files = LiteRTDetector().model_files if self.refine else frozenset()
         beside = f"{self.model}.data"  # where exporters put weights that do not go into the file
-        own = {self._file, *([models.own_file(beside)] if os.path.isfile(beside) else [])}  # noqa: PTH113 - as for the file itself
-        return frozenset(own) | (LiteRTDetector().model_files if self.refine else frozenset())
+        if os.path.isfile(beside):  # noqa: PTH113 - as for the file itself
+            files |= {models.own_file(beside)}
+        return files | {models.own_file(self.model)}
 
     def detect(self, image: Image) -> tuple[Hand, ...]:
-        """Return the hands in a uint8 ``(H, W, 3)`` RGB image, the best box's first.
+        """Return the hands as `HandDetector.detect` does, the best box's first.
 
-        Raises
-        ------
-        InputError
-            If the image is no such array; the message says how to convert it.
-        ModelError
-            If the file cannot be opened, is no network that gives boxes from one image, or gives
-            numbers that are none; the message says what was seen and what helps.
+        A ModelError says what was seen in the file, and what helps.
         """
         check_rgb(image)
         network = self._network()
-        found = network(image, self.fit, self.confidence)
+        stretch = self.fit == "stretch"
+        filled, to_image = letterbox(image, network.size, stretch=stretch, stride=network.stride)
+        rows = network(filled)
+        rows = rows[rows[:, 4] >= self.confidence]
+        if not np.isfinite(rows).all():
+            raise network.error("a box that it gave is not finite; export it in full precision")
+        rows[:, :4] = geometry.apply(to_image, rows[:, :4].reshape(-1, 2, 2)).reshape(-1, 4)
         if self.classes is not None:
-            found = found.where(np.isin(found.classes, self._numbers(network)))
-        found = suppress(found, self.iou)
+            rows = rows[np.isin(rows[:, 5], self._numbers(network))]
+        rows = suppress(rows, 1.0 if network.suppresses else self.iou)
         height, width = image.shape[:2]
         hands: list[Hand] = []
-        for (x0, y0, x1, y1), score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True):
+        for x0, y0, x1, y1, score, _ in rows.tolist():
             box = max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1)
             if box[0] < box[2] and box[1] < box[3] and len(hands) < self.max_hands:
                 hands.append(Hand(box=box, score=score))
-        return tuple(self._refined(image, hand) if self.refine else hand for hand in hands)
-
-    @property
-    def _file(self) -> str:
-        return models.own_file(self.model)
+        if not self.refine:
+            return tuple(hands)
+        looker = LiteRTDetector(threads=self.threads)
+        looks = [(hand, landmarks_from_box(looker, image, hand.box)) for hand in hands]
+        return tuple(replace(seen, palm_score=hand.score) if seen else hand for hand, seen in looks)
 
     def _network(self) -> YoloNetwork:
-        content = models.fingerprint(self._file)  # a file that was replaced is opened anew
-        path = models.fetch(self._file).absolute()
+        file = models.own_file(self.model)
+        content = models.fingerprint(file)  # a file that was replaced is opened anew
+        path = models.fetch(file).absolute()
         options: dict[str, Any] = {
             "size": self.size[::-1] if isinstance(self.size, tuple) else None,
             "layout": self.layout,
@@ -166,22 +175,53 @@ class YoloDetector(Configurable):
 
     def _numbers(self, network: YoloNetwork) -> list[int]:
         """Return the numbers of the classes that were asked for."""
-        assert self.classes is not None
-        names = network.names
-        numbers: dict[int | str, int] = {name: number for number, name in names.items()}
-        numbers.update({number: number for number in names})
-        unknown = [c for c in self.classes if c not in numbers and (names or isinstance(c, str))]
-        if unknown:
-            known = ", ".join(f"{number} {name!r}" for number, name in names.items())
-            raise ModelError(
-                f"the YOLO model {self.model} has no class {', '.join(map(repr, unknown))}; "
+        numbers: dict[Any, int] = {name: number for number, name in network.names.items()}
+        numbers.update({number: number for number in network.names})
+        wanted = self.classes or ()
+        if unknown := [c for c in wanted if c not in numbers and (numbers or isinstance(c, str))]:
+            known = ", ".join(f"{number} {name!r}" for number, name in network.names.items())
+            raise network.error(
+                f"it has no class {', '.join(map(repr, unknown))}; "
                 + (f"it has {known}" if known else "its file tells no names: say which by their numbers")
             )
-        return [numbers[c] if names else int(c) for c in self.classes]
+        return [numbers[c] if numbers else int(c) for c in wanted]
 
-    def _refined(self, image: Image, hand: Hand) -> Hand:
-        seen = landmarks_from_box(LiteRTDetector(threads=self.threads), image, hand.box)
-        return hand if seen is None else replace(seen, palm_score=hand.score)
+
+def letterbox(
+    image: Image, size: tuple[int, int], *, stretch: bool = False, stride: int | None = None
+) -> tuple[Image, Affine]:
+    """Return a network's input as Ultralytics' LetterBox makes it, and the map back to the image.
+
+    `size` is width and height. To `stretch` is to fill the input without keeping the aspect, as Darknet's own
+    programs do. With a `stride`, only as much grey is added as makes each side a multiple of it (LetterBox's
+    ``auto``), which networks with dynamic shapes allow.
+    """
+    height, width = image.shape[:2]
+    factor = min(size[0] / width, size[1] / height)
+    scaled = size if stretch else (max(1, round(width * factor)), max(1, round(height * factor)))
+    grey = size[0] - scaled[0], size[1] - scaled[1]
+    if stride is not None:
+        grey = grey[0] % stride, grey[1] % stride
+    left, top = (round(pixels / 2 - 0.1) for pixels in grey)  # of an odd number, one more lies behind
+    if scaled != (width, height):
+        image = np.asarray(cv2.resize(image, scaled, interpolation=cv2.INTER_LINEAR), np.uint8)
+    pads = top, grey[1] - top, left, grey[0] - left
+    filled = cv2.copyMakeBorder(image, *pads, cv2.BORDER_CONSTANT, value=GREY)
+    to_image = geometry.compose(
+        geometry.translation(-left, -top),
+        geometry.scaling(width / scaled[0], height / scaled[1]),  # each side was rounded to whole pixels
+    )
+    return np.asarray(filled, np.uint8), to_image
+
+
+def suppress(rows: Rows, overlap: float) -> Rows:
+    """Return the boxes, best first, without those that overlap a better one of their class by that IoU."""
+    corner, sizes = rows[:, :2], np.maximum(rows[:, 2:4] - rows[:, :2], 0)
+    boxes: Any = np.concatenate([corner, sizes], axis=1, dtype=np.float64)
+    scores: Any = rows[:, 4].copy()
+    classes: Any = rows[:, 5].astype(np.int32)
+    kept = cv2.dnn.NMSBoxesBatched(boxes, scores, classes, 0.0, overlap, top_k=MOST)
+    return rows[np.asarray(kept, np.int64)]
 
 
 def _classes(value: Any) -> tuple[int | str, ...]:
@@ -200,6 +240,6 @@ def _anchors(value: Any) -> tuple[tuple[float, ...], ...]:
             "anchors must be a tuple for each map, of widths and heights in turn, "
             f"such as ((81, 82, 135, 169, 344, 319), (23, 27, 37, 58, 81, 82)), not {value!r}"
         )
-    for number in (number for numbers in maps for number in numbers):
+    for number in chain(*maps):
         check_range("anchors", number, 1e-3, 1e5)
     return maps

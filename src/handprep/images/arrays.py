@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from handprep import geometry
 from handprep.errors import InputError
+from handprep.geometry import Affine
 from handprep.sample import Alpha, Image, Sample
 
 Colour: TypeAlias = tuple[int, int, int]  # red, green, blue, each 0 to 255
@@ -142,6 +144,19 @@ def resized(array: NDArray[Any], size: tuple[int, int], how: int | None = None) 
         shrinks = size[0] * size[1] < array.shape[0] * array.shape[1]
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(array, size, interpolation=how))
+
+
+def shrunk(image: NDArray[Any], longest_side: int) -> tuple[NDArray[Any], Affine]:
+    """Average an image down to a longest side, and return the map back to its pixels.
+
+    An image that is no longer comes back as it is.
+    """
+    height, width = image.shape[:2]
+    factor = max(height, width) / longest_side
+    if factor <= 1:
+        return image, geometry.identity()
+    size = max(1, round(width / factor)), max(1, round(height / factor))
+    return resized(image, size), geometry.scaling(width / size[0], height / size[1])
 
 
 # EXIF 2.32, tag 0x0112: what to do, in this order: transpose, mirror left to right, mirror top to bottom.

