@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -157,3 +159,18 @@ def _work() -> None:
     assert cv2.getNumThreads() == 2
     list(ordered_map(lambda _: cv2.GaussianBlur(NOISE, (0, 0), 2), range(2), workers=1))
     cv2.GaussianBlur(NOISE, (0, 0), 2)
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12: fork beside threads
+def test_children_forked_right_after_work_in_threads_can_decode_images():
+    """One in 200 hung: a joined thread was still running OpenCV's destructors, under a lock."""
+    content = cv2.imencode(".png", NOISE[:64, :64])[1]
+    for _ in range(500):
+        list(ordered_map(lambda _: cv2.imdecode(content, cv2.IMREAD_COLOR) is None, range(64), workers=8))
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)  # ends a child that hangs
+            cv2.imdecode(content, cv2.IMREAD_COLOR)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0

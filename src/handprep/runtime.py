@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -60,6 +61,8 @@ def per_thread(key: Hashable, opener: Callable[[], T]) -> T:
 _CHANGING = threading.RLock()  # what is the whole process's: standard error, OpenCV's threads
 _SAID: set[bytes] = set()
 _BEFORE: list[int] = []  # OpenCV's threads before each of those who now want one, the program's own first
+_OURS: set[int] = set()  # the system's numbers of threads that handprep started
+_EXIT_SECONDS = 0.5  # for a thread to leave the process after Python has joined it; microseconds are usual
 
 
 @contextmanager
@@ -107,8 +110,20 @@ def single_threaded_opencv() -> Iterator[None]:
                 cv2.setNumThreads(before)
 
 
+def note_thread() -> None:
+    """Remember the thread that calls this, which a fork then waits for while it ends."""
+    _OURS.add(threading.get_native_id())
+
+
 def _before_fork() -> None:
     _CHANGING.acquire()
+    ended = _OURS - {thread.native_id for thread in threading.enumerate()}
+    deadline = time.monotonic() + _EXIT_SECONDS
+    while any(os.path.exists(f"/proc/self/task/{number}") for number in ended):  # noqa: PTH110 - often
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.0001)
+    _OURS.difference_update(ended)
     _KEPT.append([shelf() for shelf in _SHELVES.valuerefs()])
     _BEFORE.append(cv2.getNumThreads())
     cv2.setNumThreads(1)
@@ -130,6 +145,8 @@ if sys.platform != "win32":
     # that had just used the pool. One thread means no pool; each side starts its own when it needs one.
     # CPython drops there the thread-locals of all threads that did not come along, and with them would run
     # the destructors of their models, which may wait for such threads, too: the child keeps them, unused.
+    # A thread that Python has joined may still run C++ destructors under OpenCV's locks, which the child then
+    # waits for: so hung 4 of 1,500.
     os.register_at_fork(
         before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
     )

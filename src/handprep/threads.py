@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from handprep.errors import InputError
-from handprep.runtime import single_threaded_opencv
+from handprep.runtime import note_thread, single_threaded_opencv
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,7 +34,12 @@ def ordered_map(
         raise InputError(f"workers must be at least 1, not {workers}")
     pending: deque[Future[Result]] = deque()
     ours: set[int] = set()
-    pool = ThreadPoolExecutor(workers, "handprep", initializer=lambda: ours.add(threading.get_ident()))
+
+    def begin() -> None:
+        ours.add(threading.get_ident())
+        note_thread()
+
+    pool = ThreadPoolExecutor(workers, "handprep", initializer=begin)
     with single_threaded_opencv():
         try:
             for future in _submitted(pool, function, items):
