@@ -18,7 +18,6 @@ from handprep import images
 from handprep.configurable import check_range, check_whole, is_whole
 from handprep.errors import ImageError, InputError
 from handprep.images import decoding
-from handprep.images.limits import LIMIT_VARIABLE
 from handprep.sample import Image, Sample
 from handprep.text import printable
 
@@ -188,7 +187,7 @@ def _shots(capture: cv2.VideoCapture, name: str) -> Iterator[Shot]:
         raise ImageError(
             f"{name} cannot be read: {width:.0f} x {height:.0f} pixels a frame, of which a decoder holds "
             f"several, are more than the limit of {images.MAX_PIXELS // HELD}. If you trust it, set the "
-            f"environment variable {LIMIT_VARIABLE}"
+            f"environment variable {decoding.LIMIT_VARIABLE}"
         )
 
     def pixels() -> Image:
