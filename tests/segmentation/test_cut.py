@@ -101,7 +101,7 @@ def test_the_bones_are_in_the_mask_whatever_network_and_colours_say():
     window, _, hand = shown(photos()[0])
     nothing = np.zeros((SIDE, SIDE), np.float32)
     mask, _ = hand_mask(window, nothing, EVERYWHERE, hand, ())
-    assert mask[prior.skeleton((SIDE, SIDE), hand) > 0].all()
+    assert mask[prior.bones((SIDE, SIDE), hand) > 0].all()
 
 
 def test_a_window_of_one_colour_goes_by_the_network():

@@ -37,19 +37,20 @@ def hand_mask(
     `share` is alpha of the network, 0 … 1; `inside` is 0 where the window shows what lies beyond the image,
     of which no colours are learned, as of other hands.
     """
-    landmarks, certain = _of_landmarks(share.shape, hand), bones(share.shape, hand)
+    said = np.clip(prior.log_odds(share.shape, hand), *LANDMARK_ODDS)
+    landmarks, certain = np.asarray(LANDMARK_GAIN * said, np.float32), prior.bones(share.shape, hand)
     likely = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
     odds = np.asarray(NETWORK_GAIN * np.log(likely / (1 - likely)) + landmarks, np.float32)
     lab = np.asarray(cv2.cvtColor(window, cv2.COLOR_RGB2LAB), np.uint8)
     of_hand = (inside > 0) & ((odds > LEARNING_ODDS) | (certain > 0))
     of_background = (inside > 0) & (odds < -LEARNING_ODDS) & (landmarks < 0)
     for other in others:
-        of_background &= prior.log_odds((share.shape[0], share.shape[1]), other) < 0
+        of_background &= prior.log_odds(share.shape, other) < 0
     if of_hand.any() and of_background.any():  # else nothing is to be told apart
         odds = odds + colours.log_odds(lab, of_hand, of_background)
     scale = SIDE / len(share)
     small, small_odds = (cv2.resize(a, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for a in (lab, odds))
-    shrunk = bones((SIDE, SIDE), hand.transformed(geometry.scaling(scale, scale)))
+    shrunk = prior.bones((SIDE, SIDE), hand.transformed(geometry.scaling(scale, scale)))
     coarse = graph_cut(np.asarray(small, np.uint8), np.asarray(small_odds, np.float32), shrunk)
     size = window.shape[1], window.shape[0]
     towards = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) - np.float32(0.5)
@@ -58,38 +59,27 @@ def hand_mask(
     return mask, float((alone & together).sum() / max(1, (alone | together).sum()))
 
 
-def _of_landmarks(shape: tuple[int, ...], hand: Hand) -> LogOdds:
-    odds = np.clip(prior.log_odds((shape[0], shape[1]), hand), *LANDMARK_ODDS)
-    return np.asarray(LANDMARK_GAIN * odds, np.float32)
-
-
-def bones(shape: tuple[int, ...], hand: Hand) -> NDArray[np.uint8]:
-    """Draw what is certainly hand; of a hand without landmarks nothing is."""
-    size = shape[0], shape[1]
-    return np.zeros(size, np.uint8) if hand.landmarks is None else prior.skeleton(size, hand)
-
-
 def graph_cut(lab: Image, odds: LogOdds, certain: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the mask that agrees best with log-odds for each pixel and with the picture's edges.
+    """Return the mask that agrees best with log-odds for each pixel and with the image's edges.
 
     `lab` is CIE L*a*b*, `odds` of hand against background, and `certain` is 1 where hand certainly is.
 
     OpenCV lends its maximum-flow solver to `cv2.grabCut` alone, which wants mixtures of Gaussians
-    instead of log-odds. So the log-odds are written into the first channel of a picture, as `STEP` grey
+    instead of log-odds. So the log-odds are written into the first channel of an image, as `STEP` grey
     levels each around 128, and the two "mixtures" are one Gaussian each, in this channel at 128 ± m with
     variance s²: the log of their ratio at 128 + STEP·o is 2·m·STEP·o / s², and m = s² / (2·STEP) makes
     that o. The edges are those of all three channels; the other two are L* and a*, as b* tells skin
     least. With frozen models OpenCV learns nothing here, and so draws no random numbers.
     """
-    picture = lab[..., [0, 0, 1]]  # the first of these is overwritten
-    picture[..., 0] = np.round(128 + STEP * np.clip(odds, -MOST_ODDS, MOST_ODDS))
+    image = lab[..., [0, 0, 1]]  # the first of these is overwritten
+    image[..., 0] = np.round(128 + STEP * np.clip(odds, -MOST_ODDS, MOST_ODDS))
     labels = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[odds < -MOST_ODDS] = cv2.GC_BGD
     labels[certain > 0] = cv2.GC_FGD
     offset = SPREAD**2 / (2 * STEP)
     background, hand = _one_gaussian(128 - offset), _one_gaussian(128 + offset)
     no_rectangle = (0, 0, 0, 0)
-    cv2.grabCut(picture, labels, no_rectangle, background, hand, 1, cv2.GC_EVAL_FREEZE_MODEL)
+    cv2.grabCut(image, labels, no_rectangle, background, hand, 1, cv2.GC_EVAL_FREEZE_MODEL)
     return labels & np.uint8(1)  # GC_FGD and GC_PR_FGD are the odd ones
 
 
