@@ -16,6 +16,7 @@ from handprep.detection.yolo import YoloDetector
 from handprep.errors import InputError
 
 __all__ = [
+    "CONFIDENCE",
     "DETECTORS",
     "HandDetector",
     "LandmarkDetector",
@@ -28,6 +29,7 @@ __all__ = [
     "detector_named",
 ]
 
+CONFIDENCE = 0.1  # of a detector given by name, where nothing else is asked for
 DETECTORS: dict[str, Callable[..., HandDetector]] = {
     "litert": LiteRTDetector,
     "openvino-f32": partial(OpenVINODetector, precision="f32"),
@@ -39,8 +41,8 @@ DETECTORS: dict[str, Callable[..., HandDetector]] = {
 def detector_named(
     detector: str | HandDetector,
     *,
-    confidence: float,
-    search: bool,
+    confidence: float = CONFIDENCE,
+    search: bool = True,
     max_hands: int = 2,
     beside: bool | None = None,
     refine: bool = False,
@@ -53,8 +55,10 @@ def detector_named(
         if detector not in DETECTORS:
             raise InputError(f"detector must be one of {', '.join(map(repr, DETECTORS))}, not {detector!r}")
         single: HandDetector = DETECTORS[detector](confidence=confidence, max_hands=max_hands)
-    else:
+    elif isinstance(detector, HandDetector):
         single = detector
+    else:
+        raise InputError(f"detector must be a name or have a detect method, not {detector!r}")
     if isinstance(single, SearchingDetector):
         return replace(single, refine=True) if refine else single
     if not search:

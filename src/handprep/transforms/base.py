@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from handprep import images
 from handprep.configurable import Configurable, model_files_of
 from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, HandprepError, InputError, SampleSkipped
+from handprep.geometry import Affine
 from handprep.images import tensors
 from handprep.sample import Sample
 
@@ -95,6 +100,12 @@ class Transform(Configurable):
                 error.add_note(f"This was image {index} of the batch, counted from 0.")
                 raise
         return tensors.like_batch(samples, picture)
+
+
+def moved(sample: Sample, forward: Affine, move: Callable[[NDArray[np.uint8]], Any]) -> Sample:
+    """Return the sample after `move` has moved the pixels of its image and its alpha by an affine map."""
+    alpha = None if sample.alpha is None else np.asarray(move(sample.alpha), np.uint8)
+    return sample.transformed(forward, np.asarray(move(sample.image), np.uint8), alpha)
 
 
 def refuse_missing(sample: Sample, on_missing: str, what: str, advice: str) -> None:

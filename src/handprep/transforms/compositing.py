@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from handprep.images.arrays import resized
 from handprep.sample import Alpha, Image
 
 Colours = NDArray[np.float32]  # (H, W, 3), 0 to 255
@@ -113,13 +114,12 @@ def blurred_background(image: Image, alpha: Alpha) -> Image:
     return _enlarged(_float((summed + NO_WEIGHT * overall) / (total + NO_WEIGHT)), image)
 
 
-def covering(picture: Image, size: tuple[int, int]) -> Image:
-    """Return the middle of a picture, scaled so that it fills a width and height."""
+def covering(image: Image, size: tuple[int, int]) -> Image:
+    """Return the middle of an image, scaled so that it fills a width and height."""
     width, height = size
-    factor = max(width / picture.shape[1], height / picture.shape[0])
-    scaled = max(width, round(picture.shape[1] * factor)), max(height, round(picture.shape[0] * factor))
-    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    large = np.asarray(cv2.resize(picture, scaled, interpolation=how), np.uint8)
+    factor = max(width / image.shape[1], height / image.shape[0])
+    scaled = max(width, round(image.shape[1] * factor)), max(height, round(image.shape[0] * factor))
+    large = np.asarray(resized(image, scaled), np.uint8)
     left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
     return large[top : top + height, left : left + width]
 
@@ -151,14 +151,13 @@ def _reduced(image: Image, alpha: Alpha) -> tuple[Colours, Share]:
     height, width = alpha.shape
     factor = min(1.0, ENOUGH / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    small, share = (cv2.resize(array, size, interpolation=cv2.INTER_AREA) for array in (image, alpha))
+    small, share = (resized(array, size, cv2.INTER_AREA) for array in (image, alpha))
     return _float(small), _float(share) / np.float32(255)
 
 
 def _enlarged(colours: Colours, image: Image) -> Image:
-    size = image.shape[1], image.shape[0]
     rounded = np.round(np.clip(colours, 0, 255)).astype(np.uint8)
-    return np.asarray(cv2.resize(rounded, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(resized(rounded, image.shape[1::-1], cv2.INTER_LINEAR), np.uint8)
 
 
 def _float(array: ArrayLike) -> NDArray[np.float32]:
