@@ -82,10 +82,10 @@ def decode(
 
 
 def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Sample, float | None]]:
-    """Yield the images of an animation or a file of several pages, with their times, None for pages.
+    """Yield the images of an animation, with their times, or the pages of a file, with None; over white.
 
-    Transparent pixels show white. All together may take as many pixels as `max_pixels`, and once more that
-    for each 2 MB of the file: a few bytes can make a frame of any size. Errors are those of `decode`.
+    All together may take as many pixels as `max_pixels`, and once more that for each 2 MB of the file: a few
+    bytes can make a frame of any size.
     """
     left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 2e6)
     stream.seek(0)
@@ -267,8 +267,8 @@ def _reduce(picture: PIL.Image.Image, at_least: int | None) -> int:
 def _to_full_size(reduced: tuple[int, ...], full: tuple[int, int], factor: int, orientation: int) -> Affine:
     """Return the map from an image that was decoded reduced, then turned, to the full size, turned.
 
-    A pixel stands for exactly factor x factor pixels, the last of a row or column for what is left of
-    them. Where a side is mirrored, that last one comes first and sticks out at the front.
+    A pixel stands for factor x factor pixels, the last of a row or column for what is left of them. Where a
+    side is mirrored, that last one comes first and sticks out at the front.
     """
     transposed, *mirrored = arrays.ORIENTATIONS[orientation]
     outside = np.subtract(full, np.multiply(reduced, factor))[:: -1 if transposed else 1]

@@ -57,8 +57,11 @@ def deepen(image: Image, again: Any) -> int:
         mode = SIXTEEN.sub(lambda order: ";16L" if order[1] == "B" else ";16B", mode)
         again.tile[number] = tile._replace(args=(mode, *others) if others else mode)
     depth = arrays.bits_for(int(image.max()) << 8 | 255)
-    np.left_shift(image, 16 - depth, out=image)
-    image |= np.asarray(again) >> depth - 8
+    width, height = again.size
+    rows = max(1, _STRIPE // width)
+    for top in range(0, height, rows):
+        low = np.asarray(again.crop((0, top, width, min(top + rows, height))))
+        image[top : top + rows] = image[top : top + rows] << 16 - depth | low >> depth - 8
     return depth
 
 

@@ -21,7 +21,7 @@ LARGEST_HOLE = 0.01  # of the mask's area; larger ones are background seen throu
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """Anything that finds the pixels of hands in an RGB picture.
+    """Anything that finds the pixels of hands in an RGB image.
 
     A segmenter is an immutable value that pickles as its parameters; what it opens, it opens once a
     process and thread (`handprep.runtime.per_thread`).
@@ -97,6 +97,6 @@ def without_small_holes(mask: NDArray[np.uint8], largest: float = LARGEST_HOLE) 
     areas = statistics[:, cv2.CC_STAT_AREA]
     small = areas < largest * int(mask.sum())
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    small[border] = False  # a bay that the picture's border closes is no hole
+    small[border] = False  # a bay that the image's border closes is no hole
     small[0] = False  # label 0 is the mask itself
     return np.where(small[labels], np.uint8(1), mask)

@@ -163,13 +163,7 @@ class HandMatte(Configurable):
 
 
 class Network:
-    """A network of examples/train_matte: uint8 window with drawing in, alpha 0 … 1 out.
-
-    Attributes
-    ----------
-    side
-        Width and height of its window in pixels.
-    """
+    """A network of examples/train_matte, open: a window of `side` pixels with drawing in, alpha out."""
 
     def __init__(self, path: Path, threads: int) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Take the background away."""
+"""Remove the background."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ OF_REMBG = ("model", "model_path", "alpha_matting", "post_process")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackgroundRemover(Transform):
-    """Take away what is not hand and forearm.
+    """Remove everything but the hands and forearms.
 
-    Segmenters are guided by the hands' landmarks. Where a `HandCropper` before it has found hands, these
-    serve. Where nobody has looked yet, this transform looks for itself, at confidence 0.1 with search.
-    All hands in the picture stay.
+    The landmarks guide the segmenter. If no `HandCropper` detected hands before, this transform detects them
+    itself, at confidence 0.1 with search. All hands in the image stay.
 
     `Sample.alpha` then says how much of each pixel is hand. Along the hand's edge, the old background is
-    taken out of the colours, too, so that it leaves no rim. The step's ``mask_confidence``, 0 to 1, says how
+    removed from the colours, too, so that it leaves no rim. The step's ``mask_confidence``, 0 to 1, says how
     well the mask agrees with what the network alone takes for hand: where it is low, look at the mask.
 
     Parameters
@@ -53,9 +52,9 @@ class BackgroundRemover(Transform):
         strongly blurred, with nothing of the hand in it; ``"mask"``: the result is alpha itself, as a grey
         image; ``"keep"``: the image stays as it is, and only `Sample.alpha` is set.
     detector
-        Who looks for hands where nobody has: ``"litert"``, ``"mediapipe"`` or any `HandDetector`.
+        What detects hands if no detector ran before: a name as for `HandCropper`, or any `HandDetector`.
     on_missing
-        What to do when there is no hand: ``"keep"`` the picture with its background (and opaque, if
+        What to do when there is no hand: ``"keep"`` the image with its background (and opaque, if
         `background` is ``"transparent"``); ``"segment"`` what `method` takes for the main object;
         ``"raise"`` `HandNotFoundError`; or ``"skip"`` the sample, as in `HandCropper`.
 
@@ -84,7 +83,7 @@ class BackgroundRemover(Transform):
             raise InputError(f"method must be a name or have a segment method, not {self.method!r}")
         object.__setattr__(self, "background", _checked(self.background))
         check_choice("on_missing", self.on_missing, ("keep", "segment", "raise", "skip"))
-        self.finder()  # so that an unknown name is refused here, not at the first picture
+        self.finder()  # so that an unknown name is refused here, not at the first image
         self.segmenter()
 
     def finder(self) -> HandDetector | None:
@@ -97,8 +96,8 @@ class BackgroundRemover(Transform):
         if self.method == "rembg":
             options = {name.removeprefix("model_"): getattr(self, name) for name in OF_REMBG}
             return RembgSegmenter(**options)
-        for name in OF_REMBG:
-            if name in self.changed:
+        for name in self.changed:
+            if name in OF_REMBG:
                 raise InputError(f"{name} is for method='rembg' alone, not for {self.method!r}")
         if not isinstance(self.method, str):
             return self.method
