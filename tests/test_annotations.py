@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handprep import Greyscale, Hand, HandCropper, Pipeline, ResizePad
-from handprep.annotations import check_size, moved_boxes, moved_mask
+from handprep.annotations import check_fits, moved_boxes, moved_mask
 from handprep.errors import InputError
 from handprep.sample import Sample
 from tests.rendered import photos
@@ -104,6 +104,6 @@ def test_no_boxes_stay_no_boxes() -> None:
 
 
 def test_an_annotation_of_another_size_is_refused() -> None:
-    check_size((4, 6), (4, 6), "a mask")
+    check_fits((4, 6), (4, 6), "a mask")
     with pytest.raises(InputError, match=r"a mask of 6 x 4 pixels .* photo of 4 x 6"):
-        check_size((6, 4), (4, 6), "a mask")
+        check_fits((6, 4), (4, 6), "a mask")

@@ -11,9 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from handprep import geometry
 from handprep.errors import InputError
-from handprep.sample import Frame, Sample
+from handprep.sample import Frame, Hand, Sample
 
 Number = TypeVar("Number", bound=np.generic)
+
+
+def hands_in_photo(sample: Sample) -> tuple[Hand, ...] | None:
+    """Return a sample's hands as they lie in its photo; None where no detector ran."""
+    return sample.transformed(sample.to_source, sample.image, None).hands
 
 
 def moved_boxes(sample: Sample, boxes: ArrayLike, *, clip: bool = False) -> NDArray[np.float64]:
@@ -67,7 +72,7 @@ def _pixels_in(frame: Frame, sample: Sample) -> tuple[NDArray[np.intp], NDArray[
     return np.floor(columns).astype(np.intp), np.floor(rows).astype(np.intp)
 
 
-def check_size(size: Sequence[int], photo: Sequence[int], what: str) -> None:
+def check_fits(size: Sequence[int], photo: Sequence[int], what: str) -> None:
     """Raise InputError unless an annotation is made for a photo of the given height and width."""
     if tuple(size) != tuple(photo):
         raise InputError(

@@ -19,7 +19,6 @@ from handprep import images
 from handprep.configurable import check_range, check_whole, is_whole
 from handprep.errors import ImageError, InputError
 from handprep.images import decoding
-from handprep.images.limits import LIMIT_VARIABLE
 from handprep.sample import Image, Sample
 from handprep.text import printable
 
@@ -181,7 +180,7 @@ def _shots(source: str | int, backend: int, name: str) -> Generator[Shot]:
             raise ImageError(
                 f"{name} cannot be read: {width:.0f} x {height:.0f} pixels a frame, of which a decoder holds "
                 f"several, are more than the limit of {images.MAX_PIXELS // HELD}. If you trust it, set the "
-                f"environment variable {LIMIT_VARIABLE}"
+                f"environment variable {decoding.LIMIT_VARIABLE}"
             )
 
         def pixels() -> Image:

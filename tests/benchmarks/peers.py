@@ -80,7 +80,7 @@ def rembg(model: str, samples: list[Sample]) -> dict[str, Contestant]:
     import onnxruntime
     from rembg import remove
 
-    from handprep.segmentation.rembg_session import rembg_session
+    from handprep.segmentation.rembg import rembg_session
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -130,7 +130,7 @@ def _seen(mask: Array, sample: Sample) -> Array:
 
 def _case(sample: Sample, mask: Array, convention: str, source: str) -> Case:
     hands = [hand for hand in sample.hands if hand.landmarks is not None]
-    bones = [prior.skeleton(mask.shape, hand) > 0 for hand in hands]
+    bones = [prior.bones(mask.shape, hand) > 0 for hand in hands]
     _, parts = cv2.connectedComponents((mask > 127).astype(np.uint8))
     met = np.unique(np.concatenate([parts[drawn] for drawn in bones]))
     counts = (parts == 0) | np.isin(parts, met)
@@ -175,7 +175,7 @@ def score(case: Case, segmenter: Segmenter) -> Score:
     near = cv2.dilate(wanted.astype(np.uint8), _disc(OUTLINE * length)) > cv2.erode(
         wanted.astype(np.uint8), _disc(OUTLINE * length)
     )
-    bones = np.maximum.reduce([prior.skeleton(alpha.shape, hand) for hand in sample.hands]) > 0
+    bones = np.maximum.reduce([prior.bones(alpha.shape, hand) for hand in sample.hands]) > 0
     return Score(
         alpha=alpha,
         iou=_overlap(found, wanted, case.counts),

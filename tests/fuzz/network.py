@@ -15,8 +15,7 @@ import numpy as np
 
 from handprep.detection.yolo import YoloDetector
 from handprep.errors import ModelError
-from handprep.segmentation.matte import HandMatte
-from handprep.segmentation.network import NETWORK
+from handprep.segmentation.matte import NETWORK, HandMatte
 from tests.detection import tiny_yolo
 from tests.fuzz.campaign import main, scratch
 from tests.fuzz.mutation import mutated

@@ -161,6 +161,8 @@ def test_bgr_is_exchanged_if_said() -> None:
     for given_array in (bgra, bgra[..., :3]):
         assert images.read(given_array, order="bgr").image.tolist() == [[[3, 2, 1]]]
     assert images.read(bgra[..., 0], order="bgr").image.tolist() == [[1]]
+    unseen = np.array([[[1, 2, 3, 0]]], np.uint8)  # its background is RGB all the same
+    assert images.read(unseen, order="bgr", background=(10, 20, 30)).image.tolist() == [[[10, 20, 30]]]
     with pytest.raises(InputError, match="order='bgr' is for numpy arrays, not bytes"):
         images.read(b"", order="bgr")
 

@@ -60,6 +60,12 @@ def test_whole_numbers_that_fit_a_byte_are_taken_and_given_back(dtype: Any) -> N
     assert torch.equal(back, given)
 
 
+def test_sixteen_bits_are_read_by_those_that_are_used() -> None:
+    sample = images.read(torch.tensor([[[0, 511, 1023]]], dtype=torch.uint16))
+    assert sample.image.tolist() == [[0, 127, 255]]
+    assert [step.details for step in sample.steps] == [{"depth": 10}]
+
+
 def test_grey_and_transparent_decide_the_channels() -> None:
     given = tensor_of(RGB, torch.float32)
     grey = Sample(image=RGB[..., 0], alpha=RGB[..., 1], transparent=True)

@@ -300,6 +300,17 @@ def test_it_stands_in_a_sequential_and_breaks_a_compiled_graph(tensor: Any) -> N
     assert not model(given).requires_grad
 
 
+@pytest.mark.parametrize(
+    "empty", [torch.zeros(0, 3, *PHOTO.size[::-1]), tv_tensors.Video(torch.zeros(0, 3, 9, 9))]
+)
+def test_an_empty_batch_has_nothing_to_look_at(empty: Any) -> None:
+    with pytest.raises(InputError, match="none at all"):
+        V2Transform(COLOUR)(empty)
+    mask = tv_tensors.Mask(torch.zeros(empty.shape[-2:]))
+    with pytest.raises(InputError, match="an empty batch has no image to look at"):
+        V2Transform(COLOUR, video="one")(empty, mask)
+
+
 def test_something_that_is_no_transform_is_refused() -> None:
     with pytest.raises(InputError, match="handprep's transforms"):
         V2Transform(lambda picture: picture)

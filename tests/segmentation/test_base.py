@@ -66,4 +66,6 @@ def test_an_empty_and_a_full_mask_stay_as_they_are():
 
 def test_pixels_within_a_box_are_those_it_touches_inside_the_picture():
     image = np.zeros((60, 80, 3), np.uint8)
-    assert pixels_within((10.4, -5.0, 30.0, 90.2), image) == (10, 0, 30, 60)
+    assert pixels_within((10.4, -5.0, 30.0, 90.2), image) == (slice(0, 60), slice(10, 30))
+    assert image[pixels_within((-9.0, -9.0, -2.0, 5.0), image)].size == 0
+    assert image[pixels_within((90.0, 9.0, 95.0, 12.0), image)].size == 0

@@ -20,7 +20,7 @@ from handprep.errors import InputError, ModelError
 from handprep.landmarks import PALM
 from handprep.pipeline import Pipeline
 from handprep.sample import Hand
-from handprep.segmentation import framing, matte, network, prior
+from handprep.segmentation import framing, matte, prior
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.matte import HandMatte
 from handprep.transforms.background import BackgroundRemover
@@ -202,22 +202,22 @@ def test_it_is_known_by_its_parameters():
 
 
 def test_the_shipped_network_is_the_one_that_was_measured():
-    assert hashlib.sha256(network.NETWORK.read_bytes()).hexdigest() == network.SHA256
-    assert network.NETWORK.stat().st_size < 4_000_000
+    assert hashlib.sha256(matte.NETWORK.read_bytes()).hexdigest() == matte.SHA256
+    assert matte.NETWORK.stat().st_size < 4_000_000
 
 
 def test_another_network_gives_another_fingerprint(tmp_path):
     mine = tmp_path / "mine.onnx"
-    mine.write_bytes(network.NETWORK.read_bytes())
+    mine.write_bytes(matte.NETWORK.read_bytes())
     pipeline = Pipeline([BackgroundRemover(method=HandMatte(network=str(mine)))])
     before = pipeline.fingerprint()
-    mine.write_bytes(network.NETWORK.read_bytes() + b"\0")
+    mine.write_bytes(matte.NETWORK.read_bytes() + b"\0")
     assert pipeline.fingerprint() != before
 
 
 def test_a_damaged_network_is_refused(tmp_path, monkeypatch):
     damaged = tmp_path / "hand_matte.onnx"
-    content = bytearray(network.NETWORK.read_bytes())
+    content = bytearray(matte.NETWORK.read_bytes())
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
     monkeypatch.setattr(matte, "NETWORK", damaged)

@@ -27,7 +27,7 @@ def test_the_skeleton_lies_on_the_hand():
     on_hand = []
     for photo in photos():
         sample = whole(photo)
-        bones = prior.skeleton(sample.image.shape[:2], sample.hand) > 0
+        bones = prior.bones(sample.image.shape[:2], sample.hand) > 0
         on_hand.append(np.mean(sample.alpha[bones] > 0))
     assert min(on_hand) > 0.9  # landmarks hidden behind the hand are joined by straight lines
 
@@ -60,4 +60,4 @@ def test_a_palm_is_as_long_as_the_picture_is_scaled(factor):
 def test_a_hand_outside_of_the_picture_is_unlikely_in_it():
     hand = one("paper").hand.transformed(geometry.translation(2000, 0))
     assert prior.log_odds((60, 80), hand).max() < -10
-    assert not prior.skeleton((60, 80), hand).any()
+    assert not prior.bones((60, 80), hand).any()

@@ -61,7 +61,7 @@ def test_post_process_makes_the_mask_hard_edged():
 def test_alpha_matting_gives_what_rembg_gives():
     from rembg import remove
 
-    from handprep.segmentation.rembg_session import rembg_session
+    from handprep.segmentation.rembg import rembg_session
 
     image = np.ascontiguousarray(cropped(photos()[0]).image[::2, ::2])
     segmenter = RembgSegmenter(model="u2netp", alpha_matting=True, only_hand=False)

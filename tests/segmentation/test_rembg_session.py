@@ -10,7 +10,7 @@ from PIL import Image
 
 from handprep import models
 from handprep.errors import InputError, ModelError
-from handprep.segmentation.rembg_session import rembg_session
+from handprep.segmentation.rembg import rembg_session
 from tests.segmentation.cases import needs_rembg_that_trusts_its_files
 
 

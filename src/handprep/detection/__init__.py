@@ -14,8 +14,10 @@ from handprep.detection.openvino import OpenVINODetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.views import View
 from handprep.detection.yolo import YoloDetector
+from handprep.errors import InputError
 
 __all__ = [
+    "CONFIDENCE",
     "DETECTORS",
     "HandDetector",
     "LandmarkDetector",
@@ -28,6 +30,7 @@ __all__ = [
     "detector_named",
 ]
 
+CONFIDENCE = 0.1  # of a detector given by name, where nothing else is asked for
 DETECTORS: dict[str, Callable[..., HandDetector]] = {
     "litert": LiteRTDetector,
     "openvino-f32": partial(OpenVINODetector, precision="f32"),
@@ -39,8 +42,8 @@ DETECTORS: dict[str, Callable[..., HandDetector]] = {
 def detector_named(
     detector: str | HandDetector,
     *,
-    confidence: float,
-    search: bool,
+    confidence: float = CONFIDENCE,
+    search: bool = True,
     max_hands: int = 2,
     beside: bool | None = None,
     refine: bool = False,
@@ -52,6 +55,8 @@ def detector_named(
     if isinstance(detector, str):
         check_choice("detector", detector, tuple(DETECTORS))
         detector = DETECTORS[detector](confidence=confidence, max_hands=max_hands)
+    elif not isinstance(detector, HandDetector):
+        raise InputError(f"detector must be a name or have a detect method, not {detector!r}")
     if isinstance(detector, SearchingDetector):
         return replace(detector, refine=True) if refine else detector
     return SearchingDetector(detector, beside=beside, refine=refine) if search else detector

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import stat
+from dataclasses import replace
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -17,9 +18,9 @@ from handprep.configurable import check_choice, check_colour, check_whole
 from handprep.errors import ImageError, InputError
 from handprep.images import arrays, decoding, tensors
 from handprep.images.arrays import Colour, check_rgb
+from handprep.images.decoding import MAX_PIXELS
 from handprep.images.encoding import encode, write
-from handprep.images.limits import MAX_PIXELS
-from handprep.sample import Alpha, Image, Sample
+from handprep.sample import Sample
 from handprep.text import printable
 
 __all__ = ["MAX_PIXELS", "check_rgb", "encode", "read", "to_type_of", "write"]
@@ -31,7 +32,7 @@ KINDS = (
     "a path, bytes, a binary file, a PIL image, an (H, W, 3) RGB numpy array, a (3, H, W) torch tensor "
     "or a Sample"
 )
-NOT_ONE_PICTURE = {
+NOT_ONE_IMAGE = {
     list: "; for many images, use Pipeline.map",
     tuple: "; for many images, use Pipeline.map",
     type(None): ", which is what cv2.imread returns for a file that it cannot read: check the path",
@@ -39,7 +40,7 @@ NOT_ONE_PICTURE = {
 
 
 def read(
-    picture: Any,
+    image: Any,
     *,
     at_least: int | None = None,
     background: int | Colour | str = WHITE,
@@ -52,7 +53,7 @@ def read(
 
     Parameters
     ----------
-    picture
+    image
         One of these:
 
         - a path (str or PathLike) of a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC (extra
@@ -97,7 +98,7 @@ def read(
         If a file is missing, no image, too large, truncated or damaged. (A program that sets Pillow's
         ``ImageFile.LOAD_TRUNCATED_IMAGES`` gets what Pillow makes of truncated files instead.)
     InputError
-        If `picture` is of another kind, or an array or tensor of another shape, dtype or range.
+        If `image` is of another kind, or an array or tensor of another shape, dtype or range.
 
     Notes
     -----
@@ -118,73 +119,66 @@ def read(
     check_choice("alpha", alpha, ("flatten", "keep"))
     check_choice("order", order, ("rgb", "bgr"))
     colour = check_colour("background", background)
-    if isinstance(picture, Sample):
-        return picture
+    if isinstance(image, Sample):
+        return image
     behind = None if alpha == "keep" else (colour, colour, colour) if isinstance(colour, int) else colour
-    if isinstance(picture, np.ndarray):
-        pixels, opacity = arrays.from_array(picture, behind)
-        if order == "bgr" and pixels.ndim == 3:
-            pixels = np.ascontiguousarray(pixels[..., ::-1])
-        depth = arrays.depth_of(picture) if picture.dtype.kind == "u" and picture.itemsize == 2 else None
-        return _sample(pixels, opacity, depth)
+    if isinstance(image, np.ndarray):
+        return arrays.from_array(image, behind, order)
     if order != "rgb":
-        raise InputError(f"order={order!r} is for numpy arrays, not {type(picture).__name__}")
-    if tensors.is_tensor(picture):
-        return Sample(image=tensors.from_tensor(picture))
-    if isinstance(picture, PIL.Image.Image):
-        path = os.fsdecode(getattr(picture, "filename", "") or "") or None
-        name = printable(path) if path else "the given PIL image"
-        decoded = decoding.flatten(picture, name, background=behind, max_pixels=max_pixels)
-        return _sample(decoded.image, decoded.alpha, decoded.depth, source=path)
-    picture, name = as_file(picture, name)
-    called = printable(name) if name else GIVEN_BYTES
-    with open_file(picture) if isinstance(picture, str) else io.BytesIO(picture) as stream:
-        decoded = decoding.decode(stream, called, at_least=at_least, background=behind, max_pixels=max_pixels)
-    return _sample(decoded.image, decoded.alpha, decoded.depth, source=name, to_source=decoded.to_full)
+        raise InputError(f"order={order!r} is for numpy arrays, not {type(image).__name__}")
+    if tensors.is_tensor(image):
+        return tensors.from_tensor(image)
+    if isinstance(image, PIL.Image.Image):
+        name = os.fsdecode(getattr(image, "filename", "") or "") or None
+        called = printable(name) if name else "the given PIL image"
+        sample = decoding.flatten(image, called, background=behind, max_pixels=max_pixels)
+    else:
+        content, name = as_file(image, name)
+        called = printable(name) if name else GIVEN_BYTES
+        with open_file(content) if isinstance(content, str) else io.BytesIO(content) as stream:
+            sample = decoding.decode(
+                stream, called, at_least=at_least, background=behind, max_pixels=max_pixels
+            )
+    return replace(sample, source=name)
 
 
-def _sample(image: Image, alpha: Alpha | None, depth: int | None, **known: Any) -> Sample:
-    sample = Sample(image=image, alpha=alpha, transparent=alpha is not None, **known)
-    return sample if depth in (None, 16) else sample.with_step("read", depth=depth)
-
-
-def is_file(picture: Any) -> bool:
+def is_file(image: Any) -> bool:
     """Tell whether something is an encoded image: a path, bytes, an open file, or a dict of these."""
-    if isinstance(picture, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(picture, "read"):
+    if isinstance(image, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(image, "read"):
         return True
-    return isinstance(picture, dict) and set(picture) == {"bytes", "path"}  # as Hugging Face has it
+    return isinstance(image, dict) and set(image) == {"bytes", "path"}  # as Hugging Face has it
 
 
-def as_file(picture: Any, name: str | None = None) -> tuple[str | bytes, str | None]:
+def as_file(image: Any, name: str | None = None) -> tuple[str | bytes, str | None]:
     """Return an encoded image as a path or bytes, which can be read again, and what it is called."""
-    if isinstance(picture, dict) and is_file(picture):
-        content, path = picture["bytes"], picture["path"]
+    if isinstance(image, dict) and is_file(image):
+        content, path = image["bytes"], image["path"]
         return as_file(path if content is None else content, name or path)
-    if isinstance(picture, str | os.PathLike):
-        return os.fsdecode(picture), name or os.fsdecode(picture)
-    if hasattr(picture, "read"):
+    if isinstance(image, str | os.PathLike):
+        return os.fsdecode(image), name or os.fsdecode(image)
+    if hasattr(image, "read"):
         try:
-            picture = picture.read()
+            image = image.read()
         except OSError as error:
             called = printable(name) if name else GIVEN_BYTES
             raise ImageError(f"{called} cannot be read: {_read_problem(error)}") from error
-        if not isinstance(picture, bytes):
-            given = type(picture).__name__
+        if not isinstance(image, bytes):
+            given = type(image).__name__
             raise InputError(f"a file must be opened in binary mode ('rb'): its read() gave {given}")
-    if not isinstance(picture, bytes | bytearray | memoryview):
-        hint = NOT_ONE_PICTURE.get(type(picture), "")
-        raise InputError(f"an image must be {KINDS}, not {type(picture).__name__}{hint}")
-    return bytes(picture), name
+    if not isinstance(image, bytes | bytearray | memoryview):
+        hint = NOT_ONE_IMAGE.get(type(image), "")
+        raise InputError(f"an image must be {KINDS}, not {type(image).__name__}{hint}")
+    return bytes(image), name
 
 
-def to_type_of(sample: Sample, picture: Any) -> Any:
-    """Give a sample's image back as the same kind that `picture` is.
+def to_type_of(sample: Sample, image: Any) -> Any:
+    """Give a sample's image back as the same kind that `image` is.
 
     Parameters
     ----------
     sample
         The sample to give back.
-    picture
+    image
         What was read; only its kind, dtype and device matter.
 
     Returns
@@ -201,7 +195,7 @@ def to_type_of(sample: Sample, picture: Any) -> Any:
     Raises
     ------
     InputError
-        If `picture` is of another kind or dtype.
+        If `image` is of another kind or dtype.
 
     Examples
     --------
@@ -210,26 +204,26 @@ def to_type_of(sample: Sample, picture: Any) -> Any:
     >>> to_type_of(read(given), given).dtype
     dtype('float16')
     """
-    if isinstance(picture, Sample):
+    if isinstance(image, Sample):
         return sample
     pixels = arrays.channels_of(sample)
-    if isinstance(picture, PIL.Image.Image):
-        image = PIL.Image.fromarray(pixels)
-        image.info.update(decoding.info_of(picture))
-        return image
-    if isinstance(picture, np.ndarray):
-        same = _moved_exactly(sample, picture[None] if picture.ndim == 2 else np.moveaxis(picture, 2, 0))
-        if same is not None:
-            return same[0] if picture.ndim == 2 else np.ascontiguousarray(np.moveaxis(same, 0, 2))
-        if pixels.ndim == 2 and picture.shape[2:] == (1,):
-            pixels = pixels[..., None]
-        return arrays.in_dtype(pixels, picture.dtype)
-    if tensors.is_tensor(picture):
-        same, planes = _moved_exactly(sample, tensors.planes_of(picture)), tensors.channels_first(pixels)
-        return tensors.tensor_like(planes, picture) if same is None else tensors.wrap(same, picture)
-    if is_file(picture):
+    if isinstance(image, PIL.Image.Image):
+        done = PIL.Image.fromarray(pixels)
+        done.info.update(decoding.info_of(image))
+        return done
+    if is_file(image):
         return pixels
-    raise InputError(f"an image must be {KINDS}, not {type(picture).__name__}")
+    if not isinstance(image, np.ndarray) and not tensors.is_tensor(image):
+        raise InputError(f"an image must be {KINDS}, not {type(image).__name__}")
+    if tensors.is_tensor(image):
+        same = _moved_exactly(sample, tensors.planes_of(image))
+        return tensors.tensor_like(tensors.channels_first(pixels) if same is None else same, image)
+    same = _moved_exactly(sample, np.atleast_3d(image).transpose(2, 0, 1))
+    if same is not None:
+        return np.ascontiguousarray(same.transpose(1, 2, 0)).reshape(*same.shape[1:], *image.shape[2:])
+    if pixels.ndim == 2 and image.shape[2:] == (1,):
+        pixels = pixels[..., None]
+    return arrays.in_dtype(pixels, image.dtype)
 
 
 def _moved_exactly(sample: Sample, planes: NDArray[Any]) -> NDArray[Any] | None:
@@ -238,22 +232,22 @@ def _moved_exactly(sample: Sample, planes: NDArray[Any]) -> NDArray[Any] | None:
     by_whole_pixels = np.array_equal(np.abs(sample.to_source[:, :2]), np.eye(2))
     if planes.dtype == np.uint8 or not by_whole_pixels or planes.shape[:0:-1] != photo:
         return None
-    depth = arrays.depth_of(planes) if planes.dtype.kind == "u" and planes.itemsize == 2 else None
     moved = moved_mask(sample, planes)
     shown = np.moveaxis(np.atleast_3d(sample.image), 2, 0)
+    depth = arrays.depth_of(planes)
     is_same = moved.shape == shown.shape and np.array_equal(arrays.eight_bits(moved, depth), shown)
     return moved if is_same and not sample.transparent else None
 
 
-def as_view(picture: Any) -> Any:
+def as_view(image: Any) -> Any:
     """Return a uint8 RGB array as a sample that shares its memory; anything else as it is.
 
     For calls that copy their result: `read` copies first, which takes longer than scaling 12 megapixels down.
     """
-    if type(picture) is not np.ndarray or picture.dtype != np.uint8 or not picture.flags.c_contiguous:
-        return picture
-    is_rgb = picture.ndim == 3 and picture.shape[2] == 3 and picture.size > 0
-    return Sample(image=picture) if is_rgb else picture
+    if type(image) is not np.ndarray or image.dtype != np.uint8 or not image.flags.c_contiguous:
+        return image
+    is_rgb = image.ndim == 3 and image.shape[2] == 3 and image.size > 0
+    return Sample(image=image) if is_rgb else image
 
 
 def open_file(path: str) -> BinaryIO:

@@ -17,20 +17,32 @@ Colour: TypeAlias = tuple[int, int, int]  # red, green, blue, each 0 to 255
 
 FLOAT_SLACK = 0.1  # how far a float may lie outside [0, 1] and is clipped: as resampling or noise leaves it
 ACCEPTED_DTYPES = "uint8, uint16, whole numbers from 0 to 255, or floats from 0 to 1"
+FLOATS = {("f", 2), ("f", 4), ("f", 8)}  # kinds and bytes of their dtypes
 DEPTHS = (8, 10, 12, 14, 16)  # bits, of what cameras and scanners store in 16
 
 
-def from_array(array: NDArray[Any], background: Colour | None) -> tuple[Image, Alpha | None]:
-    """Turn an array of pixels into an image of its own memory, and its alpha where no background is given."""
+def from_array(array: NDArray[Any], background: Colour | None, order: str) -> Sample:
+    """Turn an array of pixels into a sample of its own memory, with alpha where no background is given."""
     _check_shape(array.shape)
-    pixels = eight_bits(array)
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        if background is None:
-            return np.array(pixels[..., :3], order="C"), np.array(pixels[..., 3], order="C")
-        return over(pixels, background), None
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
+    depth = depth_of(array)
+    pixels = eight_bits(array, depth)
+    alpha = np.array(pixels[..., 3]) if pixels.shape[2:] == (4,) else None
+    if pixels.shape[2:] == (1,):
         pixels = pixels[..., 0]
-    return np.array(pixels, dtype=np.uint8, order="C"), None
+    elif pixels.ndim == 3:
+        pixels = pixels[..., 2::-1] if order == "bgr" else pixels[..., :3]
+    if alpha is not None and background is not None:
+        pixels, alpha = over(pixels, alpha, background), None
+    return sample_of(np.array(pixels, order="C"), alpha, depth)
+
+
+def sample_of(
+    image: Image, alpha: Alpha | None, depth: int | None, orientation: int = 1, **known: Any
+) -> Sample:
+    """Return decoded pixels as a sample, upright, with their depth in bits on record where it is odd."""
+    alpha = None if alpha is None else upright(alpha, orientation)
+    sample = Sample(image=upright(image, orientation), alpha=alpha, transparent=alpha is not None, **known)
+    return sample if depth in (None, 16) else sample.with_step("read", depth=depth)
 
 
 def check_rgb(array: Any) -> None:
@@ -68,22 +80,27 @@ def _check_shape(shape: tuple[int, ...]) -> None:
     raise InputError(f"an image array must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {shape}{hint}")
 
 
-def depth_of(array: NDArray[Any]) -> int:
-    """Return how many bits of uint16 numbers are used: 8, 10, 12, 14 or 16, the fewest that hold them."""
-    return next(bits for bits in DEPTHS if int(array.max()) < 1 << bits)
+def depth_of(array: NDArray[Any]) -> int | None:
+    """Return how many bits of uint16 numbers are used; None for numbers of other kinds."""
+    return bits_for(int(array.max())) if (array.dtype.kind, array.dtype.itemsize) == ("u", 2) else None
 
 
-def eight_bits(array: NDArray[Any], depth: int | None = None) -> NDArray[np.uint8]:
+def bits_for(largest: int) -> int:
+    """Return the fewest of `DEPTHS` that hold a number."""
+    return next(bits for bits in DEPTHS if largest < 1 << bits)
+
+
+def eight_bits(array: NDArray[Any], depth: int | None) -> NDArray[np.uint8]:
     """Return numbers of `ACCEPTED_DTYPES` as uint8 of the same shape, or raise InputError.
 
-    Of uint16, the upper 8 of `depth` bits are kept, by default of `depth_of`. Floats are rounded.
+    Of uint16, the upper 8 of `depth` bits are kept. Floats are rounded.
     """
     kind, size = array.dtype.kind, array.dtype.itemsize
     if (kind, size) == ("u", 1):
         return array
-    if (kind, size) == ("u", 2):
-        return (array >> (depth or depth_of(array)) - 8).astype(np.uint8)
-    if kind not in "iu" and (kind, size) not in {("f", 2), ("f", 4), ("f", 8)}:
+    if depth is not None:
+        return (array >> depth - 8).astype(np.uint8)
+    if kind not in "iu" and (kind, size) not in FLOATS:
         hint = "; a mask becomes an image with mask.astype('uint8') * 255" if kind == "b" else ""
         raise InputError(f"an image's numbers must be {ACCEPTED_DTYPES}, not {array.dtype}{hint}")
     low, high = float(array.min()), float(array.max())
@@ -102,10 +119,10 @@ def eight_bits(array: NDArray[Any], depth: int | None = None) -> NDArray[np.uint
     return np.asarray(np.rint(np.clip(array, 0, 1) * 255), np.uint8)
 
 
-def over(rgba: NDArray[np.uint8], background: Colour) -> Image:
-    """Lay uint8 ``(H, W, 4)`` RGBA (straight alpha) over a colour, rounded to the nearest level."""
-    alpha = np.repeat(rgba[..., 3:], 3, axis=2)  # numpy multiplies equal shapes twice as fast
-    mixed = np.multiply(rgba[..., :3], alpha, dtype=np.uint16)
+def over(colours: Image, alpha: Alpha, background: Colour) -> Image:
+    """Lay uint8 ``(H, W, 3)`` colours, not multiplied by alpha, over one colour, to the nearest level."""
+    alpha = np.repeat(alpha[..., None], 3, axis=2)  # numpy multiplies equal shapes twice as fast
+    mixed = np.multiply(colours, alpha, dtype=np.uint16)
     mixed += np.multiply(~alpha, np.array(background, np.uint16), dtype=np.uint16)
     mixed += 127  # at most 255·255 + 127 < 2^16
     mixed //= 255
@@ -124,16 +141,13 @@ def channels_of(sample: Sample) -> NDArray[np.uint8]:
 def in_dtype(pixels: NDArray[np.uint8], dtype: DTypeLike) -> NDArray[Any]:
     """Return uint8 numbers as another accepted kind: uint16 over its full range, floats from 0 to 1."""
     dtype = np.dtype(dtype)
-    kind = dtype.kind, dtype.itemsize
-    if kind == ("u", 1):
-        return pixels
-    if kind == ("u", 2):
+    if (dtype.kind, dtype.itemsize) == ("u", 2):
         return (pixels.astype(np.uint16) * 257).astype(dtype)  # 255 · 257 = 65535
-    if kind in {("f", 2), ("f", 4), ("f", 8)}:
-        return (pixels.astype(dtype) / 255).astype(dtype)
-    if dtype.kind in "iu":
-        return pixels.astype(dtype)
-    raise InputError(f"an image's numbers must be {ACCEPTED_DTYPES}, not {dtype}")
+    if (dtype.kind, dtype.itemsize) in FLOATS:
+        return np.divide(pixels, 255, dtype=np.promote_types(dtype, np.float32)).astype(dtype, copy=False)
+    if dtype.kind not in "iu":
+        raise InputError(f"an image's numbers must be {ACCEPTED_DTYPES}, not {dtype}")
+    return pixels.astype(dtype, copy=False)
 
 
 def resized(array: NDArray[Any], size: tuple[int, int], how: int | None = None) -> NDArray[Any]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import importlib
 import io
 import itertools
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -24,9 +25,8 @@ from handprep.errors import ImageError, InputError
 from handprep.geometry import Affine
 from handprep.images import arrays
 from handprep.images.arrays import Colour
-from handprep.images.limits import check_pixels
 from handprep.images.pixels import GREY, SIXTEEN, deepen, pixels_of, to_srgb
-from handprep.sample import Alpha, Image
+from handprep.sample import Sample
 from handprep.text import printable
 
 FORMATS = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC and binary PPM"
@@ -42,23 +42,28 @@ _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")  # ISO/IEC
 _HEAD = 64  # bytes; the brands of AVIF and HEIC lie within them
 _REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can leave out, the largest first
 
+LIMIT_VARIABLE = "HANDPREP_MAX_PIXELS"
+USUAL_LIMIT = 120_000_000  # with 7 bytes for RGB 840 MB; phones' photos of 108 megapixels pass
+# How many times the memory or time of a plain RGB image a decoder takes for a pixel (tests/fuzz/bombs.py).
+_OF_FORMAT, _OF_RUN_LENGTHS = {"WEBP": 2.2, "AVIF": 2.4, "HEIF": 2.4}, 10.0
+_RGB_BYTES = 7  # a pixel: 4 of Pillow's and 3 of ours
+_MOST_SCANS = 50  # of a JPEG; programs that write progressive ones make about ten
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")  # but for those without a length in a scan
+_LONGEST, _NARROWEST = 65_535, 64  # beyond that, rows cost more than the pixels in them
 
-class Decoded(NamedTuple):
-    """The pixels of an image, upright."""
-
-    image: Image  # uint8 (H, W, 3) RGB
-    alpha: Alpha | None  # where the image is transparent and that was asked for
-    to_full: Affine  # from pixels of `image` to those of the full-size upright one
-    depth: int | None  # bits a channel that were used, where not 8
+_given = os.environ.get(LIMIT_VARIABLE) or str(USUAL_LIMIT)
+if not _given.isdecimal() or int(_given) < 1:
+    raise InputError(f"{LIMIT_VARIABLE} must be a number of pixels, 1 or more, not {_given!r}")
+MAX_PIXELS = int(_given)
 
 
 def decode(
     stream: BinaryIO, name: str, *, at_least: int | None, background: Colour | None, max_pixels: int | None
-) -> Decoded:
+) -> Sample:
     """Decode the first image of an encoded, seekable file; the options are those of `handprep.read`."""
     with _damage_as_image_error(name, odd=ImageError):
         picture = _open(stream)
-        check_pixels(picture, max_pixels)
+        _check_pixels(picture, max_pixels)
         full = picture.size
         factor = _reduce(picture, at_least)
         # Pillow joins what it reads to what is left over: block by block, that takes hours for a long row
@@ -72,16 +77,15 @@ def decode(
         if is_dark:
             stream.seek(0)
             depth = deepen(image, _open(stream))
-        image = arrays.upright(image, orientation)
-        alpha = None if alpha is None else arrays.upright(alpha, orientation)
-        return Decoded(image, alpha, _to_full_size(image, full, factor, orientation), depth)
+        to_full = _to_full_size(image.shape[1::-1], full, factor, orientation)
+        return arrays.sample_of(image, alpha, depth, orientation, to_source=to_full)
 
 
-def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Decoded, float | None]]:
-    """Yield the images of an animation or a file of several pages, with their times, None for pages.
+def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Sample, float | None]]:
+    """Yield the images of an animation, with their times, or the pages of a file, with None; over white.
 
-    Transparent pixels show white. All together may take as many pixels as `max_pixels`, and once more that
-    for each 2 MB of the file: a few bytes can make a frame of any size. Errors are those of `decode`.
+    All together may take as many pixels as `max_pixels`, and once more that for each 2 MB of the file: a few
+    bytes can make a frame of any size.
     """
     left = max_pixels * (1 + stream.seek(0, io.SEEK_END) / 2e6)
     stream.seek(0)
@@ -94,34 +98,27 @@ def pages(stream: BinaryIO, name: str, *, max_pixels: int) -> Iterator[tuple[Dec
                 picture.seek(number)
             except EOFError:
                 return
-            left -= check_pixels(picture, max_pixels)
+            left -= _check_pixels(picture, max_pixels)
             if left < 0:
                 raise ImageError("too many pixels in the frames for the size of the file")
             picture.load()
-            decoded = _upright(picture, (255, 255, 255))
+            sample = arrays.sample_of(*pixels_of(picture, (255, 255, 255)), _orientation(picture))
             duration = picture.info.get("duration")
-        yield decoded, None if duration is None else seconds
+        yield sample, None if duration is None else seconds
         seconds += (duration or 0) / 1000
 
 
 def flatten(
     picture: PIL.Image.Image, name: str, *, background: Colour | None, max_pixels: int | None
-) -> Decoded:
+) -> Sample:
     """Return the pixels of a PIL image of any mode, upright and grey if it is; the image stays as it is."""
     with _damage_as_image_error(name, odd=InputError):
-        check_pixels(picture, max_pixels)
+        _check_pixels(picture, max_pixels)
         picture.load()
-        decoded = _upright(picture, background)
+        image, alpha, depth = pixels_of(picture, background)
         if picture.mode.partition(";")[0] in GREY and not picture.has_transparency_data:
-            return decoded._replace(image=np.ascontiguousarray(decoded.image[..., 0]))
-        return decoded
-
-
-def _upright(picture: PIL.Image.Image, background: Colour | None) -> Decoded:
-    orientation = _orientation(picture)
-    image, alpha, depth = pixels_of(picture, background)
-    alpha = None if alpha is None else arrays.upright(alpha, orientation)
-    return Decoded(arrays.upright(image, orientation), alpha, geometry.identity(), depth)
+            image = np.ascontiguousarray(image[..., 0])
+        return arrays.sample_of(image, alpha, depth, _orientation(picture))
 
 
 def info_of(picture: PIL.Image.Image) -> dict[str, Any]:
@@ -199,6 +196,61 @@ def _format_of(head: bytes) -> str:
     raise ImageError(f"no known kind of image, it begins with {head[:12]!r}. {known}")
 
 
+def _check_pixels(picture: PIL.Image.Image, max_pixels: int | None) -> float:
+    """Return how many pixels of a plain RGB image cost as much; raise ImageError if these are too many."""
+    width, height = picture.size
+    if width <= 0 or height <= 0:
+        raise ImageError(f"{width} x {height} pixels, and an image needs at least one")
+    if max_pixels is None:
+        return width * height
+    weight, why = max(_weights(picture))
+    if width * height * weight > max_pixels:
+        counted = f", each of which counts {weight:.1f} times as {why}," if weight > 1 else ""
+        raise ImageError(
+            f"{width} x {height} pixels{counted} are more than the limit of {max_pixels}, which keeps "
+            "hostile files from filling the memory. If you trust it, raise max_pixels, or for all images the "
+            f"environment variable {LIMIT_VARIABLE}"
+        )
+    return width * height * weight
+
+
+def _weights(picture: PIL.Image.Image) -> Iterator[tuple[float, str]]:
+    """Yield how many times the cost of an RGB image's pixel a pixel of this one may take, and why."""
+    kind, tiles = str(picture.format), getattr(picture, "tile", ())
+    yield _OF_FORMAT.get(kind, 1.0), f"{kind} takes more memory"
+    if tiles and tiles[0][0] == "bmp_rle":
+        yield _OF_RUN_LENGTHS, "run lengths take more time"
+    if SIXTEEN.search(repr(tiles)) and picture.mode == "RGB":
+        yield 2.0, "its 16 bits may be decoded twice"
+    if kind == "TIFF":  # Pillow's pixels, and a strip of the file's, which may be all
+        bits = picture.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
+        yield (4 + sum(bits) / 8) / _RGB_BYTES, f"{bits} bits take more memory"
+    if kind in ("JPEG", "MPO") and tiles and (scans := _scans(picture)) > 1:
+        # then libjpeg keeps the coefficients of them all
+        yield (4 + 2 * len(picture.getbands())) / _RGB_BYTES, "its scans take more memory"
+        yield scans / _MOST_SCANS, f"{scans} scans take more time"
+    if max(picture.size) > _LONGEST:
+        yield _NARROWEST / min(picture.size), "it is so narrow"
+
+
+def _scans(picture: Any) -> int:
+    """Return how many scans a JPEG file that was just opened has, or 1 where there can be no more."""
+    stream = picture.fp
+    place = stream.tell()  # behind the marker of the first scan: then come its length and channels
+    first = stream.read(3)
+    is_only = first[2:] >= bytes([len(picture.getbands())]) and not picture.info.get("progressive")
+    content = b"" if is_only else stream.read()
+    stream.seek(place)
+    scans, position = 1, 0
+    while marker := _MARKER.search(content, position):  # past what lies in segments or behind the end
+        position, kind = marker.end(), marker[1]
+        if kind == b"\xd9":
+            break
+        scans += kind == b"\xda"
+        position += int.from_bytes(content[position : position + 2], "big")
+    return scans
+
+
 def _reduce(picture: PIL.Image.Image, at_least: int | None) -> int:
     """Tell the JPEG decoder to decode a part of the frequencies; return the factor."""
     if at_least is None or picture.format not in ("JPEG", "MPO"):
@@ -212,19 +264,15 @@ def _reduce(picture: PIL.Image.Image, at_least: int | None) -> int:
     return 1
 
 
-def _to_full_size(image: Image, full: tuple[int, int], factor: int, orientation: int) -> Affine:
+def _to_full_size(reduced: tuple[int, ...], full: tuple[int, int], factor: int, orientation: int) -> Affine:
     """Return the map from an image that was decoded reduced, then turned, to the full size, turned.
 
-    A pixel stands for exactly factor x factor pixels, the last of a row or column for what is left of
-    them. Where a side is mirrored, that last one comes first and sticks out at the front.
+    A pixel stands for factor x factor pixels, the last of a row or column for what is left of them. Where a
+    side is mirrored, that last one comes first and sticks out at the front.
     """
-    if factor == 1:
-        return geometry.identity()
-    transposed, flip_x, flip_y = arrays.ORIENTATIONS[orientation]
-    width, height = full[::-1] if transposed else full
-    x = width - factor * image.shape[1] if flip_x else 0
-    y = height - factor * image.shape[0] if flip_y else 0
-    return geometry.compose(geometry.scaling(factor, factor), geometry.translation(x, y))
+    transposed, *mirrored = arrays.ORIENTATIONS[orientation]
+    outside = np.subtract(full, np.multiply(reduced, factor))[:: -1 if transposed else 1]
+    return geometry.compose(geometry.scaling(factor, factor), geometry.translation(*(outside * mirrored)))
 
 
 def _orientation(picture: PIL.Image.Image) -> int:

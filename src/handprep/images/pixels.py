@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def pixels_of(picture: PIL.Image.Image, background: Colour | None) -> tuple[Imag
         if alpha is not None:
             pixels[top:bottom], alpha[top:bottom] = stripe[..., :3], stripe[..., 3]
         elif stripe.ndim == 3 and stripe.shape[2] == 4:
-            pixels[top:bottom] = arrays.over(stripe, background or (255, 255, 255))
+            pixels[top:bottom] = arrays.over(stripe[..., :3], stripe[..., 3], background or (255, 255, 255))
         else:
             pixels[top:bottom] = stripe if stripe.ndim == 3 else stripe[..., None]
     return pixels, alpha, depth
@@ -52,29 +52,17 @@ def deepen(image: Image, again: Any) -> int:
     `again` is the file, opened once more and not yet loaded. Told that its bytes come in the other order,
     Pillow takes the lower 8. Return how many bits are used.
     """
-    again.tile = [tile._replace(args=_other_order(tile.args)) for tile in again.tile]
-    again.load()
+    for number, tile in enumerate(again.tile):
+        mode, *others = (tile.args,) if isinstance(tile.args, str) else tile.args
+        mode = SIXTEEN.sub(lambda order: ";16L" if order[1] == "B" else ";16B", mode)
+        again.tile[number] = tile._replace(args=(mode, *others) if others else mode)
+    depth = arrays.bits_for(int(image.max()) << 8 | 255)
     width, height = again.size
     rows = max(1, _STRIPE // width)
-
-    def stripes() -> Iterator[tuple[Image, NDArray[np.uint16]]]:
-        for top in range(0, height, rows):
-            high = image[top : top + rows]
-            low = np.asarray(again.crop((0, top, width, min(top + rows, height))))
-            yield high, high.astype(np.uint16) << 8 | low
-
-    depth = max(arrays.depth_of(levels) for _, levels in stripes())
-    for part, levels in stripes():
-        part[:] = arrays.eight_bits(levels, depth)
+    for top in range(0, height, rows):
+        low = np.asarray(again.crop((0, top, width, min(top + rows, height))))
+        image[top : top + rows] = image[top : top + rows] << 16 - depth | low >> depth - 8
     return depth
-
-
-def _other_order(args: Any) -> Any:
-    if isinstance(args, tuple):
-        return tuple(map(_other_order, args))
-    if isinstance(args, str):
-        return SIXTEEN.sub(lambda order: ";16L" if order[1] == "B" else ";16B", args)
-    return args
 
 
 def _converter(
@@ -90,7 +78,7 @@ def _converter(
 
         def from_floats(stripe: PIL.Image.Image) -> NDArray[np.uint8]:
             with np.errstate(invalid="ignore"):  # a signalling NaN, which is refused like any other
-                return arrays.eight_bits(np.asarray(stripe) / white)
+                return arrays.eight_bits(np.asarray(stripe) / white, None)
 
         return from_floats, None
     if mode == "I" or mode.startswith("I;16"):
@@ -102,10 +90,9 @@ def _converter(
     def converted(stripe: PIL.Image.Image) -> NDArray[np.uint8]:
         if stripe.mode == "La":
             stripe = stripe.convert("LA")
-        if transform is not None and stripe.mode == "CMYK":
-            return np.asarray(ImageCms.applyTransform(stripe, transform))
-        stripe = stripe if stripe.mode == target else stripe.convert(target)
-        return np.asarray(stripe if transform is None else ImageCms.applyTransform(stripe, transform))
+        if stripe.mode != target and not (transform and stripe.mode == "CMYK"):
+            stripe = stripe.convert(target)
+        return np.asarray(ImageCms.applyTransform(stripe, transform) if transform else stripe)
 
     return converted, None
 
@@ -118,8 +105,8 @@ def _depth(picture: PIL.Image.Image) -> int:
         raise InputError(f"an image of mode I must hold numbers from 0 to 65535, not {low} to {high}")
     largest = getattr(picture, "tag_v2", {}).get(_MAX_SAMPLE_VALUE, (0,))
     said = int(max(largest) if isinstance(largest, tuple) else largest).bit_length()
-    fewest = arrays.depth_of(levels)
-    return said if said in arrays.DEPTHS and said >= fewest else fewest
+    fewest = arrays.bits_for(high)
+    return max(said, fewest) if said in arrays.DEPTHS else fewest
 
 
 def to_srgb(picture: PIL.Image.Image, mode: str) -> ImageCms.ImageCmsTransform | None:
@@ -127,12 +114,11 @@ def to_srgb(picture: PIL.Image.Image, mode: str) -> ImageCms.ImageCmsTransform |
     content = picture.info.get("icc_profile")
     if not content or picture.mode not in ("RGB", "RGBA", "P", "CMYK"):
         return None
-    mode = "CMYK" if picture.mode == "CMYK" else mode
+    source, target = ("CMYK", "RGB") if picture.mode == "CMYK" else (mode, mode)
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
         if "sRGB" in ImageCms.getProfileDescription(profile):
             return None
-        out = "RGB" if mode == "CMYK" else mode
-        return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, out)
+        return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), source, target)
     except Exception:  # noqa: BLE001 - hostile bytes again, but a photo can be seen without its profile
         return None

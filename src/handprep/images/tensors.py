@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from handprep.errors import InputError
 from handprep.images import arrays
-from handprep.sample import Image, Sample
+from handprep.sample import Sample
 
 
 def is_tensor(value: Any) -> bool:
@@ -32,8 +32,8 @@ def unbatch(batch: Any) -> list[Any]:
     return list(plain.flatten(0, -4).unbind())
 
 
-def from_tensor(tensor: Any) -> Image:
-    """Turn a ``(1, H, W)`` or ``(3, H, W)`` tensor into a uint8 ``(H, W)`` or ``(H, W, 3)`` copy."""
+def from_tensor(tensor: Any) -> Sample:
+    """Turn a ``(1, H, W)`` or ``(3, H, W)`` tensor into a sample of its own memory."""
     torch = sys.modules["torch"]
     shape = tuple(tensor.shape)
     if _is_tv("TVTensor", tensor) and not _is_tv("Image", tensor):
@@ -42,12 +42,14 @@ def from_tensor(tensor: Any) -> Image:
         raise InputError(f"an image tensor must be (1, H, W) or (3, H, W), not {shape}{_hint(shape)}")
     if tensor.dtype == torch.bool or tensor.is_complex():
         raise InputError(f"an image tensor's numbers must be {arrays.ACCEPTED_DTYPES}, not {tensor.dtype}")
-    pixels = arrays.eight_bits(planes_of(tensor))
-    if shape[0] == 1:
-        return np.array(pixels[0], order="C")
-    if pixels.strides[2] != 1:  # channels last in memory, so that this only copies
-        return np.array(pixels.transpose(1, 2, 0), order="C")
-    return np.asarray(cv2.merge(list(pixels)), np.uint8)  # many times as fast as numpy's transposing
+    planes = planes_of(tensor)
+    depth = arrays.depth_of(planes)
+    pixels = arrays.eight_bits(planes, depth)
+    if shape[0] == 3 and pixels.strides[2] == 1:  # else channels are last in memory, so that it only copies
+        merged = cv2.merge(list(pixels))  # many times as fast as numpy's transposing
+        return arrays.sample_of(np.asarray(merged, np.uint8), None, depth)
+    image = pixels[0] if shape[0] == 1 else pixels.transpose(1, 2, 0)
+    return arrays.sample_of(np.array(image, order="C"), None, depth)
 
 
 def planes_of(tensor: Any) -> NDArray[Any]:
@@ -55,12 +57,6 @@ def planes_of(tensor: Any) -> NDArray[Any]:
     plain = tensor.detach().as_subclass(sys.modules["torch"].Tensor).cpu()
     planes: NDArray[Any] = (plain.float() if plain.dtype == sys.modules["torch"].bfloat16 else plain).numpy()
     return planes
-
-
-def wrap(planes: Any, given: Any) -> Any:
-    """Return numbers, an array or tensor, as a tensor of the given one's class, dtype and device."""
-    tensor = sys.modules["torch"].as_tensor(planes).to(given.device, given.dtype)
-    return type(given)(tensor) if _is_tv("Image", given) else tensor
 
 
 def like_batch(samples: Sequence[Sample], batch: Any) -> Any:
@@ -83,12 +79,17 @@ def channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return separate
 
 
-def tensor_like(pixels: NDArray[np.uint8], given: Any) -> Any:
-    """Return uint8 ``(..., C, H, W)`` as a tensor of the given one's class, dtype and device."""
-    if not given.is_floating_point():
-        return wrap(arrays.in_dtype(pixels, str(given.dtype).removeprefix("torch.")), given)
+def tensor_like(pixels: NDArray[Any], given: Any) -> Any:
+    """Return ``(..., C, H, W)`` as a tensor of the given one's class, dtype and device.
+
+    The numbers are uint8, or already the given one's own.
+    """
     torch = sys.modules["torch"]
-    return wrap(torch.from_numpy(pixels).to(torch.promote_types(given.dtype, torch.float32)) / 255, given)
+    if pixels.dtype == np.uint8:
+        name = "float32" if given.dtype == torch.bfloat16 else str(given.dtype).removeprefix("torch.")
+        pixels = arrays.in_dtype(pixels, name)
+    tensor = torch.from_numpy(pixels).to(given.device, given.dtype)
+    return type(given)(tensor) if _is_tv("Image", given) else tensor
 
 
 def _hint(shape: tuple[int, ...]) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry, images
-from handprep.annotations import check_size, moved_boxes, moved_mask
+from handprep.annotations import check_fits, hands_in_photo, moved_boxes, moved_mask
 from handprep.errors import InputError
-from handprep.integrations.known_hands import apply_with, hands_in_photo
 from handprep.optional import missing_extra
 from handprep.sample import Hand, Sample
 from handprep.transforms.base import Transform
@@ -92,7 +91,7 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
 
     def update_transform_params(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """Refuse calls without an image to look at."""
-        if _first_picture(data) is None:
+        if _first_image(data) is None:
             raise InputError(
                 "handprep looks for hands in image=, images= or volume=, and this call gives none of them"
             )
@@ -100,38 +99,41 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """Look for hands in the first image."""
-        picture = _first_picture(data)
-        assert picture is not None  # see update_transform_params
-        sample = self.transform.run(picture)
+        first = _first_image(data)
+        assert first is not None  # see update_transform_params
+        sample = self.transform.run(first)
         hands = hands_in_photo(sample)
         others = [key for key, kind in self._additional_targets.items() if kind == "image"]
         if any(data.get(key) is not None for key in (*STACKS, *others)):
-            sample = apply_with(self.transform, picture, hands)  # as all others, so that no rounding differs
-        found = {"hands": _to_plain(hands), "shape": list(picture.shape)}
-        self._done = found, picture, sample
+            sample = self._again(first, hands)  # as all others, so that no rounding differs
+        found = {"hands": _to_plain(hands), "shape": list(first.shape)}
+        self._done = found, first, sample
         return found
 
     def apply(self, img: NDArray[Any], hands: Any, shape: Sequence[int], **params: Any) -> NDArray[Any]:
         """Return what became of an image."""
-        check_size(img.shape[:2], shape[:2], "an image")
+        check_fits(img.shape[:2], shape[:2], "an image")
         found, first, sample = self._done or (None, None, None)
-        if found == {"hands": hands, "shape": list(shape)} and np.array_equal(img, first):  # type: ignore[arg-type]
-            return np.asarray(images.to_type_of(sample, img))  # type: ignore[arg-type]
-        return np.asarray(images.to_type_of(apply_with(self.transform, img, _from_plain(hands)), img))
+        if found != {"hands": hands, "shape": list(shape)} or not np.array_equal(img, first):  # type: ignore[arg-type]
+            sample = self._again(img, _from_plain(hands))
+        return np.asarray(images.to_type_of(sample, img))  # type: ignore[arg-type]
+
+    def _again(self, image: NDArray[Any], hands: tuple[Hand, ...] | None) -> Sample:
+        return self.transform.apply(replace(images.read(image), hands=hands))
 
     def _sample(self, hands: Any, shape: Sequence[int]) -> Sample:
         """Return what became of the first image; in a replay, of a black one of its size."""
         found = {"hands": hands, "shape": list(shape)}
         if self._done is None or self._done[0] != found:
             black = np.zeros(shape, np.uint8)
-            self._done = found, black, apply_with(self.transform, black, _from_plain(hands))
+            self._done = found, black, self._again(black, _from_plain(hands))
         return self._done[2]
 
     def apply_to_mask(
         self, mask: NDArray[Any], hands: Any, shape: Sequence[int], **params: Any
     ) -> NDArray[Any]:
         """Return a mask as it lies in the result."""
-        check_size(mask.shape[:2], shape[:2], "a mask")
+        check_fits(mask.shape[:2], shape[:2], "a mask")
         sample = self._sample(hands, shape)
         if mask.ndim == 2:
             return moved_mask(sample, mask, outside=self.fill_mask)
@@ -170,7 +172,7 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
 STACKS = ("images", "volume", "volumes")  # which hold several images
 
 
-def _first_picture(data: dict[str, Any]) -> NDArray[Any] | None:
+def _first_image(data: dict[str, Any]) -> NDArray[Any] | None:
     """Return the image to look at, by the order in which albumentations takes the shape."""
     for key, levels in (("volume", 1), ("volumes", 2), ("image", 0), ("images", 1)):
         if (value := data.get(key)) is not None:

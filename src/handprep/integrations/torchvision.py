@@ -1,12 +1,13 @@
 """handprep's transforms as torchvision.transforms.v2: an image and its annotations move together.
 
-For pictures alone none of this is needed: every transform and `Pipeline` can stand in a
+For images alone none of this is needed: every transform and `Pipeline` can stand in a
 ``torchvision.transforms.Compose`` as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,14 +15,13 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from handprep import geometry, images
-from handprep.annotations import check_size, moved_boxes, moved_mask
+from handprep.annotations import check_fits, hands_in_photo, moved_boxes, moved_mask
 from handprep.configurable import check_choice
 from handprep.errors import InputError, SampleSkipped
 from handprep.images import tensors
-from handprep.integrations.known_hands import apply_with, hands_in_photo
 from handprep.optional import missing_extra
 from handprep.pipeline import Pipeline
-from handprep.sample import Sample
+from handprep.sample import Hand, Sample
 from handprep.transforms.base import Transform
 
 try:
@@ -88,7 +88,7 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
     >>> transform = V2Transform(Pipeline([HandCropper(), ResizePad(64)]))
     >>> photo = torch.zeros(3, 90, 120, dtype=torch.uint8)
     >>> boxes = tv_tensors.BoundingBoxes([[0, 0, 60, 45]], format="XYXY", canvas_size=(90, 120))
-    >>> picture, target = transform(photo, {"boxes": boxes, "label": 2})
+    >>> image, target = transform(photo, {"boxes": boxes, "label": 2})
     >>> target["boxes"].tolist(), target["label"]
     ([[0, 8, 32, 32]], 2)
     """
@@ -128,36 +128,36 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Run the transform on the first image, and do the same to all of them."""
-        annotations = [value for value in flat_inputs if isinstance(value, ANNOTATIONS)]
-        pictures = [value for value in flat_inputs if not isinstance(value, ANNOTATIONS)]
-        if not pictures:
-            if annotations:
+        given = [value for value in flat_inputs if not isinstance(value, ANNOTATIONS)]
+        if not given:
+            if flat_inputs:
                 raise InputError("annotations need the image that they are for: handprep looks at that")
             return {}
-        first = pictures[0]
-        if self.video == "each" and any(isinstance(picture, tv_tensors.Video) for picture in pictures):
-            if len(pictures) > 1 or annotations:
+        first, others = given[0], [value for value in flat_inputs if value is not given[0]]
+        if self.video == "each" and any(isinstance(image, tv_tensors.Video) for image in given):
+            if others:
                 raise InputError(
                     "what is beside a video moves with it only where its frames have one crop: video='one'"
                 )
             return {"results": {id(first): _as_given(self._frame_by_frame(first), first)}}
-        if len(pictures) == 1 and not annotations and not isinstance(first, tv_tensors.Video):
+        if not others and not isinstance(first, tv_tensors.Video):
             return {"results": {id(first): self.wrapped(first)}}
-        for value in (*annotations, *pictures[1:]):
+        for value in others:
             _check_fits(value, first)
-        ones = {id(p): tensors.unbatch(p) if _is_several(p) else [p] for p in pictures}
-        if isinstance(first, tv_tensors.Video):
-            each = self._streamed(first)
-            sample = next((s for s in each if s.hands), None) or self.wrapped.run(ones[id(first)][0])
-        else:
-            sample = self.wrapped.run(ones[id(first)][0])
-        if len(ones) == 1 and not _is_several(first):
-            return {"sample": sample, "results": {id(first): images.to_type_of(sample, first)}}
-        # All of them by the hands of the first, so that no rounding tells them apart.
-        hands = hands_in_photo(sample)
-        moved = {key: [apply_with(self.wrapped, one, hands) for one in each] for key, each in ones.items()}
-        results = {id(p): _as_given(moved[id(p)], p) for p in pictures}
+        ones = {id(image): tensors.unbatch(image) if _is_several(image) else [image] for image in given}
+        if not ones[id(first)]:
+            raise InputError("an empty batch has no image to look at, which its annotations need")
+        streamed = self._streamed(first) if isinstance(first, tv_tensors.Video) else iter(())
+        sample = next((s for s in streamed if s.hands), None) or self.wrapped.run(ones[id(first)][0])
+        moved = {id(first): [sample]}
+        if len(given) > 1 or _is_several(first):  # all by the first one's hands, so that no rounding differs
+            hands = hands_in_photo(sample)
+            moved = {key: [self._again(one, hands) for one in each] for key, each in ones.items()}
+        results = {id(image): _as_given(moved[id(image)], image) for image in given}
         return {"sample": moved[id(first)][0], "results": results}
+
+    def _again(self, image: Any, hands: tuple[Hand, ...] | None) -> Sample:
+        return self.wrapped.apply(replace(images.read(image), hands=hands))
 
     def _streamed(self, video: Any) -> Iterator[Sample]:
         """Yield the frames of one video or several, their hands followed where the transform looks."""
@@ -186,20 +186,20 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
 ANNOTATIONS = (tv_tensors.BoundingBoxes, tv_tensors.KeyPoints, tv_tensors.Mask)
 
 
-def _check_fits(value: Any, picture: Any) -> None:
-    for image in (picture, value):
+def _check_fits(value: Any, first: Any) -> None:
+    for image in (first, value):
         orientation = image.getexif().get(EXIF_ORIENTATION, 1) if isinstance(image, PIL.Image.Image) else 1
         if orientation != 1:
             raise InputError(
-                f"this picture has the EXIF orientation {orientation}: handprep would turn it upright, but "
+                f"this image has the EXIF orientation {orientation}: handprep would turn it upright, but "
                 "cannot know whether its annotations are for that. Call PIL.ImageOps.exif_transpose first"
             )
     what = "an annotation" if isinstance(value, ANNOTATIONS) else "another image"
-    check_size(_size(value), _size(picture), f"{what} ({type(value).__name__})")
+    check_fits(_size(value), _size(first), f"{what} ({type(value).__name__})")
 
 
-def _is_several(picture: Any) -> bool:
-    return tensors.is_batch(picture) or isinstance(picture, tv_tensors.Video)
+def _is_several(image: Any) -> bool:
+    return tensors.is_batch(image) or isinstance(image, tv_tensors.Video)
 
 
 def _as_given(samples: list[Sample], given: Any) -> Any:

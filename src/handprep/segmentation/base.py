@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handprep import models
+from handprep import geometry, models
 from handprep.errors import InputError
 from handprep.geometry import Box
 from handprep.sample import Alpha, Hand, Image
@@ -20,7 +21,7 @@ LARGEST_HOLE = 0.01  # of the mask's area; larger ones are background seen throu
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """Anything that finds the pixels of hands in an RGB picture.
+    """Anything that finds the pixels of hands in an RGB image.
 
     A segmenter is an immutable value that pickles as its parameters; what it opens, it opens once a
     process and thread (`handprep.runtime.per_thread`).
@@ -61,12 +62,18 @@ def own_path(name: str, path: Any) -> str:
     return os.fspath(path)
 
 
-def pixels_within(box: Box, image: Image) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of the pixels of a picture that a box touches."""
+def pixels_within(box: Box, image: Image) -> tuple[slice, slice]:
+    """Return the rows and columns of the pixels of an image that a box touches."""
     height, width = image.shape[:2]
     x0, y0, x1, y1 = box
-    first = max(0, math.floor(x0)), max(0, math.floor(y0))
-    return *first, min(width, math.ceil(x1)), min(height, math.ceil(y1))
+    rows = slice(max(0, math.floor(y0)), max(0, min(height, math.ceil(y1))))
+    return rows, slice(max(0, math.floor(x0)), max(0, min(width, math.ceil(x1))))
+
+
+def moved_to(place: tuple[slice, slice], hands: Iterable[Hand]) -> list[Hand]:
+    """Return hands as they lie in a part of an image."""
+    forward = geometry.translation(-place[1].start, -place[0].start)
+    return [hand.transformed(forward) for hand in hands]
 
 
 def connected_to(alpha: Alpha, seed: NDArray[np.bool_], *, largest_hole: float = LARGEST_HOLE) -> Alpha:
@@ -90,6 +97,6 @@ def without_small_holes(mask: NDArray[np.uint8], largest: float = LARGEST_HOLE) 
     areas = statistics[:, cv2.CC_STAT_AREA]
     small = areas < largest * int(mask.sum())
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    small[border] = False  # a bay that the picture's border closes is no hole
+    small[border] = False  # a bay that the image's border closes is no hole
     small[0] = False  # label 0 is the mask itself
     return np.where(small[labels], np.uint8(1), mask)

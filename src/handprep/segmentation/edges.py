@@ -10,9 +10,7 @@ from handprep import geometry
 from handprep.geometry import Affine
 from handprep.sample import Alpha, Image
 
-Plane = NDArray[
-    np.float32
-]  # (S, S) of the window, or (N,) of some of its pixels; at times of several numbers
+Plane = NDArray[np.float32]  # (S, S) of the window, or (N,) of some of its pixels
 
 RADIUS = 2  # pixels of the window around each, in which colours are told apart
 SMOOTHNESS = 10.0  # squared grey levels: differences in colour below its root count for little
@@ -58,10 +56,9 @@ def refined(window: Image, mask: NDArray[np.uint8], image: Image, toward: Affine
 
 
 def _lines(window: Image, mask: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Return for each pixel of the window alpha as a linear function of the colours nearby.
+    """Return alpha as a linear function of the colours nearby, and the mask's share of the surroundings.
 
-    These are ``(S, S, 4)`` coefficients of red, green, blue and 1, and as uint8 ``(S, S)`` the mask's share
-    of the surroundings: 0 or 255 where there is no edge.
+    ``(S, S, 4)``: coefficients of red, green, blue and 1; and ``(S, S)``: 0 or 255 where there is no edge.
     """
     colours = [np.ascontiguousarray(window[..., channel], np.float32) for channel in range(3)]
     means = [_mean(plane) for plane in colours]

@@ -12,7 +12,7 @@ from handprep import geometry
 from handprep.geometry import Affine, Points
 from handprep.landmarks import FINGERS, PALM, HandLandmark
 from handprep.sample import Hand
-from handprep.segmentation.prior import BITS, down_the_arm, fixed_point, palm_length
+from handprep.segmentation.prior import BITS, down_the_arm, fixed_point, on_the_arm, palm_length
 
 # Lengths count in palm lengths, as in `prior`. Training depends on all of these: a network knows the
 # windows that it was trained on.
@@ -25,12 +25,11 @@ SOFTNESS = 1.5  # standard deviation, in pixels, of the drawing's blur
 
 
 def window(hand: Hand, side: int) -> Affine:
-    """Return the map from a picture's pixels to those of the network's window, `side` pixels wide and high.
+    """Return the map from an image's pixels to those of the network's window, `side` pixels wide and high.
 
     With landmarks, the fingers point up in it and there is room for a part of the forearm below; with a box
     alone, it stands upright around it.
     """
-    length = palm_length(hand)
     if hand.landmarks is None:
         upright = geometry.identity()
         x0, y0, x1, y1 = hand.box
@@ -38,10 +37,9 @@ def window(hand: Hand, side: int) -> Affine:
     else:
         down = down_the_arm(hand.landmarks)
         upright = geometry.rotation(math.pi / 2 - math.atan2(down[1], down[0]))
-        elbow = hand.landmarks[HandLandmark.WRIST] + FOREARM * length * down
-        points = geometry.apply(upright, np.vstack([hand.landmarks, elbow]))
+        points = geometry.apply(upright, np.vstack([hand.landmarks, on_the_arm(hand, FOREARM)]))
         x0, y0, x1, y1 = geometry.enclosing_box(points)
-        room = ROOM * length
+        room = ROOM * palm_length(hand)
     wide = max(x1 - x0, y1 - y0) + 2 * room
     corner = geometry.translation((wide - x0 - x1) / 2, (wide - y0 - y1) / 2)
     return geometry.compose(upright, corner, geometry.scaling(side / wide, side / wide))
@@ -56,13 +54,10 @@ def drawing(hand: Hand, side: int) -> NDArray[np.uint8]:
     drawn = np.zeros((side, side), np.uint8)
     if hand.landmarks is None:
         return drawn
-    length = palm_length(hand)
-    width = max(1, round(BONE * length))
-    stub = hand.landmarks[HandLandmark.WRIST] + STUB * length * down_the_arm(hand.landmarks)
-    points = fixed_point(np.vstack([hand.landmarks, stub]))
-    cv2.line(
-        drawn, points[HandLandmark.WRIST].tolist(), points[-1].tolist(), 128, 2 * width, cv2.LINE_8, BITS
-    )
+    width = max(1, round(BONE * palm_length(hand)))
+    points = fixed_point(np.vstack([hand.landmarks, on_the_arm(hand, STUB)]))
+    first, last = points[[HandLandmark.WRIST, -1]].tolist()
+    cv2.line(drawn, first, last, 128, 2 * width, cv2.LINE_8, BITS)
     cv2.fillPoly(drawn, [points[PALM]], 255, cv2.LINE_8, BITS)
     cv2.polylines(drawn, [points[finger] for finger in FINGERS], False, 255, width, cv2.LINE_8, BITS)
     return np.asarray(cv2.GaussianBlur(drawn, (0, 0), SOFTNESS), np.uint8)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from handprep import geometry, models
-from handprep.configurable import Configurable, check_choice, check_whole
+from handprep.configurable import Configurable, check_choice, check_flags, check_whole
+from handprep.errors import ModelError
 from handprep.geometry import Affine
 from handprep.images import check_rgb
+from handprep.images.arrays import resized
+from handprep.models.onnx import LONGEST_INPUT, failures, first_line, open_session, outputs
 from handprep.runtime import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import cut, edges, framing, prior
-from handprep.segmentation.base import connected_to, own_path, pixels_within
-from handprep.segmentation.network import NETWORK, Network, check_shipped
+from handprep.segmentation.base import connected_to, moved_to, own_path, pixels_within
 
+NETWORK = Path(__file__).with_name("hand_matte.onnx")
+SHA256 = "5f9631fb8a733e400ed2f04df7f25cbada6e330b22fd4014e0d6829dc4fbe7c9"  # of that file
 MOST_SHRUNK = 0.6  # window pixels for one of the image, below which a warp would skip pixels
 BELOW_WRIST = 0.1  # palm lengths below the wrist's landmark where keep="hand" cuts
 FINEST = 4  # image pixels for one of the window, in which edges are worth finding
@@ -79,7 +85,7 @@ class HandMatte(Configurable):
 
     def __post_init__(self) -> None:
         check_choice("keep", self.keep, ("hand+forearm", "hand"))
-        check_choice("fast", self.fast, (True, False))
+        check_flags(self, "fast")
         check_whole("threads", self.threads, 1, 1024)
         if self.network is not None:
             object.__setattr__(self, "network", own_path("network", self.network))
@@ -116,14 +122,11 @@ class HandMatte(Configurable):
         hands = hands or (_filling(image),)
         for number, hand in enumerate(hands):
             toward = framing.window(hand, network.side)
-            corners = [(0, 0), (network.side, 0), (0, network.side), (network.side, network.side)]
-            there = geometry.enclosing_box(geometry.apply(geometry.invert(toward), corners))
-            left, top, right, bottom = pixels_within(there, image)
-            if left < right and top < bottom:
-                place = np.s_[top:bottom, left:right]
-                toward = geometry.compose(geometry.translation(left, top), toward)
-                shift = geometry.translation(-left, -top)
-                nearby = [other.transformed(shift) for other in (hand, *hands[:number], *hands[number + 1 :])]
+            there = geometry.apply_to_box(geometry.invert(toward), (0, 0, network.side, network.side))
+            place = pixels_within(there, image)
+            if image[place].size:
+                toward = geometry.compose(geometry.translation(place[1].start, place[0].start), toward)
+                nearby = moved_to(place, (hand, *hands[:number], *hands[number + 1 :]))
                 found, confidence = self._one(network, image[place], nearby, toward)
                 alpha[place] = np.maximum(alpha[place], found)
                 confidences.append(confidence)
@@ -132,56 +135,90 @@ class HandMatte(Configurable):
 
     def _one(self, network: Network, image: Image, hands: list[Hand], toward: Affine) -> tuple[Alpha, float]:
         """Return the alpha of the first hand in its surroundings; `toward` maps these to the window."""
-        size, scale = (image.shape[1], image.shape[0]), FINEST * geometry.scale_of(toward)
-        if scale < 1:
-            small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-            shrink = geometry.scaling(small[0] / size[0], small[1] / size[1])
-            image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
-            hands = [hand.transformed(shrink) for hand in hands]
-            toward = geometry.compose(geometry.invert(shrink), toward)
-        window, inside = _seen(image, toward, network.side)
+        small, shrink = _shrunk(image, FINEST * geometry.scale_of(toward), round)
+        hands = [hand.transformed(shrink) for hand in hands]
+        toward = geometry.compose(geometry.invert(shrink), toward)
+        window, inside = _seen(small, toward, network.side)
         seen, *others = (hand.transformed(toward) for hand in hands)
         share = network.alpha(window, framing.drawing(seen, network.side))
         if self.fast:
-            mask, confidence = np.maximum(share > 0.5, cut.bones(share.shape, seen)).astype(np.uint8), 1.0
+            mask, confidence = np.maximum(share > 0.5, prior.bones(share.shape, seen)).astype(np.uint8), 1.0
         else:
             mask, confidence = cut.hand_mask(window, share, inside, seen, tuple(others))
         mask = _of_hand(mask * np.uint8(255), seen) // np.uint8(255)
-        alpha = edges.refined(window, mask, image, toward)
+        alpha = edges.refined(window, mask, small, toward)
         alpha = _of_hand(alpha, hands[0])  # the image's own edges may have cut something off
         if self.keep == "hand" and seen.landmarks is not None:
             alpha = _without_arm(alpha, hands[0])
-        if scale < 1:
-            alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-        return alpha, confidence
+        return np.asarray(resized(alpha, image.shape[1::-1], cv2.INTER_LINEAR), np.uint8), confidence
 
     def _open(self) -> Network:
-        path = models.fetch(self._file)
-        if self.network is None:
-            check_shipped(path)
+        path, found = models.fetch(self._file), models.fingerprint(self._file)
+        if self.network is None and found != SHA256:
+            raise ModelError(
+                f"{path} is not the network that handprep ships: its sha256 is {found}, not {SHA256}; "
+                "install handprep anew"
+            )
         return Network(path, self.threads)
+
+
+class Network:
+    """A network of examples/train_matte, open: a window of `side` pixels with drawing in, alpha out."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        try:
+            self._session = open_session(path, threads)
+        except failures() as error:
+            raise ModelError(
+                f"ONNX Runtime cannot open the matting network {path}: {first_line(error)}; export it anew"
+            ) from error
+        self._path = path
+        shapes: list[Any] = [node.shape for node in self._session.get_inputs()]
+        side = shapes[0][1] if len(shapes) == 1 and len(shapes[0]) == 4 else None
+        if not isinstance(side, int) or not 0 < side <= LONGEST_INPUT or shapes[0][2:] != [side, 4]:
+            raise ModelError(f"{path} is no matting network of train_matte: its inputs have shapes {shapes}")
+        self.side: int = side
+        self._input: str = self._session.get_inputs()[0].name
+
+    def alpha(self, window: Image, drawing: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return ``(S, S)`` alpha, 0 … 1, of an ``(S, S, 3)`` window."""
+        given = np.dstack([window, drawing])[None]
+        try:
+            found = np.asarray(outputs(self._session, {self._input: given})[0])
+        except failures() as error:
+            raise ModelError(f"the matting network {self._path} failed: {first_line(error)}") from error
+        shape = (1, self.side, self.side)
+        if found.shape != shape or found.dtype.kind != "f" or not np.isfinite(found).all():
+            raise ModelError(
+                f"{self._path} is no matting network of train_matte: it gave {found.dtype} {found.shape}, "
+                f"not finite numbers of shape {shape}"
+            )
+        return np.asarray(found[0], np.float32)
 
 
 def _seen(image: Image, toward: Affine, side: int) -> tuple[Image, NDArray[np.uint8]]:
     """Return the window on an image, whose border goes on beyond it, and 1 where it shows the image."""
-    matrix, size = geometry.in_pixel_centres(toward), (side, side)
-    inside = cv2.warpAffine(np.ones(image.shape[:2], np.uint8), matrix, size)
-    scale = geometry.scale_of(toward)
-    if scale < MOST_SHRUNK:
-        small = [max(1, math.ceil(length * scale)) for length in (image.shape[1], image.shape[0])]
-        shrinking = geometry.scaling(small[0] / image.shape[1], small[1] / image.shape[0])
-        image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
-        matrix = geometry.in_pixel_centres(geometry.compose(geometry.invert(shrinking), toward))
-    window = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    scale, size = geometry.scale_of(toward), (side, side)
+    inside = cv2.warpAffine(np.ones(image.shape[:2], np.uint8), geometry.in_pixel_centres(toward), size)
+    small, shrink = _shrunk(image, scale if scale < MOST_SHRUNK else 1, math.ceil)
+    matrix = geometry.in_pixel_centres(geometry.compose(geometry.invert(shrink), toward))
+    window = cv2.warpAffine(small, matrix, size, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(window, np.uint8), np.asarray(inside, np.uint8)
+
+
+def _shrunk(image: Image, scale: float, whole: Callable[[float], int]) -> tuple[Image, Affine]:
+    """Return an image shrunk by area averaging to a scale below 1, and the map from its pixels to these."""
+    size = image.shape[1], image.shape[0]
+    small = size if scale >= 1 else (max(1, whole(size[0] * scale)), max(1, whole(size[1] * scale)))
+    shrunk = np.asarray(resized(image, small, cv2.INTER_AREA), np.uint8)
+    return shrunk, geometry.scaling(small[0] / size[0], small[1] / size[1])
 
 
 def _of_hand(alpha: Alpha, hand: Hand) -> Alpha:
     """Return what is connected to the hand's bones, its small holes closed."""
     if hand.landmarks is None:
         return alpha
-    bones = prior.skeleton((alpha.shape[0], alpha.shape[1]), hand)
-    return connected_to(alpha, bones > 0, largest_hole=LARGEST_HOLE)
+    return connected_to(alpha, prior.bones(alpha.shape, hand) > 0, largest_hole=LARGEST_HOLE)
 
 
 def _without_arm(alpha: Alpha, hand: Hand) -> Alpha:
@@ -191,7 +228,7 @@ def _without_arm(alpha: Alpha, hand: Hand) -> Alpha:
     down, offset = framing.wrist_line(hand.landmarks, length, BELOW_WRIST)
     y, x = np.ogrid[: alpha.shape[0], : alpha.shape[1]]
     beyond = (x + 0.5) * down[0] + (y + 0.5) * down[1] - offset
-    bones = prior.skeleton((alpha.shape[0], alpha.shape[1]), hand)
+    bones = prior.bones(alpha.shape, hand)
     away = cv2.distanceTransform(1 - bones, cv2.DIST_L2, cv2.DIST_MASK_5) - prior.HALF_A_FINGER * length
     beyond = np.minimum(beyond, away)
     return np.asarray(alpha * np.clip(0.5 - beyond, 0, 1), np.uint8)

@@ -42,44 +42,43 @@ def palm_length(hand: Hand) -> float:
     return float(max(1.0, *lengths, 1.3 * across, 0.4 * extent))
 
 
+def on_the_arm(hand: Hand, lengths: float) -> NDArray[np.float64]:
+    """Return the point so many palm lengths below the wrist of a hand with landmarks."""
+    assert hand.landmarks is not None
+    down = down_the_arm(hand.landmarks)
+    return np.asarray(hand.landmarks[HandLandmark.WRIST] + lengths * palm_length(hand) * down)
+
+
 def reach(hand: Hand) -> Box:
     """Return the box beyond which no pixel belongs to the hand and what is kept of its forearm."""
-    length = palm_length(hand)
     x0, y0, x1, y1 = hand.box
     if hand.landmarks is not None:
-        elbow = hand.landmarks[HandLandmark.WRIST] + FOREARM * length * down_the_arm(hand.landmarks)
-        x0, y0, x1, y1 = enclosing_box([*hand.landmarks, elbow])
-    room = ROOM * length
+        x0, y0, x1, y1 = enclosing_box([*hand.landmarks, on_the_arm(hand, FOREARM)])
+    room = ROOM * palm_length(hand)
     return x0 - room, y0 - room, x1 + room, y1 + room
 
 
-def log_odds(shape: tuple[int, int], hand: Hand) -> LogOdds:
+def log_odds(shape: tuple[int, ...], hand: Hand) -> LogOdds:
     """Return the log-odds of hand against background for each pixel, from the landmarks alone; else 0."""
     if hand.landmarks is None:
         return np.zeros(shape, np.float32)
-    bones = skeleton(shape, hand)
-    if not bones.any():  # then there is no distance to them either
+    drawn = bones(shape, hand)
+    if not drawn.any():  # then there is no distance to them either
         return np.full(shape, -STEEPNESS, np.float32)
     length = palm_length(hand)
-    elbow = hand.landmarks[HandLandmark.WRIST] + FOREARM * length * down_the_arm(hand.landmarks)
-    first, last = fixed_point(np.stack([hand.landmarks[HandLandmark.WRIST], elbow])).tolist()
-    cv2.line(bones, first, last, 1, max(1, round(ARM_WIDTH * length)), cv2.LINE_8, BITS)
-    distance = cv2.distanceTransform(1 - bones, cv2.DIST_L2, cv2.DIST_MASK_5) / length
+    first, last = fixed_point(np.stack([on_the_arm(hand, 0), on_the_arm(hand, FOREARM)])).tolist()
+    cv2.line(drawn, first, last, 1, max(1, round(ARM_WIDTH * length)), cv2.LINE_8, BITS)
+    distance = cv2.distanceTransform(1 - drawn, cv2.DIST_L2, cv2.DIST_MASK_5) / length
     return np.asarray(STEEPNESS * (HALF_A_FINGER - distance), np.float32)
 
 
-def skeleton(shape: tuple[int, int], hand: Hand) -> NDArray[np.uint8]:
-    """Draw where the hand certainly is, as 1 on 0: palm and finger bones, or the middle of a box."""
+def bones(shape: tuple[int, ...], hand: Hand) -> NDArray[np.uint8]:
+    """Draw what is certainly hand, palm and finger bones, as 1 on 0; nothing is without landmarks."""
     drawn = np.zeros(shape, np.uint8)
-    if hand.landmarks is None:
-        x0, y0, x1, y1 = hand.box
-        middle = np.array([[2 * x0 + x1, 2 * y0 + y1], [x0 + 2 * x1, y0 + 2 * y1]]) / 3
-        first, last = fixed_point(middle).tolist()
-        cv2.rectangle(drawn, first, last, 1, cv2.FILLED, cv2.LINE_8, BITS)
-        return drawn
-    points = fixed_point(hand.landmarks)
-    cv2.fillPoly(drawn, [points[PALM]], 1, cv2.LINE_8, BITS)
-    cv2.polylines(drawn, [points[finger] for finger in FINGERS], False, 1, 1, cv2.LINE_8, BITS)
+    if hand.landmarks is not None:
+        points = fixed_point(hand.landmarks)
+        cv2.fillPoly(drawn, [points[PALM]], 1, cv2.LINE_8, BITS)
+        cv2.polylines(drawn, [points[finger] for finger in FINGERS], False, 1, 1, cv2.LINE_8, BITS)
     return drawn
 
 

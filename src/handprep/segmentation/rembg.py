@@ -5,20 +5,24 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 
 from handprep import geometry, models
-from handprep.configurable import Configurable, check_choice, check_whole
-from handprep.errors import InputError
+from handprep.configurable import Configurable, check_flags, check_whole
+from handprep.errors import InputError, ModelError
 from handprep.images import check_rgb
 from handprep.models import onnx
+from handprep.models.onnx import failures, first_line
 from handprep.runtime import per_thread
 from handprep.sample import Alpha, Hand, Image
 from handprep.segmentation import prior
-from handprep.segmentation.base import connected_to, own_path, pixels_within
+from handprep.segmentation.base import connected_to, moved_to, own_path, pixels_within
 
 MATTING = (240, 10, 10)  # rembg's defaults: surely hand above, background below, pixels of doubt between
 PROMPTED = {"sam"}  # networks that are told what to find, where others find what stands out
@@ -52,9 +56,9 @@ class RembgSegmenter(Configurable):
         Whether rembg smooths the mask and makes it hard-edged.
     only_hand
         Whether the answer is held to the hand where hands are known; otherwise it is rembg's answer to
-        the whole picture.
+        the whole image.
     threads
-        Threads within the network. One is best for many pictures: use several callers instead.
+        Threads within the network. One is best for many images: use several callers instead.
 
     Raises
     ------
@@ -82,8 +86,7 @@ class RembgSegmenter(Configurable):
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model:
             raise InputError(f"model must be a name that rembg knows, such as 'u2net', not {self.model!r}")
-        for name in ("alpha_matting", "post_process", "only_hand"):
-            check_choice(name, getattr(self, name), (True, False))
+        check_flags(self, "alpha_matting", "post_process", "only_hand")
         check_whole("threads", self.threads, 1, 1024)
         if self.path is not None:
             object.__setattr__(self, "path", own_path("path", self.path))
@@ -111,44 +114,34 @@ class RembgSegmenter(Configurable):
         if not hands or not self.only_hand:
             return self._salient(image)
         alpha = np.zeros(image.shape[:2], np.uint8)
-        left, top, right, bottom = pixels_within(_around(hands), image)
-        if left < right and top < bottom:
-            there = [hand.transformed(geometry.translation(-left, -top)) for hand in hands]
-            found = self._of(image[top:bottom, left:right], there)
-            bones = reduce(np.maximum, (prior.skeleton(found.shape, hand) for hand in there))
-            alpha[top:bottom, left:right] = connected_to(found, bones > 0)
+        around = geometry.enclosing_box(np.reshape([prior.reach(hand) for hand in hands], (-1, 2)))
+        place = pixels_within(around, image)
+        if image[place].size:
+            there = moved_to(place, hands)
+            prompts = [{"sam_prompt": _prompt(hand)} for hand in there] if self.model in PROMPTED else [{}]
+            found = reduce(np.maximum, (self._salient(image[place], **prompt) for prompt in prompts))
+            seeds = (_certain(found.shape, hand) for hand in there)
+            alpha[place] = connected_to(found, reduce(np.maximum, seeds) > 0)
         return alpha
-
-    def _of(self, image: Image, hands: list[Hand]) -> Alpha:
-        if self.model not in PROMPTED:
-            return self._salient(image)
-        return reduce(np.maximum, (self._salient(image, sam_prompt=_prompt(hand)) for hand in hands))
 
     def _salient(self, image: Image, **prompts: Any) -> Alpha:
         stamp = models.fingerprint(self._file) if self.path is not None else None
         session = per_thread(("rembg", self.model, self._file, stamp, self.threads), self._open)
         masks = session.predict(PIL.Image.fromarray(image), **prompts)
         alpha = reduce(np.maximum, (np.asarray(mask.convert("L"), np.uint8) for mask in masks))
-        return self._finished(image, alpha)
-
-    def _finished(self, image: Image, alpha: Alpha) -> Alpha:
-        """Return alpha after what `rembg.remove` does to masks, if that is asked for."""
         if not self.post_process and not self.alpha_matting:
             return alpha
         from rembg.bg import alpha_matting_cutout, post_process  # noqa: PLC0415 - heavy
 
         if self.post_process:
             alpha = np.asarray(post_process(alpha), np.uint8)
-        if (
-            self.alpha_matting and alpha.max() > MATTING[0] and alpha.min() < MATTING[1]
-        ):  # else there is no edge
-            picture, mask = PIL.Image.fromarray(image), PIL.Image.fromarray(alpha)
-            alpha = np.asarray(alpha_matting_cutout(picture, mask, *MATTING))[..., 3]
+        has_edge = alpha.max() > MATTING[0] and alpha.min() < MATTING[1]
+        if self.alpha_matting and has_edge:
+            cut_out = alpha_matting_cutout(PIL.Image.fromarray(image), PIL.Image.fromarray(alpha), *MATTING)
+            alpha = np.asarray(cut_out)[..., 3]
         return alpha
 
     def _open(self) -> Any:
-        from handprep.segmentation.rembg_session import rembg_session  # noqa: PLC0415 - rembg is heavy
-
         if self.model in NON_COMMERCIAL:
             warnings.warn(
                 f"rembg's model {self.model!r} has a licence of its own: {NON_COMMERCIAL[self.model]}. "
@@ -158,9 +151,8 @@ class RembgSegmenter(Configurable):
         options = onnx.imported().SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
-        return rembg_session(
-            self.model, options, path=None if self.path is None else models.fetch(self._file)
-        )
+        path = None if self.path is None else models.fetch(self._file)
+        return rembg_session(self.model, options, path=path)
 
 
 def _prompt(hand: Hand) -> list[dict[str, Any]]:
@@ -170,8 +162,42 @@ def _prompt(hand: Hand) -> list[dict[str, Any]]:
     return [box, *({"type": "point", "label": 1, "data": point} for point in points)]
 
 
-def _around(hands: tuple[Hand, ...]) -> geometry.Box:
-    boxes = np.array([prior.reach(hand) for hand in hands])
-    x0, y0 = boxes[:, :2].min(0)
-    x1, y1 = boxes[:, 2:].max(0)
-    return float(x0), float(y0), float(x1), float(y1)
+def _certain(shape: tuple[int, ...], hand: Hand) -> NDArray[np.uint8]:
+    """Draw where the hand certainly is, as 1 on 0: its bones, or the middle of its box."""
+    drawn = prior.bones(shape, hand)
+    if hand.landmarks is None:
+        x0, y0, x1, y1 = hand.box
+        middle = np.array([[2 * x0 + x1, 2 * y0 + y1], [x0 + 2 * x1, y0 + 2 * y1]]) / 3
+        first, last = prior.fixed_point(middle).tolist()
+        cv2.rectangle(drawn, first, last, 1, cv2.FILLED, cv2.LINE_8, prior.BITS)
+    return drawn
+
+
+def rembg_session(name: str, options: Any = None, *, path: Path | None = None) -> Any:
+    """Open a rembg session, on the checked file where handprep knows the model.
+
+    Left alone, rembg takes whatever lies in its own folders, and checks an md5 only after a download. Models
+    that handprep does not know go through rembg's own downloader. Those that send the image to somebody's
+    server are refused. `path` is a file of the user's own in place of the model's.
+    """
+    onnxruntime = onnx.imported()
+    from rembg.sessions import sessions_class  # noqa: PLC0415 - heavy
+
+    here = (kind for kind in sessions_class if getattr(kind, "is_local", lambda: True)())  # rembg < 2.0.78
+    known = {kind.name(): kind for kind in here}
+    if name not in known:
+        raise InputError(
+            f"rembg has no model {name!r:.100} that runs on this machine; it has {', '.join(sorted(known))}"
+        )
+    kind, file = known[name], path or (models.fetch(name) if name in models.MODELS else None)
+    if file is not None:  # the class's one question, where the file is, is answered
+        answer = classmethod(lambda *_, **__: str(file))
+        kind = type(kind.__name__, (kind,), {"download_models": answer})
+    try:
+        return kind(name, options or onnxruntime.SessionOptions())
+    except (OSError, ValueError) as error:  # what pooch raises without a network, and for a wrong md5
+        raise ModelError(f"rembg could not get its model {name!r}: {error}") from error
+    except failures() as error:
+        raise ModelError(
+            f"rembg could not open {path or f'its model {name!r}, delete the file'}: {first_line(error)}"
+        ) from error

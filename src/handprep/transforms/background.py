@@ -1,9 +1,9 @@
-"""Take the background away."""
+"""Remove the background."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -22,21 +22,19 @@ from handprep.transforms.base import Transform, refuse_missing
 from handprep.transforms.compositing import blurred_background, covering, hand_colours, over
 from handprep.transforms.resize import grey_of
 
-CONFIDENCE = 0.1  # of the detector, as in HandCropper
 EFFECTS = ("transparent", "blur", "keep", "mask")
 OF_REMBG = ("model", "model_path", "alpha_matting", "post_process")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackgroundRemover(Transform):
-    """Take away what is not hand and forearm.
+    """Remove everything but the hands and forearms.
 
-    Segmenters are guided by the hands' landmarks. Where a `HandCropper` before it has found hands, these
-    serve. Where nobody has looked yet, this transform looks for itself, at confidence 0.1 with search.
-    All hands in the picture stay.
+    The landmarks guide the segmenter. If no `HandCropper` detected hands before, this transform detects them
+    itself, at confidence 0.1 with search. All hands in the image stay.
 
     `Sample.alpha` then says how much of each pixel is hand. Along the hand's edge, the old background is
-    taken out of the colours, too, so that it leaves no rim. The step's ``mask_confidence``, 0 to 1, says how
+    removed from the colours, too, so that it leaves no rim. The step's ``mask_confidence``, 0 to 1, says how
     well the mask agrees with what the network alone takes for hand: where it is low, look at the mask.
 
     Parameters
@@ -54,9 +52,9 @@ class BackgroundRemover(Transform):
         strongly blurred, with nothing of the hand in it; ``"mask"``: the result is alpha itself, as a grey
         image; ``"keep"``: the image stays as it is, and only `Sample.alpha` is set.
     detector
-        Who looks for hands where nobody has: ``"litert"``, ``"mediapipe"`` or any `HandDetector`.
+        What detects hands if no detector ran before: a name as for `HandCropper`, or any `HandDetector`.
     on_missing
-        What to do when there is no hand: ``"keep"`` the picture with its background (and opaque, if
+        What to do when there is no hand: ``"keep"`` the image with its background (and opaque, if
         `background` is ``"transparent"``); ``"segment"`` what `method` takes for the main object;
         ``"raise"`` `HandNotFoundError`; or ``"skip"`` the sample, as in `HandCropper`.
 
@@ -83,30 +81,24 @@ class BackgroundRemover(Transform):
     def __post_init__(self) -> None:
         if not isinstance(self.method, str | Segmenter):
             raise InputError(f"method must be a name or have a segment method, not {self.method!r}")
-        if not isinstance(self.detector, str | HandDetector):
-            raise InputError(f"detector must be a name or have a detect method, not {self.detector!r}")
         object.__setattr__(self, "background", _checked(self.background))
         check_choice("on_missing", self.on_missing, ("keep", "segment", "raise", "skip"))
-        self.finder()  # so that an unknown name is refused here, not at the first picture
+        self.finder()  # so that an unknown name is refused here, not at the first image
         self.segmenter()
 
     def finder(self) -> HandDetector | None:
         """Return the detector that it runs if no transform before it did: none for a cut-out's own alpha."""
-        detector = detector_named(self.detector, confidence=CONFIDENCE, search=True)
+        detector = detector_named(self.detector)  # which refuses unknown ones in any case
         return None if self.reads_alpha else detector
 
     def segmenter(self) -> Segmenter:
         """Return the segmenter that these parameters stand for, but for ``"alpha"``, which needs none."""
         if self.method == "rembg":
-            return RembgSegmenter(
-                model=self.model,
-                path=self.model_path,
-                alpha_matting=self.alpha_matting,
-                post_process=self.post_process,
-            )
-        for field in fields(self):
-            if field.name in OF_REMBG and getattr(self, field.name) != field.default:
-                raise InputError(f"{field.name} is for method='rembg' alone, not for {self.method!r}")
+            options = {name.removeprefix("model_"): getattr(self, name) for name in OF_REMBG}
+            return RembgSegmenter(**options)
+        for name in self.changed:
+            if name in OF_REMBG:
+                raise InputError(f"{name} is for method='rembg' alone, not for {self.method!r}")
         if not isinstance(self.method, str):
             return self.method
         check_choice("method", self.method, SEGMENTERS)
@@ -116,12 +108,9 @@ class BackgroundRemover(Transform):
     def model_files(self) -> frozenset[str]:
         """Those of the detector and of the segmenter, and the background's, if it is an image."""
         segmenter = None if self.reads_alpha else self.segmenter()
-        return model_files_of((self.finder(), segmenter)) | self._picture_files
-
-    @property
-    def _picture_files(self) -> frozenset[str]:
-        is_picture = isinstance(self.background, str) and self.background not in EFFECTS
-        return frozenset({models.own_file(str(self.background))} if is_picture else ())
+        is_image = isinstance(self.background, str) and self.background not in EFFECTS
+        own = {models.own_file(str(self.background))} if is_image else set()
+        return model_files_of((self.finder(), segmenter)) | own
 
     @property
     def reads_alpha(self) -> bool:
@@ -133,30 +122,28 @@ class BackgroundRemover(Transform):
         finder = self.finder()
         if finder is None:
             return self._with_own_alpha(sample)
-        image = sample.rgb
-        hands = sample.hands if sample.hands is not None else finder.detect(image)
+        hands = sample.hands if sample.hands is not None else finder.detect(sample.rgb)
         sample = replace(sample, hands=hands)
         if not hands and self.on_missing != "segment":
             return self._without_hand(sample)
         segmenter, confidence = self.segmenter(), None
         if isinstance(segmenter, RatingSegmenter):
-            alpha, confidence = segmenter.segment_rated(image, hands)
+            alpha, confidence = segmenter.segment_rated(sample.rgb, hands)
         else:
-            alpha = segmenter.segment(image, hands)
-        details = {"found": len(hands), "hand_share": round(float(np.mean(alpha)) / 255, 4)}
-        if confidence is not None:
-            details["mask_confidence"] = round(confidence, 3)
-        return self._with_alpha(sample, image, alpha).with_step("BackgroundRemover", **details)
+            alpha = segmenter.segment(sample.rgb, hands)
+        rated = {} if confidence is None else {"mask_confidence": round(confidence, 3)}
+        details = {"found": len(hands), "hand_share": _share(alpha), **rated}
+        return self._with_alpha(sample, alpha).with_step("BackgroundRemover", **details)
 
     def _with_own_alpha(self, sample: Sample) -> Sample:
-        if sample.alpha is None:
+        alpha = sample.alpha
+        if alpha is None:
             raise ImageError(
                 f"{sample.name} has no alpha of its own, which method='alpha' needs: choose another method"
             )
-        share = round(float(np.mean(sample.alpha)) / 255, 4)
         if self.background != "transparent":  # which it is, with the colours that it came with
-            sample = self._with_alpha(replace(sample, transparent=False), sample.rgb, sample.alpha)
-        return sample.with_step("BackgroundRemover", hand_share=share)
+            sample = self._with_alpha(replace(sample, transparent=False), alpha)
+        return sample.with_step("BackgroundRemover", hand_share=_share(alpha))
 
     def _without_hand(self, sample: Sample) -> Sample:
         refuse_missing(sample, self.on_missing, "hand", "choose on_missing='keep', 'segment' or 'skip'")
@@ -168,32 +155,32 @@ class BackgroundRemover(Transform):
             sample = replace(sample, image=empty, alpha=empty)
         return sample.with_step("BackgroundRemover", found=0, on_missing=self.on_missing)
 
-    def _with_alpha(self, sample: Sample, image: Image, alpha: Alpha) -> Sample:
+    def _with_alpha(self, sample: Sample, alpha: Alpha) -> Sample:
         if self.background in ("keep", "mask"):
             return replace(sample, alpha=alpha, image=alpha if self.background == "mask" else sample.image)
-        if self.background == "transparent":
-            image = hand_colours(image, alpha)
-        elif self.background == "blur":
-            image = over(image, alpha, blurred_background(image, alpha))
-        else:
-            image = over(image, alpha, self._behind(sample))
+        image, transparent = sample.rgb, self.background == "transparent"
+        image = hand_colours(image, alpha) if transparent else over(image, alpha, self._behind(sample, alpha))
         if sample.image.ndim == 2:  # all three channels are equal
             image = image[..., 0]
-        return replace(sample, image=image, alpha=alpha, transparent=self.background == "transparent")
+        return replace(sample, image=image, alpha=alpha, transparent=transparent)
 
-    def _behind(self, sample: Sample) -> Image | tuple[int, int, int]:
+    def _behind(self, sample: Sample, alpha: Alpha) -> Image | tuple[int, int, int]:
         """Return the colour or the image that comes in the background's place."""
         grey = sample.image.ndim == 2
+        if self.background == "blur":
+            return blurred_background(sample.rgb, alpha)
         if isinstance(self.background, str):
             path = self.background
             key = "background", path, models.fingerprint(models.own_file(path))
-            picture = covering(per_thread(key, lambda: images.read(path).rgb), sample.size)
-            if grey:
-                picture = np.repeat(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
-            return picture
+            image = covering(per_thread(key, lambda: images.read(path).rgb), sample.size)
+            return np.dstack([cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)] * 3) if grey else image
         if isinstance(self.background, int) or grey:
             return (grey_of(self.background),) * 3
         return self.background
+
+
+def _share(alpha: Alpha) -> float:
+    return round(float(np.mean(alpha)) / 255, 4)
 
 
 def _checked(background: object) -> int | tuple[int, int, int] | str:

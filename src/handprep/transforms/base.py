@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from handprep import images
 from handprep.configurable import Configurable, model_files_of
 from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, HandprepError, InputError, SampleSkipped
+from handprep.geometry import Affine
 from handprep.images import tensors
 from handprep.sample import Sample
 
@@ -54,47 +59,53 @@ class Transform(Configurable):
         """Return the transformed sample."""
         raise NotImplementedError(f"{type(self).__name__} must define apply(sample)")
 
-    def run(self, picture: Any) -> Sample:
+    def run(self, image: Any) -> Sample:
         """Transform an image and return the whole `Sample`.
 
         Parameters
         ----------
-        picture
+        image
             A path, bytes, binary file, PIL image, RGB array, CHW tensor or `Sample`.
         """
-        return self.apply(self.read(picture))
+        return self.apply(self.read(image))
 
-    def read(self, picture: Any, **options: Any) -> Sample:
+    def read(self, image: Any, **options: Any) -> Sample:
         """Read an image as `handprep.images.read` does with these options, and its alpha if that is taken."""
-        return images.read(picture, alpha="keep" if self.reads_alpha else "flatten", **options)
+        return images.read(image, alpha="keep" if self.reads_alpha else "flatten", **options)
 
-    def __call__(self, picture: Any, *others: Any) -> Any:
+    def __call__(self, image: Any, *others: Any) -> Any:
         """Transform an image and return the same kind as given (a path gives an RGB array).
 
         Parameters
         ----------
-        picture
+        image
             Anything that `run` takes; or a batch, a ``(..., 3, H, W)`` or ``(..., 1, H, W)`` tensor, whose
             results must be of one size to make one again.
         others
             Nothing. A joint ``Compose`` gives annotations here, for which there is
             `handprep.integrations.torchvision.V2Transform`.
         """
-        if others or (isinstance(picture, dict) and not images.is_file(picture)):
+        if others or (isinstance(image, dict) and not images.is_file(image)):
             raise InputError(
                 "a transform takes one image. For an image with annotations, wrap it in "
                 "handprep.integrations.torchvision.V2Transform, which moves both"
             )
-        if not tensors.is_batch(picture):
-            return images.to_type_of(self.run(images.as_view(picture)), picture)
+        if not tensors.is_batch(image):
+            return images.to_type_of(self.run(images.as_view(image)), image)
         samples = []
-        for index, one in enumerate(tensors.unbatch(picture)):
+        for index, one in enumerate(tensors.unbatch(image)):
             try:
                 samples.append(self.run(one))
             except HandprepError as error:
                 error.add_note(f"This was image {index} of the batch, counted from 0.")
                 raise
-        return tensors.like_batch(samples, picture)
+        return tensors.like_batch(samples, image)
+
+
+def moved(sample: Sample, forward: Affine, move: Callable[[NDArray[np.uint8]], Any]) -> Sample:
+    """Return the sample after `move` has moved the pixels of its image and its alpha by an affine map."""
+    alpha = None if sample.alpha is None else np.asarray(move(sample.alpha), np.uint8)
+    return sample.transformed(forward, np.asarray(move(sample.image), np.uint8), alpha)
 
 
 def refuse_missing(sample: Sample, on_missing: str, what: str, advice: str) -> None:

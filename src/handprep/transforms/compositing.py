@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from handprep.images.arrays import resized
 from handprep.sample import Alpha, Image
 
 Colours = NDArray[np.float32]  # (H, W, 3), 0 to 255
@@ -23,38 +24,20 @@ NO_WEIGHT = 1e-3
 
 
 def over(image: Image, alpha: Alpha, background: Image | tuple[int, int, int]) -> Image:
-    """Put what alpha shows of a picture before a background.
-
-    Parameters
-    ----------
-    image
-        uint8 ``(H, W, 3)``.
-    alpha
-        uint8 ``(H, W)``: 0 background, 255 hand.
-    background
-        uint8 ``(H, W, 3)``, or one colour.
-
-    Returns
-    -------
-    ndarray
-        uint8 ``(H, W, 3)``: the background alone where alpha is 0, the picture alone inside the hand.
-    """
-    behind = np.broadcast_to(np.asarray(background, np.uint8), image.shape)
-    return _mixed(hand_colours(image, alpha), behind, alpha)
+    """Put what alpha shows of an RGB image before a background: another image of its size, or one colour."""
+    front, behind = hand_colours(image, alpha), np.broadcast_to(np.asarray(background, np.uint8), image.shape)
+    done = np.where((alpha == 255)[..., None], front, behind)
+    soft = (alpha > 0) & (alpha < 255)  # the edge alone is mixed
+    share = _float(alpha[soft] / 255)[:, None]
+    done[soft] = np.round(share * front[soft] + (1 - share) * behind[soft])
+    return done
 
 
 def hand_colours(image: Image, alpha: Alpha) -> Image:
-    """Return an image that has the hand's colours alone, and is black where alpha is 0.
+    """Return an RGB image that has the hand's colours alone, and is black where alpha is 0.
 
     A camera mixes hand and background along the edge. There, the hand's own colours are what alpha and the
     mean colours of both sides nearby leave of the mixture.
-
-    Parameters
-    ----------
-    image
-        uint8 ``(H, W, 3)``.
-    alpha
-        uint8 ``(H, W)``.
 
     References
     ----------
@@ -79,14 +62,7 @@ def hand_colours(image: Image, alpha: Alpha) -> Image:
 def resampled(image: Image, alpha: Alpha, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Image:
     """Return the colours of a transparent image after a change of its pixels, each weighted by its alpha.
 
-    Parameters
-    ----------
-    image
-        uint8 ``(H, W, 3)`` or ``(H, W)``, not multiplied by alpha.
-    alpha
-        uint8 ``(H, W)``.
-    change
-        Scales or moves an array of float32 or uint8.
+    The colours are not multiplied by alpha, and `change` scales or moves arrays of float32 and uint8.
     """
     share = _float(alpha)
     summed, total = change((image.T * share.T).T), change(share)
@@ -96,15 +72,7 @@ def resampled(image: Image, alpha: Alpha, change: Callable[[NDArray[Any]], NDArr
 
 
 def blurred_background(image: Image, alpha: Alpha) -> Image:
-    """Return the picture's background, strongly blurred, as if the hand were not there.
-
-    Parameters
-    ----------
-    image
-        uint8 ``(H, W, 3)``.
-    alpha
-        uint8 ``(H, W)``.
-    """
+    """Return an RGB image's background, strongly blurred, as if the hand were not there."""
     small, weight = _reduced(image, _eroded(255 - alpha))
     sigma = BLUR * max(weight.shape)
     total = _float(cv2.GaussianBlur(weight, (0, 0), sigma))[..., None]
@@ -113,24 +81,14 @@ def blurred_background(image: Image, alpha: Alpha) -> Image:
     return _enlarged(_float((summed + NO_WEIGHT * overall) / (total + NO_WEIGHT)), image)
 
 
-def covering(picture: Image, size: tuple[int, int]) -> Image:
-    """Return the middle of a picture, scaled so that it fills a width and height."""
+def covering(image: Image, size: tuple[int, int]) -> Image:
+    """Return the middle of an image, scaled so that it fills a width and height."""
     width, height = size
-    factor = max(width / picture.shape[1], height / picture.shape[0])
-    scaled = max(width, round(picture.shape[1] * factor)), max(height, round(picture.shape[0] * factor))
-    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    large = np.asarray(cv2.resize(picture, scaled, interpolation=how), np.uint8)
+    factor = max(width / image.shape[1], height / image.shape[0])
+    scaled = max(width, round(image.shape[1] * factor)), max(height, round(image.shape[0] * factor))
+    large = np.asarray(resized(image, scaled), np.uint8)
     left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
     return large[top : top + height, left : left + width]
-
-
-def _mixed(front: Image, behind: Image, alpha: Alpha) -> Image:
-    """Return the front where alpha is 255, what is behind where it is 0, and mix along the edge only."""
-    done = np.where((alpha == 255)[..., None], front, behind)
-    soft = (alpha > 0) & (alpha < 255)
-    share = _float(alpha[soft] / 255)[:, None]
-    done[soft] = np.round(share * front[soft] + (1 - share) * behind[soft])
-    return done
 
 
 def _mean_of(colours: Colours, weight: Share, side: int) -> Colours:
@@ -140,25 +98,24 @@ def _mean_of(colours: Colours, weight: Share, side: int) -> Colours:
 
 
 def _eroded(alpha: Alpha) -> Alpha:
-    """Return what is left of alpha without its rim; the picture's border takes nothing away."""
+    """Return what is left of alpha without its rim; the image's border takes nothing away."""
     pixels = min(WIDEST_RIM, max(1, round(RIM * max(alpha.shape))))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
     return np.asarray(cv2.erode(alpha, disc), np.uint8)
 
 
 def _reduced(image: Image, alpha: Alpha) -> tuple[Colours, Share]:
-    """Return picture and alpha, the latter from 0 to 1, with at most `ENOUGH` pixels on the long side."""
+    """Return image and alpha, the latter from 0 to 1, with at most `ENOUGH` pixels on the long side."""
     height, width = alpha.shape
     factor = min(1.0, ENOUGH / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    small, share = (cv2.resize(array, size, interpolation=cv2.INTER_AREA) for array in (image, alpha))
+    small, share = (resized(array, size, cv2.INTER_AREA) for array in (image, alpha))
     return _float(small), _float(share) / np.float32(255)
 
 
 def _enlarged(colours: Colours, image: Image) -> Image:
-    size = image.shape[1], image.shape[0]
     rounded = np.round(np.clip(colours, 0, 255)).astype(np.uint8)
-    return np.asarray(cv2.resize(rounded, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(resized(rounded, image.shape[1::-1], cv2.INTER_LINEAR), np.uint8)
 
 
 def _float(array: ArrayLike) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from handprep import geometry
 from handprep.configurable import check_choice, check_flags, check_range, check_whole
-from handprep.detection import detector_named
+from handprep.detection import CONFIDENCE, detector_named
 from handprep.detection.base import HandDetector
 from handprep.detection.search import SearchingDetector
 from handprep.detection.tracking import OneEuro, Tracker
@@ -23,9 +23,8 @@ from handprep.geometry import Box
 from handprep.images import MAX_PIXELS
 from handprep.landmarks import HandLandmark
 from handprep.sample import Hand, Sample
-from handprep.transforms.base import Transform, refuse_missing
+from handprep.transforms.base import Transform, moved, refuse_missing
 
-CONFIDENCE = 0.1
 MANY = 20  # palms that are looked at where one is not enough
 
 SIDES = {"left": "Left", "right": "Right"}
@@ -112,8 +111,6 @@ class HandCropper(Transform):
     on_missing: Literal["keep", "center", "raise", "skip"] = "keep"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.detector, str | HandDetector):
-            raise InputError(f"detector must be a name or have a detect method, not {self.detector!r}")
         check_range("confidence", self.confidence, 0, 1)
         check_range("margin", self.margin, 0, 10)
         check_flags(self, "square", "upright", "search", "refine")
@@ -188,9 +185,8 @@ class HandCropper(Transform):
         cropped = crop(sample.with_first(chosen), hands if self.hand == "all" else (chosen,))
         mirrored = bool(self.mirror and chosen.handedness not in (None, SIDES[self.mirror]))
         if mirrored:
-            alpha = None if cropped.alpha is None else cropped.alpha[:, ::-1]
-            image = np.ascontiguousarray(cropped.image[:, ::-1])
-            cropped = cropped.transformed(geometry.mirroring(cropped.size[0]), image, alpha)
+            forward = geometry.mirroring(cropped.size[0])
+            cropped = moved(cropped, forward, lambda array: np.ascontiguousarray(array[:, ::-1]))
         facts = {"found": len(hands), "view": chosen.view, "upright": turned, "mirrored": mirrored}
         return cropped.with_step("HandCropper", **facts)
 
@@ -205,20 +201,14 @@ class HandCropper(Transform):
         if self.on_missing == "center":
             (width, height), side = sample.size, min(sample.size)
             left, top = (width - side) // 2, (height - side) // 2
-            sample = _cut(sample, left, top, left + side, top + side)
+            sample = _cut(sample, (left, left + side), (top, top + side))
         return sample.with_step("HandCropper", found=found, on_missing=self.on_missing)
 
     def _straight_crop(self, sample: Sample, hands: tuple[Hand, ...]) -> Sample:
         x0, y0, x1, y1 = self._widened([hand.box for hand in hands])
+        side = max(1, math.ceil(x1 - x0)) if self.square else None
         width, height = sample.size
-        if self.square:  # a square that sticks out is moved inside, and cut where it cannot be
-            side = max(1, math.ceil(x1 - x0))
-            left, right = _inside(round((x0 + x1 - side) / 2), side, width)
-            top, bottom = _inside(round((y0 + y1 - side) / 2), side, height)
-        else:
-            left, top = min(max(0, math.floor(x0)), width - 1), min(max(0, math.floor(y0)), height - 1)
-            right, bottom = max(left + 1, min(width, math.ceil(x1))), max(top + 1, min(height, math.ceil(y1)))
-        return _cut(sample, left, top, right, bottom)
+        return _cut(sample, _pixels(x0, x1, width, side), _pixels(y0, y1, height, side))
 
     def _turned_crop(self, sample: Sample, hands: tuple[Hand, ...]) -> Sample:
         assert hands[0].landmarks is not None
@@ -234,10 +224,8 @@ class HandCropper(Transform):
                 f"{MAX_PIXELS}; lower the margin (now {self.margin}), or resize before cropping"
             )
         forward = geometry.compose(turn, geometry.translation(-x0, -y0))
-
         warp = partial(cv2.warpAffine, M=geometry.in_pixel_centres(forward), dsize=(width, height))
-        alpha = None if sample.alpha is None else np.asarray(warp(sample.alpha), np.uint8)
-        return sample.transformed(forward, np.asarray(warp(sample.image), np.uint8), alpha)
+        return moved(sample, forward, warp)
 
     def _widened(self, boxes: list[Box]) -> Box:
         x0, y0, x1, y1 = geometry.enclosing_box(np.reshape(boxes, (-1, 2)))
@@ -247,13 +235,15 @@ class HandCropper(Transform):
         return x0 - border - more_x, y0 - border - more_y, x1 + border + more_x, y1 + border + more_y
 
 
-def _inside(start: int, side: int, limit: int) -> tuple[int, int]:
-    """Return where a stretch of pixels starts and ends after it was moved inside, and cut if too long."""
-    side = min(side, limit)
-    start = min(max(0, start), limit - side)
-    return start, start + side
+def _pixels(low: float, high: float, limit: int, side: int | None) -> tuple[int, int]:
+    """Return where a stretch starts and ends, within the image; one of a fixed side is moved inside."""
+    if side is None:
+        start = min(max(0, math.floor(low)), limit - 1)
+        return start, max(start + 1, min(limit, math.ceil(high)))
+    start = min(max(0, round((low + high - side) / 2)), max(0, limit - side))
+    return start, min(limit, start + side)
 
 
-def _cut(sample: Sample, left: int, top: int, right: int, bottom: int) -> Sample:
-    alpha = None if sample.alpha is None else sample.alpha[top:bottom, left:right]
-    return sample.transformed(geometry.translation(-left, -top), sample.image[top:bottom, left:right], alpha)
+def _cut(sample: Sample, columns: tuple[int, int], rows: tuple[int, int]) -> Sample:
+    place = slice(*rows), slice(*columns)
+    return moved(sample, geometry.translation(-columns[0], -rows[0]), lambda array: array[place])

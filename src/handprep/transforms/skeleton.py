@@ -16,13 +16,11 @@ from handprep.detection.base import HandDetector
 from handprep.drawing import SHIFT, draw_bones, fixed_point
 from handprep.errors import InputError
 from handprep.features import TINY, normalised, palm_frame
-from handprep.geometry import Affine, Points
 from handprep.landmarks import CONNECTIONS
 from handprep.sample import Hand, Sample
 from handprep.transforms.base import Transform, refuse_missing
 from handprep.transforms.resize import ResizePad, grey_of
 
-CONFIDENCE = 0.1  # of the detector, as in HandCropper
 BORDER = 0.06  # of the drawing's sides, left free around the hand
 LIGHTEST, GREYS = 255.0, 160.0  # the grey of the nearest bone, and how much darker the farthest is
 _ENDS = np.array(CONNECTIONS)
@@ -97,7 +95,7 @@ class Skeleton(Transform):
 
     def finder(self) -> HandDetector:
         """Return the detector that it runs if no transform before it did."""
-        return detector_named(self.detector, confidence=CONFIDENCE, search=True)
+        return detector_named(self.detector)
 
     @property
     def output_size(self) -> tuple[int, int] | None:
@@ -113,12 +111,7 @@ class Skeleton(Transform):
             advice = "choose on_missing='blank' or 'skip'"
             refuse_missing(sample, self.on_missing, "hand with landmarks", advice)
         keep = self.background == "keep"
-        if self.view != "image" and found:
-            placed = self._turned(sample)
-        elif self.size is None:
-            placed = sample
-        else:
-            placed = ResizePad(self.size).apply(sample) if keep else self._fitted(sample)
+        placed = self._placed(sample, sample.hand if found else None)
         canvas = np.array(placed.rgb) if keep else self._blank(sample)
         if found:
             self._draw(canvas, placed.hands[0])  # type: ignore[index]
@@ -135,25 +128,29 @@ class Skeleton(Transform):
             return np.full(size, grey_of(colour), np.uint8)
         return np.full((*size, 3), colour, np.uint8)
 
-    def _fitted(self, sample: Sample) -> Sample:
+    def _placed(self, sample: Sample, hand: Hand | None) -> Sample:
+        """Return the sample as the drawing will show it; its image is that of before, if it is not kept."""
+        if self.view != "image" and hand is not None:
+            return self._turned(sample, hand)
+        if self.size is None:
+            return sample
+        if self.background == "keep":
+            return ResizePad(self.size).apply(sample)
         (height, width), scale = self.size, self._scale(sample.size)  # type: ignore[misc]
         middle = geometry.translation(*(np.subtract((width, height), scale * np.array(sample.size)) / 2))
-        return sample.transformed(
-            geometry.compose(geometry.scaling(scale, scale), middle), sample.image, None
-        )
+        forward = geometry.compose(geometry.scaling(scale, scale), middle)
+        return sample.transformed(forward, sample.image, None)
 
-    def _turned(self, sample: Sample) -> Sample:
-        """Return the sample as the drawing will show it; its image is that of before."""
-        hand = sample.hands[0]  # type: ignore[index]
-        assert hand.landmarks is not None
+    def _turned(self, sample: Sample, hand: Hand) -> Sample:
         points = normalised(hand) if self.view == "upright" else palm_frame(hand)
         low, high = points[:, :2].min(0), points[:, :2].max(0)
         scale = (1 - 2 * BORDER) * self._scale(np.maximum(high - low, TINY))
         landmarks = np.array(self.size[::-1]) / 2 + scale * (points[:, :2] - (low + high) / 2)  # type: ignore[index]
-        forward = _affine_fit(hand.landmarks, landmarks)
+        known = np.ones((len(points), 3))
+        known[:, :2] = hand.landmarks
+        forward = np.linalg.lstsq(known, landmarks, rcond=None)[0].T  # the affine map of least squared error
         if self.view == "upright":
             return sample.transformed(forward, sample.image, None)
-        moved = replace(sample, hands=None).transformed(forward, sample.image, None)
         turned = replace(
             hand,
             landmarks=landmarks,
@@ -162,7 +159,7 @@ class Skeleton(Transform):
             handedness=hand.handedness and "Right",
             world=None,
         )
-        return replace(moved, hands=(turned,))
+        return replace(replace(sample, hands=None).transformed(forward, sample.image, None), hands=(turned,))
 
     def _scale(self, size: Any) -> float:
         """Return how much a width and height are to be enlarged to fit into the drawing."""
@@ -186,9 +183,3 @@ class Skeleton(Transform):
         for bone in order.tolist():
             (start, end), grey = ends[bone], levels[bone]
             cv2.line(canvas, start, end, (grey, grey, grey), round(width), cv2.LINE_AA, SHIFT)
-
-
-def _affine_fit(points: Points, targets: Points) -> Affine:
-    """Return the affine map that takes points to targets with the least squared error."""
-    known = np.column_stack([points, np.ones(len(points))])
-    return np.asarray(np.linalg.lstsq(known, targets, rcond=None)[0].T, np.float64)
