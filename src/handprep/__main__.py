@@ -1,7 +1,5 @@
 """``python -m handprep`` is the command ``handprep``."""
 
-from __future__ import annotations
-
 import sys
 
 from handprep.cli import main

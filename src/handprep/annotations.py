@@ -1,7 +1,5 @@
 """Moving annotations along with the image that they belong to, whatever a pipeline did to it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """Immutable objects that are known by their parameters: repr, equality, pickle and JSON come from these."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -32,7 +30,7 @@ class Configurable:
 
     __slots__ = ()
     version: ClassVar[int] = 1
-    _known: ClassVar[dict[str, type[Configurable]]] = {}
+    _known: ClassVar[dict[str, "type[Configurable]"]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -1,7 +1,5 @@
 """Hands drawn onto images: bones, joints, box, side and score, and the alpha; images beside each other."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """The errors that handprep raises on purpose: each says what was wrong, where, and what helps."""
 
-from __future__ import annotations
-
 
 class HandprepError(Exception):
     """Base of every error that handprep raises on purpose.

@@ -1,7 +1,5 @@
 """What a pipeline does to one photo, step by step, and why it finds no hand."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -84,7 +82,7 @@ class Explanation:
         lines = [photo.name, _size(photo), *(found if photo.hands != () else [self._missing()[0]])]
         return ("\n".join(lines), *(_caption(*step) for step in steps))
 
-    def _missing(self) -> tuple[str, Iterator[Look]]:
+    def _missing(self) -> "tuple[str, Iterator[Look]]":
         """Return why no hand was found, and what the views of the photo show, found as they are asked for."""
         steps = zip(self.pipeline.parts, self.samples, strict=False)
         asked = [(part, finder, sample) for part, sample in steps if (finder := part.finder())]

@@ -4,8 +4,6 @@ None of them depends on where, how large, how turned or how mirrored the hand is
 `Hand.handedness` counts as a right one; one that lacks what the numbers are made of is an `InputError`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Literal

@@ -1,7 +1,5 @@
 """Files that are whole or not there, folders to put them in, and locks on these."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

@@ -5,8 +5,6 @@ at (0.5, 0.5), and an image ends at (width, height). Boxes and landmarks use the
 MediaPipe. OpenCV's warps count pixel centres instead; `in_pixel_centres` changes over.
 """
 
-from __future__ import annotations
-
 import math
 from typing import TypeAlias
 

@@ -1,7 +1,5 @@
 """One hand of an image."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -114,7 +112,7 @@ class Hand:
         """Side and score, such as ``"Right 0.98"``."""
         return f"{self.handedness or ''} {self.score:.2f}".strip()
 
-    def transformed(self, forward: Affine) -> Hand:
+    def transformed(self, forward: Affine) -> "Hand":
         """Return the hand as it lies after the image was moved by a ``(2, 3)`` affine map.
 
         A map that scales both axes differently scales `depth` by their geometric mean, and turns `world` by

@@ -1,7 +1,5 @@
 """The 21 landmarks of a hand: their names, the bones between them, the fingers."""
 
-from __future__ import annotations
-
 from enum import IntEnum
 
 

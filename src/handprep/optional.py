@@ -1,7 +1,5 @@
 """What to say where a package, or a system library that it needs, is missing."""
 
-from __future__ import annotations
-
 import re
 
 from handprep.errors import MissingExtraError

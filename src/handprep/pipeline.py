@@ -1,7 +1,5 @@
 """Transforms one after the other, and many images through them."""
 
-from __future__ import annotations
-
 import hashlib
 import html
 import json
@@ -70,13 +68,13 @@ class Pipeline(Transform):
     def __getitem__(self, index: int) -> Transform: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Pipeline: ...
+    def __getitem__(self, index: slice) -> "Pipeline": ...
 
-    def __getitem__(self, index: int | slice) -> Transform | Pipeline:
+    def __getitem__(self, index: int | slice) -> "Transform | Pipeline":
         found = self.transforms[index]
         return found if isinstance(found, Transform) else Pipeline(found)
 
-    def __add__(self, others: Iterable[Transform] | Transform) -> Pipeline:
+    def __add__(self, others: Iterable[Transform] | Transform) -> "Pipeline":
         more = others if isinstance(others, Iterable) else [others]
         return Pipeline([*self.transforms, *more])
 
@@ -177,12 +175,12 @@ class Pipeline(Transform):
         nested = (part.parts if isinstance(part, Pipeline) else (part,) for part in self.transforms)
         return tuple(part for parts in nested for part in parts)
 
-    def parted_at(self, part: Transform) -> tuple[Pipeline, Pipeline]:
+    def parted_at(self, part: Transform) -> "tuple[Pipeline, Pipeline]":
         """Return what comes before one of the `parts`, and what begins with it."""
         index = self.parts.index(part)
         return Pipeline(self.parts[:index]), Pipeline(self.parts[index:])
 
-    def explain(self, image: Any, *, name: str | None = None) -> Explanation:
+    def explain(self, image: Any, *, name: str | None = None) -> "Explanation":
         """Take an image, given as to `run`, and show what each step did, or why no hand was found.
 
         Examples
@@ -286,7 +284,7 @@ class Pipeline(Transform):
         return json.dumps({"handprep": handprep.__version__, "pipeline": self.to_dict()}, indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Pipeline:
+    def from_json(cls, text: str) -> "Pipeline":
         """Build the pipeline that `to_json` wrote; other text is an `InputError`.
 
         The text can name handprep's parts and nothing else.

@@ -1,7 +1,5 @@
 """How a pipeline takes images: one, each hand of one, many in threads, and the frames of a clip."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -30,7 +28,7 @@ ROOM_TO_CROP = 3  # a hand often fills a third of a photo: so much longer is wha
 class Photo:
     """A photo that is decoded at a reduced size first where a pipeline ends at a size of its own."""
 
-    def __init__(self, pipeline: Pipeline, image: Any, name: str | None) -> None:
+    def __init__(self, pipeline: "Pipeline", image: Any, name: str | None) -> None:
         reduced, output_size = None, pipeline.output_size
         if output_size is not None and images.is_file(image):
             image, name = images.as_file(image, name)  # which can be read a second time
@@ -38,7 +36,7 @@ class Photo:
         self._pipeline, self._read = pipeline, partial(pipeline.read, image, name=name)
         self.sample = self._finest = self._read(at_least=reduced)
 
-    def finished(self, sample: Sample, remaining: Pipeline) -> Sample:
+    def finished(self, sample: Sample, remaining: "Pipeline") -> Sample:
         """Return its sample after the remaining transforms, from a finer decoding if the crop needs one."""
         done = remaining.apply(sample)
         reduction = geometry.scale_of(self.sample.to_source)
@@ -55,7 +53,7 @@ class Photo:
         return self._pipeline.apply(finer)
 
 
-def each(pipeline: Pipeline, image: Any, name: str | None) -> Iterator[Sample]:
+def each(pipeline: "Pipeline", image: Any, name: str | None) -> Iterator[Sample]:
     """Yield a finished sample for each hand of a photo; see `Pipeline.each`."""
     cropper = pipeline.first_cropper()
     before, after = pipeline.parted_at(cropper)
@@ -70,7 +68,7 @@ def each(pipeline: Pipeline, image: Any, name: str | None) -> Iterator[Sample]:
 
 
 def many(
-    pipeline: Pipeline, given: Iterable[Any], workers: int | None, on_error: str
+    pipeline: "Pipeline", given: Iterable[Any], workers: int | None, on_error: str
 ) -> Iterator[tuple[int, Sample]]:
     """Yield indices and finished samples of many images; see `Pipeline.map`."""
     check_choice("on_error", on_error, ("raise", "skip"))
@@ -97,7 +95,7 @@ def many(
 
 
 def stream(
-    pipeline: Pipeline, frames: Iterable[Any], search: Any, smooth: bool | OneEuro
+    pipeline: "Pipeline", frames: Iterable[Any], search: Any, smooth: bool | OneEuro
 ) -> Iterator[Sample]:
     """Return an iterator of the finished frames of a clip; see `Pipeline.stream`."""
     check_choice("search", search, ("never", "first", "always"))

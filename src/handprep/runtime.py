@@ -1,7 +1,5 @@
 """Open models, once a process and thread and never across a fork; what is the whole process's."""
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """The one value that flows through every pipeline: an image and all that is known of it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -186,7 +184,7 @@ class Sample:
         """The photo's name for messages, printable whatever bytes it is made of."""
         return printable(self.source) if self.source else "the given image"
 
-    def transformed(self, forward: Affine, image: Image, alpha: Alpha | None) -> Sample:
+    def transformed(self, forward: Affine, image: Image, alpha: Alpha | None) -> "Sample":
         """Return the sample after its image was moved, with the new image, and the new alpha if there is one.
 
         `forward` is the ``(2, 3)`` affine map from pixels of the present image to pixels of the new one.
@@ -200,11 +198,11 @@ class Sample:
             frames=(*self.frames, Frame(size=self.size, to_source=self.to_source)),
         )
 
-    def with_first(self, hand: Hand) -> Sample:
+    def with_first(self, hand: Hand) -> "Sample":
         """Return the sample with one of its hands first, as the hand that the image is about."""
         others = (other for other in self.hands or () if other is not hand)
         return replace(self, hands=(hand, *others))
 
-    def with_step(self, name: str, **details: Any) -> Sample:
+    def with_step(self, name: str, **details: Any) -> "Sample":
         """Return the sample with one more step on record."""
         return replace(self, steps=(*self.steps, Step(name=name, details=details)))

@@ -1,7 +1,5 @@
 """How file names are written in messages."""
 
-from __future__ import annotations
-
 
 def printable(name: str) -> str:
     r"""Return a name that can be printed anywhere.

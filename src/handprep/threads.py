@@ -1,7 +1,5 @@
 """Work in threads, with OpenCV's own threads out of their way."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections import deque

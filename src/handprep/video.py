@@ -1,7 +1,5 @@
 """Frames of clips, cameras and animations as samples, one at a time."""
 
-from __future__ import annotations
-
 import math
 import os
 import re

@@ -1,7 +1,5 @@
 """What PyInstaller must know to freeze a program that uses handprep."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 

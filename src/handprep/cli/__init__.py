@@ -1,7 +1,5 @@
 """The command line: a thin shell over `handprep.prepare` and `handprep.models`."""
 
-from __future__ import annotations
-
 import argparse
 import inspect
 import io
@@ -112,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     run = commands.add_parser(
         "run",
         allow_abbrev=False,

@@ -1,7 +1,5 @@
 """The commands beside ``run``: show, export, models and samples."""
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import sys
@@ -19,7 +17,7 @@ from handprep.text import printable
 from handprep.transforms.crop import HandCropper
 
 
-def add_show(commands: argparse._SubParsersAction[Any]) -> None:
+def add_show(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the command ``show``."""
     command = commands.add_parser(
         "show",
@@ -53,7 +51,7 @@ def _show(parsed: argparse.Namespace) -> int:
     return int(len(rows) < len(parsed.photos))
 
 
-def add_export(commands: argparse._SubParsersAction[Any]) -> None:
+def add_export(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the command ``export``."""
     command = commands.add_parser(
         "export",
@@ -80,7 +78,7 @@ def _export(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def add_models_and_samples(commands: argparse._SubParsersAction[Any]) -> None:
+def add_models_and_samples(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the commands ``models`` and ``samples``."""
     listing = commands.add_parser("models", help="list model files, or download them ahead of time")
     listing.set_defaults(command=_list_models)

@@ -1,7 +1,5 @@
 """The options of the command line that describe a pipeline, and the pipeline they stand for."""
 
-from __future__ import annotations
-
 import argparse
 import re
 from collections.abc import Callable, Iterable, Mapping

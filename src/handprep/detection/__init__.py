@@ -1,7 +1,5 @@
 """What detects hands."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

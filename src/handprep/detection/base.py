@@ -1,7 +1,5 @@
 """What every hand detector is, and which of the hands that it reports are the same."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable

@@ -4,8 +4,6 @@ Source: MediaPipe, ``modules/palm_detection/palm_detection_cpu.pbtxt``, ``module
 calculators they name; Zhang et al., "MediaPipe Hands: On-device Real-time Hand Tracking", arXiv:2006.10214.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """MediaPipe Hands' own two networks on LiteRT."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Google's own ``mediapipe`` package as a detector."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zipfile

@@ -1,7 +1,5 @@
 """MediaPipe Hands' own two networks on OpenVINO, an optional and faster runtime."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

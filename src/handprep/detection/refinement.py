@@ -1,7 +1,5 @@
 """Looking again with the landmark network: for better landmarks, at what may be no hand, and into a box."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

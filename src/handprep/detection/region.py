@@ -1,7 +1,5 @@
 """Turned squares of an image, and cutting them out as a network's input."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from typing import Self, TypeAlias

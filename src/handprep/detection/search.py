@@ -1,7 +1,5 @@
 """Searching other views of an image, and its parts, where the first look finds no hand."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Following hands from frame to frame."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from typing import Literal

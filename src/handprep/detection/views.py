@@ -1,7 +1,5 @@
 """Other views of an image, in which a hand may be easier to find."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Hand boxes by a YOLO network of one's own, in an ONNX file, on ONNX Runtime."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace

@@ -4,8 +4,6 @@ Sources: the exporters of Ultralytics and YOLOv5, Darknet's ``yolo_layer.c``, an
 Darknet write. Each layout of outputs is one row of `LAYOUTS` and one small decoder.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The HTML report: one page about a prepared folder that needs no other file and no network."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import importlib.resources

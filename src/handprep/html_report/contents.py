@@ -1,7 +1,5 @@
 """What the report says: plain values for its JSON, names and messages as text that can be shown."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 from collections import Counter

@@ -1,7 +1,5 @@
 """Small copies of the images that the report shows, the most important first, as text for a page."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Mapping, Sequence

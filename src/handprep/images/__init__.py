@@ -1,7 +1,5 @@
 """Reading and giving back every kind of image: files, bytes, PIL images, arrays and tensors."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os

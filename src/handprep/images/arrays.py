@@ -1,7 +1,5 @@
 """Pixels in numpy arrays: to 8-bit RGB, and back to the kind of numbers that were given."""
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias
 
 import cv2

@@ -5,8 +5,6 @@ straight to the terminal, differs from version to version, and would give other 
 for the PIL image opened from it.
 """
 
-from __future__ import annotations
-
 import importlib
 import io
 import itertools

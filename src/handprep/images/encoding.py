@@ -1,7 +1,5 @@
 """From samples to image files: PNG, JPEG and WebP."""
 
-from __future__ import annotations
-
 import io
 import os
 from pathlib import Path

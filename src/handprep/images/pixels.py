@@ -1,7 +1,5 @@
 """The pixels of PIL images of every mode, as grey, RGB or RGBA of 8 bits."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Callable

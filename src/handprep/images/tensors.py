@@ -1,7 +1,5 @@
 """Pixels in torch tensors, without ever importing torch: who gives a tensor has imported it."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from typing import Any

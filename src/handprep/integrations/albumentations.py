@@ -1,7 +1,5 @@
 """handprep's transforms as albumentations': an image, its boxes, key points and masks move together."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any

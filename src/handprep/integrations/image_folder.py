@@ -1,7 +1,5 @@
 """A torchvision `ImageFolder` that prepares each photo once and from then on reads what was prepared."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Callable, Sequence

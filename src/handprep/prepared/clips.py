@@ -1,7 +1,5 @@
 """Clips among the photos of a folder: each becomes a folder of its frames, in order and followed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from threading import Event

@@ -1,7 +1,5 @@
 """Where PNG, JPEG and WebP files have room for a record, which other programs skip."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """From a photo to its prepared images: read them if their records fit, else make them."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time
@@ -50,10 +48,10 @@ class Task:
     stop: threading.Event = NEVER  # set when nobody waits for it any more
 
 
-def _attempt(part: Callable[[Preparation, Task], None]) -> Callable[[Preparation, Task], Task]:
+def _attempt(part: "Callable[[Preparation, Task], None]") -> "Callable[[Preparation, Task], Task]":
     """Do a part of a task, unless it failed; add its time, and keep an error of this photo alone."""
 
-    def attempted(self: Preparation, task: Task) -> Task:
+    def attempted(self: "Preparation", task: Task) -> Task:
         start = time.perf_counter()
         try:
             if task.fault is None:

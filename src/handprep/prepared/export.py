@@ -1,7 +1,5 @@
 """What prepared images carry, for other programs: tables of landmarks, COCO, YOLO and masks."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path

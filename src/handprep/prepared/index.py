@@ -1,7 +1,5 @@
 """Which content each photo had when it was last read, so that it need not be read again to be recognised."""
 
-from __future__ import annotations
-
 import json
 import logging
 import math

@@ -1,7 +1,5 @@
 """The photos of a folder: which there are, their classes and origins, and the names of their images."""
 
-from __future__ import annotations
-
 import io
 import os
 import unicodedata

@@ -1,7 +1,5 @@
 """The manifest: one row for each image, or each photo that has none, with what became of it."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Where a prepared image is from."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from dataclasses import dataclass, fields

@@ -1,7 +1,5 @@
 """The record that a prepared image carries: its hands, the way back to the photo, and where it is from."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -51,7 +49,7 @@ class Record:
     alpha: bytes = b""
 
     @classmethod
-    def of(cls, sample: Sample, origin: Origin | None = None) -> Record:
+    def of(cls, sample: Sample, origin: Origin | None = None) -> "Record":
         """Return the record of a sample."""
         plain: dict[str, Any] = {
             "hands": sample.hands
@@ -86,7 +84,7 @@ class Record:
         return before + wrapped(before, _checksum(before, after, body) + body) + after
 
     @classmethod
-    def read(cls, content: bytes) -> Record:
+    def read(cls, content: bytes) -> "Record":
         """Return the record of a file."""
         try:
             start, end, payload = located(content)

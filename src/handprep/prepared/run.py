@@ -1,7 +1,5 @@
 """A folder at a time: photos in, prepared images out, with a manifest, a detection table and resume."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

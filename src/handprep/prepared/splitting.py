@@ -1,7 +1,5 @@
 """Split the rows of a manifest into training and test by group, never at random."""
 
-from __future__ import annotations
-
 import csv
 import math
 import os

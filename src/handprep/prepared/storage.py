@@ -1,7 +1,5 @@
 """Where photos and prepared images lie: what a folder can do, on a disk or elsewhere."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterable, Iterator
@@ -42,12 +40,12 @@ class Storage:
         """Return the path of a file."""
         return os.path.join(self.folder, name)  # noqa: PTH118 - a string, for speed
 
-    def photos(self, without: Storage | None, *, animations: bool = False) -> Listing:
+    def photos(self, without: "Storage | None", *, animations: bool = False) -> Listing:
         """Return the photos and clips in it; what lies in another storage does not count."""
         others = Path(without.folder) if without is not None and without.is_local else None
         return listing(Path(self.folder), without=others, clips=True, animations=animations)
 
-    def check_apart(self, photos: Storage, outputs: Iterable[str]) -> None:
+    def check_apart(self, photos: "Storage", outputs: Iterable[str]) -> None:
         """Refuse to write among the photos, where their folder lies inside of this one."""
         if not (self.is_local and photos.is_local):
             return
@@ -130,7 +128,7 @@ class Storage:
                 if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:
                     raise
 
-    def index(self, photos: Storage) -> Index | None:
+    def index(self, photos: "Storage") -> Index | None:
         """Return what is known of the photos of another folder, if both are local."""
         is_kept = self.is_local and photos.is_local
         return Index(Path(self.path(INDEX)), photos.folder) if is_kept else None

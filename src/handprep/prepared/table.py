@@ -1,7 +1,5 @@
 """The detection table: how many photos there are and in how many a hand was found, by origin and class."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

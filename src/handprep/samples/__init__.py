@@ -10,8 +10,6 @@ Examples
 ['paper-001.jpg', 'rock-000.jpg', 'scissors-002.jpg']
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 FOLDER = Path(__file__).parent

@@ -1,7 +1,5 @@
 """Who finds the hand's pixels."""
 
-from __future__ import annotations
-
 from handprep.segmentation.base import RatingSegmenter, Segmenter
 from handprep.segmentation.matte import HandMatte
 from handprep.segmentation.rembg import RembgSegmenter

@@ -1,7 +1,5 @@
 """What every segmenter is, and what their masks have in common."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Which pixels of the network's window are hand: network, landmarks and colours, cut along edges."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -1,7 +1,5 @@
 """Bringing a mask from the network's window to the image's own pixels, along the image's edges."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray

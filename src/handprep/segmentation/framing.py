@@ -1,7 +1,5 @@
 """How a hand is shown to the matting network: turned upright in a square window, with its bones drawn."""
 
-from __future__ import annotations
-
 import math
 
 import cv2

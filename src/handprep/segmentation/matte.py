@@ -1,7 +1,5 @@
 """Find the hand's pixels: with the matting network, the landmarks and the image's colours."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -133,7 +131,9 @@ class HandMatte(Configurable):
                 areas.append(float(found.mean()) * found.size)
         return alpha, None if self.fast else float(np.average(confidences, weights=areas))
 
-    def _one(self, network: Network, image: Image, hands: list[Hand], toward: Affine) -> tuple[Alpha, float]:
+    def _one(
+        self, network: "Network", image: Image, hands: list[Hand], toward: Affine
+    ) -> tuple[Alpha, float]:
         """Return the alpha of the first hand in its surroundings; `toward` maps these to the window."""
         small, shrink = _shrunk(image, FINEST * geometry.scale_of(toward), round)
         hands = [hand.transformed(shrink) for hand in hands]
@@ -152,7 +152,7 @@ class HandMatte(Configurable):
             alpha = _without_arm(alpha, hands[0])
         return np.asarray(resized(alpha, image.shape[1::-1], cv2.INTER_LINEAR), np.uint8), confidence
 
-    def _open(self) -> Network:
+    def _open(self) -> "Network":
         path, found = models.fetch(self._file), models.fingerprint(self._file)
         if self.network is None and found != SHA256:
             raise ModelError(

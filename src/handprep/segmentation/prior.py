@@ -1,7 +1,5 @@
 """Where a hand's pixels are likely to be, from its landmarks."""
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 import cv2

@@ -1,7 +1,5 @@
 """The salient-object networks of the rembg package, held to the hand."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 from functools import reduce

@@ -1,7 +1,5 @@
 """Remove the background."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -1,7 +1,5 @@
 """What every transform is: an immutable value with one method to write, `apply`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Putting a hand before another background without a rim of the old one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

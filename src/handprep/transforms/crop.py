@@ -1,7 +1,5 @@
 """Crop to the hand."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Make an image grey."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import cv2

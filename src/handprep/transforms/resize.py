@@ -1,7 +1,5 @@
 """Resize with padding: one size for all images, nothing stretched, nothing cut off."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any

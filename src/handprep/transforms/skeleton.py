@@ -1,7 +1,5 @@
 """A drawing of the hand in place of the image."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 

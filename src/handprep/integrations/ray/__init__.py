@@ -1,7 +1,5 @@
 """A folder of photos on a Ray cluster: `handprep.prepare`, on many machines, through Ray Data."""
 
-from __future__ import annotations
-
 import io
 import math
 import os

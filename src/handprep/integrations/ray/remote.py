@@ -1,7 +1,5 @@
 """Folders on file systems that pyarrow knows, such as object stores, and what names them."""
 
-from __future__ import annotations
-
 import os
 import uuid
 from collections.abc import Iterable, Iterator

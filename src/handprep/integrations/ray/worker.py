@@ -1,7 +1,5 @@
 """What happens on the nodes: an actor that opens its models once and prepares photos batch by batch."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import traceback
