@@ -88,6 +88,18 @@ def test_world_landmarks_are_metres_of_a_hand(detected):
     assert 0.05 < np.median(lengths) < 0.25
 
 
+def test_depth_is_in_pixels_as_the_landmarks_are(detected):
+    reach, alike = [], []
+    for hand in (hands[0] for _, hands in detected if hands):
+        pixels = np.linalg.norm(np.ptp(hand.landmarks, axis=0)) / np.linalg.norm(
+            np.ptp(hand.world, axis=0)[:2]
+        )
+        reach.append(np.ptp(hand.depth) / (pixels * np.ptp(hand.world[:, 2])))
+        alike.append(np.corrcoef(hand.depth, hand.world[:, 2])[0, 1])
+    assert 0.6 < np.median(reach) < 1.2  # 0.83: the network's two answers about depth are not the same
+    assert np.median(alike) > 0.8
+
+
 def test_an_empty_picture_has_no_hands():
     for shape in ((90, 120, 3), (1, 1, 3), (1, 2000, 3), (2000, 1, 3)):
         assert LiteRTDetector().detect(np.full(shape, 200, np.uint8)) == ()

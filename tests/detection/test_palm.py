@@ -55,6 +55,15 @@ def test_overlapping_palms_become_their_mean_weighted_by_score():
     assert merged[0].wrist == merged[0].knuckle == pytest.approx((0.075, 0))
 
 
+def test_the_hand_points_from_the_wrist_to_the_middle_knuckle():
+    corners = np.array([[(0, 0), (1, 1)]], np.float32)
+    keypoints = np.arange(14, dtype=np.float32).reshape(
+        1, 7, 2
+    )  # wrist, then the knuckles, the index's first
+    (found,) = palm.suppress(np.hstack([corners, keypoints]), np.array([0.9], np.float32))
+    assert (found.wrist, found.knuckle) == ((0, 1), (4, 5))
+
+
 def test_an_upright_palm_gives_an_upright_region_shifted_towards_the_fingers():
     found = Palm((0.4, 0.5, 0.6, 0.7), wrist=(0.5, 0.7), knuckle=(0.5, 0.5), score=1.0)
     place = palm.proposal(found, Region(100, 100, 200))

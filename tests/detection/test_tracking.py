@@ -108,6 +108,23 @@ def test_the_palm_network_looks_only_while_hands_are_wanted():
     assert (two.looks["palm"], two.looks["found"], two.looks["followed"]) == (6, 1, 5)
 
 
+@dataclass(frozen=True)
+class Strict(Counting):
+    """A detector that takes nothing for a hand of which its landmark network is not wholly sure."""
+
+    @property
+    def least_presence(self):
+        return 1.0
+
+
+def test_a_hand_less_present_than_the_detector_asks_for_is_looked_for_anew():
+    detector = Strict()
+    tracker = Tracker(detector, most=1)
+    for frame in swaying()[:4]:
+        assert len(tracker(frame.image)) == 1
+    assert detector.looks["palm"] == 4
+
+
 def test_hands_that_cross_keep_their_numbers():
     tracker, wrong, seen = Tracker(LiteRTDetector(), most=2), 0, 0
     for frame in moving.crossing(40, (4, 1), period=60):
@@ -232,17 +249,17 @@ def test_a_frame_is_searched_only_where_that_is_told():
     assert len(always(image)) == 1
 
 
-def trembling(hands):
-    places = np.stack([hand.landmarks for hand in hands[8:]])
-    return np.hypot(*places.std(0).T).mean()
+def trembling(hands, of):
+    places = np.stack([getattr(hand, of) for hand in hands[8:]])
+    return np.linalg.norm(places.std(0).reshape(21, -1), axis=1).mean()
 
 
 def test_smoothing_halves_the_trembling_of_a_still_hand_and_hardly_lags():
     single, smooth = LiteRTDetector(max_hands=1), Tracker(LiteRTDetector(), most=1, smooth=OneEuro())
     still = [frame.image for frame in moving.one(30, 4, speed=0, sigma=8)]
-    assert trembling([smooth(image)[0] for image in still]) < 0.5 * trembling(
-        [single.detect(image)[0] for image in still]
-    )
+    calm, raw = [smooth(image)[0] for image in still], [single.detect(image)[0] for image in still]
+    for of in ("landmarks", "depth"):
+        assert trembling(calm, of) < 0.5 * trembling(raw, of)
     smooth, raw = (Tracker(LiteRTDetector(), most=1, smooth=by) for by in (OneEuro(), None))
     errors = [
         (error(smooth(f.image)[0], f.landmarks[0]), error(raw(f.image)[0], f.landmarks[0])) for f in swaying()

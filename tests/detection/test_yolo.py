@@ -276,6 +276,7 @@ def test_a_worker_process_opens_its_own_network(method, pictures):
         {"classes": ()},
         {"classes": "hand"},
         {"classes": (0.5,)},
+        {"classes": ("hand", 0.5)},
         {"size": 16},
         {"size": (160, 160, 160)},
         {"size": "160"},

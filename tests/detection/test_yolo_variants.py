@@ -134,13 +134,20 @@ def test_a_network_that_gives_no_boxes_from_one_picture_says_what_it_has(made, p
         {"names": "{'a': 1}", "imgsz": "[0, 0]", "stride": "[32]", "args": "[1]"},
     ],
 )
-def test_what_a_file_says_of_itself_is_never_run_and_may_be_nonsense(facts, tmp_path):
+@pytest.mark.parametrize(("sides", "scale"), [((64, 64), 1), (("height", "width"), 10)])  # of 640 pixels
+def test_what_a_file_says_of_itself_is_never_run_and_may_be_nonsense(facts, sides, scale, tmp_path):
     boxes = table(1, 5, 84)
     boxes[0, :, 3] = 30, 20, 10, 8, 0.75
-    file = network(tmp_path / "made.onnx", outputs=[boxes], facts=facts)
+    inputs = {"images": (FLOAT, (1, 3, *sides))}
+    file = network(tmp_path / "made.onnx", inputs=inputs, outputs=[boxes], facts=facts)
     (hand,) = YoloDetector(file).detect(GREY)
-    assert hand.box == (25, 16, 35, 24)
+    assert np.multiply(hand.box, scale) == pytest.approx((25, 16, 35, 24))
     assert hand.score == 0.75
+
+
+def test_a_table_without_a_row_is_no_hand(tmp_path):
+    file = network(tmp_path / "made.onnx", outputs=[table(1, 0, 6)])
+    assert YoloDetector(file).detect(GREY) == ()
 
 
 def test_boxes_are_cut_to_the_picture_and_those_outside_are_none(tmp_path):

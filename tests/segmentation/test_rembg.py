@@ -90,6 +90,11 @@ def test_threads_agree():
         np.testing.assert_array_equal(alpha, SMALL.segment(sample.image, sample.hands))
 
 
+def test_other_pictures_are_refused():
+    with pytest.raises(InputError, match=r"RGB array, not uint8 \(9, 9\)"):
+        SMALL.segment(np.zeros((9, 9), np.uint8), ())
+
+
 def test_rembg_is_not_imported_before_it_is_used():
     code = (
         "import sys; from handprep.transforms.background import BackgroundRemover; "

@@ -76,6 +76,12 @@ def test_alone_it_finds_the_hand_itself(photo):
     assert iou(done.alpha, truth) > 0.8  # of far hands, the forearm stays in part only
 
 
+def test_alone_it_looks_for_hands_as_the_cropper_does():
+    assert BackgroundRemover().finder() == HandCropper().finder()
+    own = SameBox()
+    assert BackgroundRemover(detector=own).finder() == HandCropper(detector=own).finder()
+
+
 def test_known_hands_are_not_looked_for_again(sample):
     remover = BackgroundRemover(detector=SameBox())
     np.testing.assert_array_equal(remover.apply(sample).alpha, BackgroundRemover().apply(sample).alpha)

@@ -87,6 +87,18 @@ def test_a_resampled_edge_has_the_hands_colour_alone():
     assert not colours[small == 0].any()
 
 
+def test_a_resampling_that_overshoots_leaves_white_white():
+    alpha = np.zeros((40, 40), np.uint8)
+    alpha[10:30, 10:30] = 255
+    image = np.full((40, 40, 3), 255, np.uint8)
+
+    def enlarge(array):
+        return cv2.resize(array, (100, 100), interpolation=cv2.INTER_LANCZOS4)
+
+    colours, large = resampled(image, alpha, enlarge), enlarge(alpha)
+    assert (colours[large > 0] > 250).all()
+
+
 def test_the_blurred_background_has_nothing_of_the_hand():
     image = np.zeros((150, 200, 3), np.uint8)
     image[:] = 0, 0, 200

@@ -111,6 +111,12 @@ def test_the_margin_is_a_share_of_the_boxs_long_side():
         assert HandCropper(margin=margin).apply(sample).size == size
 
 
+def test_the_square_of_a_square_box_is_the_box():
+    sample = Sample(image=np.zeros((200, 200, 3), np.uint8), hands=(hand_at(80, 60, 120, 100),))
+    done = HandCropper(square=True, margin=0).apply(sample)
+    assert geometry.apply_to_box(done.to_source, (0, 0, *done.size)) == (80, 60, 120, 100)
+
+
 def test_a_crop_ends_where_the_photo_ends():
     sample = Sample(image=np.zeros((100, 100, 3), np.uint8), hands=(hand_at(-30, 80, 40, 130),))
     assert HandCropper(margin=0.1).apply(sample).size == (47, 27)

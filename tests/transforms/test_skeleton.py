@@ -99,6 +99,9 @@ def test_nearer_bones_stand_out_more_and_cover_those_behind():
         dark[int(y), int(x)] for x, y in ((points[3] + points[4]) / 2, (points[19] + points[20]) / 2)
     )
     assert near > far > 0
+    mean = depth.mean() + 50, 20 - depth.mean()  # nearer, and farther, than the middle of the hand
+    expected = [175 + 80 * np.clip(sign * away / 30, -1, 1) for sign, away in zip((1, -1), mean, strict=True)]
+    np.testing.assert_allclose((near, far), expected, atol=3)  # a box of 60 pixels reaches 30 either way
     np.testing.assert_allclose(dark, 255.0 - light, atol=2)  # rounded down, twice
 
 
@@ -128,6 +131,10 @@ def test_it_looks_for_a_hand_where_nobody_has(view):
     assert found.image.max() > 0
     known = Pipeline([HandCropper(), Skeleton(view=view)])
     assert known.model_files == LiteRTDetector().model_files
+
+
+def test_it_looks_for_hands_as_the_cropper_does():
+    assert Skeleton().finder() == HandCropper().finder()
 
 
 @pytest.mark.parametrize("view", VIEWS)
