@@ -70,6 +70,11 @@ def test_one_hand_is_reported_once():
         assert len(hands) <= 1, photo.path.name  # each shows one hand; scissors-026 was two
 
 
+def test_at_most_as_many_palms_are_looked_at_as_hands_are_wanted():
+    pair = np.hstack([images.read(photo.path).image for photo in photos()[1:13:6]])
+    assert [len(LiteRTDetector(max_hands=most).detect(pair)) for most in (1, 2, 3)] == [1, 2, 2]
+
+
 def test_nearly_all_rendered_hands_are_found_where_they_are(detected):
     close = []
     for photo, hands in detected:

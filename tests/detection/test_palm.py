@@ -55,6 +55,11 @@ def test_overlapping_palms_become_their_mean_weighted_by_score():
     assert merged[0].wrist == merged[0].knuckle == pytest.approx((0.075, 0))
 
 
+def test_a_palm_without_an_extent_is_merged_with_none():
+    points = np.zeros((2, 9, 2), np.float32)
+    assert [found.score for found in palm.suppress(points, np.array([0.5, 0.25], np.float32))] == [0.5, 0.25]
+
+
 def test_the_hand_points_from_the_wrist_to_the_middle_knuckle():
     corners = np.array([[(0, 0), (1, 1)]], np.float32)
     keypoints = np.arange(14, dtype=np.float32).reshape(

@@ -83,7 +83,7 @@ def test_a_moving_hand_is_where_it_truly_is_in_every_frame():
     followed, detected = [], []
     for frame in swaying():
         (hand,) = tracker(frame.image)
-        assert hand.track == 0
+        assert (hand.track, hand.handedness) == (0, photos()[4].handedness)
         followed.append(error(hand, frame.landmarks[0]))
         detected.append(error(single.detect(frame.image)[0], frame.landmarks[0]))
     assert max(followed) < 0.1 * moving.HAND

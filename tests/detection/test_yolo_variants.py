@@ -145,6 +145,17 @@ def test_what_a_file_says_of_itself_is_never_run_and_may_be_nonsense(facts, side
     assert hand.score == 0.75
 
 
+@pytest.mark.parametrize(
+    ("facts", "count"),
+    [({"args": "{'nms': True}"}, 2), ({"end2end": "True"}, 2), ({"args": "{'nms': False}"}, 0)],
+)
+def test_a_file_that_says_that_its_boxes_are_what_is_left_of_many_is_believed(facts, count, tmp_path):
+    rows = table(1, 2000, 6)  # else, so many are those of all cells, with an objectness
+    rows[0, :2] = 25, 16, 35, 24, 0.75, 0
+    file = network(tmp_path / "made.onnx", outputs=[rows], facts=facts)
+    assert [hand.box for hand in YoloDetector(file).detect(GREY)] == [(25, 16, 35, 24)] * count
+
+
 def test_a_table_without_a_row_is_no_hand(tmp_path):
     file = network(tmp_path / "made.onnx", outputs=[table(1, 0, 6)])
     assert YoloDetector(file).detect(GREY) == ()

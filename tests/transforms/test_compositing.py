@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from handprep.transforms.compositing import blurred_background, hand_colours, over, resampled
+from handprep.transforms.compositing import blurred_background, covering, hand_colours, over, resampled
 
 SKIN, WALL = np.array([90, 60, 50]), np.array([230, 235, 240])
 
@@ -97,6 +97,16 @@ def test_a_resampling_that_overshoots_leaves_white_white():
 
     colours, large = resampled(image, alpha, enlarge), enlarge(alpha)
     assert (colours[large > 0] > 250).all()
+
+
+@pytest.mark.parametrize("size", [(80, 80), (20, 20), (10, 40)])
+def test_of_a_picture_that_covers_the_middle_is_seen_and_its_aspect_kept(size):
+    wide = np.zeros((40, 100, 3), np.uint8)
+    wide[:, 30:70] = 200  # a square in the middle
+    for picture, wanted in ((wide, size), (wide.swapaxes(0, 1), size[::-1])):
+        shown = covering(np.ascontiguousarray(picture), wanted)
+        assert shown.shape == (wanted[1], wanted[0], 3)
+        assert (shown[1:-1, 1:-1] == 200).all()  # at its edge, neighbours are mixed in
 
 
 def test_the_blurred_background_has_nothing_of_the_hand():

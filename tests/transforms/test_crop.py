@@ -231,6 +231,8 @@ def test_a_missing_hand_can_give_the_centre_square():
     done = HandCropper(on_missing="center").run(EMPTY)
     assert done.size == (90, 90)
     np.testing.assert_array_equal(done.to_source, geometry.translation(15, 0))
+    tall = HandCropper(on_missing="center").run(np.ascontiguousarray(EMPTY.swapaxes(0, 1)))
+    np.testing.assert_array_equal(tall.to_source, geometry.translation(0, 15))
 
 
 def test_a_missing_hand_can_raise_and_names_the_photo(tmp_path):
@@ -287,6 +289,7 @@ def test_detectors_by_name_search_and_confidence():
         {"detector": 3},
         {"confidence": 2},
         {"margin": -0.1},
+        {"margin": 10.5},
         {"hand": "first"},
         {"max_hands": 0},
         {"max_hands": 2.0},

@@ -46,6 +46,13 @@ def test_the_landmarks_that_come_out_lie_on_the_lines_of_the_drawing(sample, vie
     assert (drawn.image == 0).mean() > 0.5
 
 
+def test_the_image_lies_in_the_middle_of_the_drawing(sample):
+    for size in ((96, 200), (200, 96)):
+        drawn = Skeleton(view="image", size=size).run(sample)
+        middle = np.array(size[::-1]) / 2
+        np.testing.assert_allclose(drawn.to_photo(middle), np.array(sample.size) / 2, atol=1e-6)
+
+
 @pytest.mark.parametrize("view", ["image", "upright"])
 def test_points_of_the_drawing_lead_back_to_the_photo(sample, view):
     drawn = Skeleton(view=view, size=(96, 128)).run(sample)
