@@ -269,10 +269,12 @@ def test_smoothing_halves_the_trembling_of_a_still_hand_and_hardly_lags():
 
 def test_a_smoothed_hand_is_whole():
     tracker = Tracker(LiteRTDetector(), most=1, smooth=OneEuro(min_cutoff=0.5, beta=1))
+    rough = Tracker(LiteRTDetector(), most=1)
     for frame in swaying()[:5]:
-        (hand,) = tracker(frame.image)
+        (hand,), (seen,) = tracker(frame.image), rough(frame.image)
+    assert np.abs(hand.depth - seen.depth).max() < 0.3 * np.ptp(seen.depth)
     assert hand.box == pytest.approx(geometry.enclosing_box(hand.landmarks))
-    assert hand.depth is not None and hand.world is not None and hand.score > 0.5
+    assert hand.world is not None and hand.score > 0.5
 
 
 @pytest.mark.parametrize(
