@@ -29,6 +29,11 @@ def test_scores_are_sigmoids_and_those_below_the_confidence_are_left_out(confide
     assert found.tolist() == sorted(found.tolist(), reverse=True)
 
 
+def test_a_confidence_of_0_leaves_out_none_and_of_1_all_but_the_best():
+    raw, logits = np.zeros((2016, 18), np.float32), np.linspace(-80, 5, 2016, dtype=np.float32)
+    assert [len(palm.decode(raw, logits, confidence)[1]) for confidence in (0, 1)] == [2016, 1]
+
+
 def test_a_box_lies_about_its_anchor():
     raw = np.zeros((2016, 18), np.float32)
     raw[100, :4] = 19.2, -19.2, 38.4, 57.6

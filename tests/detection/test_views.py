@@ -126,7 +126,9 @@ def test_balancing_takes_a_tint_away():
     assert np.ptp(balanced, axis=2).max() < 12  # 8-bit steps of the weakest channel
 
 
-@pytest.mark.parametrize("wrong", [{"light": "neon"}, {"pad": -1}, {"turn": 500}, {"presence": 2}])
+@pytest.mark.parametrize(
+    "wrong", [{"light": "neon"}, {"light": 3}, {"pad": -1}, {"turn": 500}, {"presence": 2}]
+)
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         View(**wrong)

@@ -58,6 +58,7 @@ LEAST_OVERLAP = 0.7
 
 
 def test_hands_have_boxes_within_the_picture_and_scores_and_the_best_comes_first(detected, pictures):
+    assert any(detected)
     for hands, image in zip(detected, pictures, strict=True):
         for hand in hands:
             assert 0 <= hand.box[0] < hand.box[2] <= image.shape[1]

@@ -156,6 +156,22 @@ def test_a_file_that_says_that_its_boxes_are_what_is_left_of_many_is_believed(fa
     assert [hand.box for hand in YoloDetector(file).detect(GREY)] == [(25, 16, 35, 24)] * count
 
 
+@pytest.mark.parametrize("names", ["{0: 'foot', 1: 'hand'}", "['foot', 'hand']", "('foot', 'hand')"])
+def test_the_names_of_the_classes_are_read_however_they_are_listed(names, tmp_path):
+    boxes = table(1, 6, 84)
+    boxes[0, :, 3] = 30, 20, 10, 8, 0.25, 0.75
+    file = network(tmp_path / "made.onnx", outputs=[boxes], facts={"names": names})
+    assert [len(YoloDetector(file, classes=(c,)).detect(GREY)) for c in ("hand", "foot")] == [1, 0]
+
+
+def test_an_input_too_large_for_any_memory_is_refused(tmp_path):
+    inputs = {"images": (FLOAT, (1, 3, "height", "width"))}
+    facts = {"imgsz": "[100000, 64]"}
+    file = network(tmp_path / "made.onnx", inputs=inputs, outputs=[table(1, 5, 84)], facts=facts)
+    with pytest.raises(ModelError, match="64 x 100000"):
+        YoloDetector(file).detect(GREY)
+
+
 def test_a_table_without_a_row_is_no_hand(tmp_path):
     file = network(tmp_path / "made.onnx", outputs=[table(1, 0, 6)])
     assert YoloDetector(file).detect(GREY) == ()

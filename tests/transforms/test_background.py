@@ -119,7 +119,8 @@ def test_an_image_comes_behind_scaled_to_cover(sample, tmp_path):
     office = np.zeros((40, 100, 3), np.uint8)
     office[:, :50], office[:, 50:] = (10, 20, 200), (200, 20, 10)
     PIL.Image.fromarray(office).save(path)
-    remover = BackgroundRemover(background=str(path))
+    remover = BackgroundRemover(background=path)
+    assert remover == BackgroundRemover(background=str(path))
     done = remover.apply(sample)
     away = done.alpha == 0
     middle = sample.size[0] // 2

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from handprep import geometry, images
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.search import SearchingDetector
-from handprep.errors import HandNotFoundError, InputError, SampleSkipped
+from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
 from handprep.geometry import iou
 from handprep.sample import Hand, Sample
 from handprep.transforms.crop import HandCropper
@@ -162,6 +162,37 @@ def test_a_photo_without_a_hand_of_the_wanted_side_is_one_without_a_hand():
     kept = replace(cropper, on_missing="keep").run(PICTURE)
     assert kept.size == (100, 100)
     assert kept.hands == ()  # what follows must not take the other hand for it
+
+
+@dataclass(frozen=True)
+class Nearsighted:
+    """A detector that sees a left hand in whole pictures, and in parts of them a small white right one."""
+
+    def detect(self, image):
+        y, x = np.nonzero(image[..., 0])
+        if image.shape == PICTURE.shape:
+            return (SMALL,)
+        whole = len(x) == 100
+        return (hand_at(x[0], y[0], x[0] + 10, y[0] + 10, handedness="Right"),) if whole else ()
+
+
+def test_a_hand_of_the_wanted_side_may_be_a_small_one_beside_the_first():
+    picture = PICTURE.copy()
+    picture[80:90, 70:80] = 255
+    done = HandCropper(detector=Nearsighted(), hand="right", margin=0).run(picture)
+    assert (done.image == 255).all()
+    assert done.size == (10, 10)
+    assert done.steps[-1].details["found"] == 2
+    assert HandCropper(detector=Nearsighted(), hand="left", margin=0).run(picture).size == (10, 10)
+    alone = HandCropper(detector=Nearsighted(), hand="right", search=False, on_missing="keep").run(picture)
+    assert alone.hands == ()
+
+
+def test_an_upright_crop_that_no_memory_holds_is_refused():
+    landmarks = np.random.default_rng(0).uniform(0, 1e5, (21, 2)).astype(np.float32)
+    huge = Hand(landmarks=landmarks, box=geometry.enclosing_box(landmarks), score=0.9)
+    with pytest.raises(ImageError, match="margin"):
+        HandCropper(upright=True).apply(Sample(image=PICTURE, hands=(huge,)))
 
 
 def test_known_hands_keep_their_order():
