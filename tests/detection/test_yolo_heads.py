@@ -137,6 +137,7 @@ def test_anchors_that_do_not_belong_to_the_maps_are_told(anchors, problem):
 def test_anchors_that_belong_to_the_maps_are_no_problem():
     anchors = (81, 82, 135, 169, 344, 319), (23, 27, 37, 58, 81, 82)
     assert anchors_problem([(1, 18, 13, 13), (1, 18, 26, 26)], anchors) is None
+    assert anchors_problem([(1, 18, 13, 13)], anchors[:1]) is None
 
 
 def iou(boxes):
