@@ -151,6 +151,29 @@ def test_a_hand_whose_side_is_unsure_does_not_change_it_from_frame_to_frame():
     assert all(0.5 <= hand.handedness_score <= 1 for hands in followed for hand in hands)
 
 
+@dataclass(frozen=True)
+class Sided:
+    """A detector of one box, whose side a frame's first pixel says: 255 for a right hand, 0 for a left one."""
+
+    def detect(self, image):
+        side = "Right" if image[0, 0, 0] else "Left"
+        return (Hand(box=(20, 20, 60, 60), score=0.9, handedness=side, handedness_score=0.75),)
+
+
+def test_the_side_is_the_mean_of_the_first_frames_and_then_follows_slowly():
+    tracker, shown = Tracker(Sided(), most=1), []
+    right, left = (np.full((90, 90, 3), level, np.uint8) for level in (255, 0))
+    for frame in (right, right, left, right):
+        (hand,) = tracker(frame)
+        shown.append((hand.handedness, hand.handedness_score))
+    means = [0.75, 0.75, (2 * 0.75 + 0.25) / 3, (3 * 0.75 + 0.25) / 4]
+    assert shown == [("Right", pytest.approx(mean)) for mean in means]
+    for _ in range(50):
+        tracker(right)
+    needed = next(n for n in range(50) if tracker(left)[0].handedness == "Left")
+    assert 5 <= needed <= 12  # 0.9 to the power of 7 is 1 / 2
+
+
 def test_two_hands_whose_regions_meet_are_one_hand():
     tracker = Tracker(LiteRTDetector(), most=2)
     frames = list(moving.crossing(1, (4, 1)))

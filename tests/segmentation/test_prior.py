@@ -64,6 +64,15 @@ def test_a_hand_seen_from_its_edge_is_no_shorter_than_it_is():
     assert prior.palm_length(boxed) == 50  # half of its long side
 
 
+def test_where_the_palm_points_at_the_camera_its_width_and_the_fingers_say_how_long_it_is():
+    landmarks = np.full((21, 2), (50.0, 150.0), np.float32)
+    landmarks[[8, 12, 16, 20]] = (45, 50), (50, 50), (55, 50), (60, 50)  # finger tips straight above it
+    of_fingers = Hand(landmarks=landmarks, box=geometry.enclosing_box(landmarks), score=1.0)
+    assert prior.palm_length(of_fingers) == pytest.approx(0.4 * 100)
+    landmarks[[5, 17]] = (20, 150), (80, 150)  # knuckles left and right of the wrist
+    assert prior.palm_length(replace(of_fingers, landmarks=landmarks)) == pytest.approx(1.3 * 60)
+
+
 @pytest.mark.parametrize("factor", [0.5, 3.0])
 def test_a_palm_is_as_long_as_the_picture_is_scaled(factor):
     hand = one("scissors").hand
