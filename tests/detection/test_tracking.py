@@ -153,7 +153,7 @@ def test_a_hand_whose_side_is_unsure_does_not_change_it_from_frame_to_frame():
 
 @dataclass(frozen=True)
 class Sided:
-    """A detector of one box, whose side a frame's first pixel says: 255 for a right hand, 0 for a left one."""
+    """A detector of one box, whose side a frame's first pixel says: 0 for a left hand."""
 
     def detect(self, image):
         side = "Right" if image[0, 0, 0] else "Left"
