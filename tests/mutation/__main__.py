@@ -4,7 +4,7 @@
 
 makes mutants of src/handprep/detection and transforms (`mutants`), runs for each the tests of these rooms
 that reach its lines, the quickest first, and writes one line of JSON for each: which test killed it, or
-none. Run it again to resume. ``--again`` asks all tests that reach them about those that survived.
+none. Run it again to resume.
 
 It needs POSIX, coverage and pytest-cov. Mutants are made in copies in ``--work``, never in your tree. Each is
 a fork of a process that has imported the heavy libraries. One that takes two minutes counts as killed.
@@ -26,6 +26,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -46,11 +47,10 @@ def main() -> None:
     )
     parser.add_argument("--of", nargs="+", default=["detection", "segmentation", "transforms"])
     parser.add_argument("--results", type=Path, default=Path("mutants.jsonl"))
-    parser.add_argument("--work", type=Path, default=Path("/tmp/handprep-mutation"))
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "handprep-mutation"))
     parser.add_argument("--sample", type=float, default=1.0, help="share of each file's mutants")
     parser.add_argument("--seconds", type=float, default=math.inf, help="of tests for a mutant at most")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--again", action="store_true")
     given = parser.parse_args()
     for job, name in itertools.product(range(given.jobs), COPIED.split()):
         place = given.work / str(job) / name
@@ -60,14 +60,13 @@ def main() -> None:
         else:
             shutil.copy(ROOT / name, place)
     results = given.results.read_text().splitlines() if given.results.exists() else []
-    done = {tuple(result["mutant"]): result["by"] for result in map(json.loads, results)}
+    done = {tuple(json.loads(line)["mutant"]) for line in results}
     todo = []
     for path in sorted(p for room in given.of for p in (ROOT / "src/handprep" / room).glob("*.py")):
         name, every = path.relative_to(ROOT).as_posix(), list(enumerate(mutants(path.read_text())))
         random.Random(name).shuffle(every)  # so that a larger sample contains a smaller one
-        for number, mutant in every[: math.ceil(given.sample * len(every))]:
-            if done.get((name, number)) == "" if given.again else (name, number) not in done:
-                todo.append((name, number, mutant))
+        some = every[: math.ceil(given.sample * len(every))]
+        todo += [(name, number, mutant) for number, mutant in some if (name, number) not in done]
     random.Random(0).shuffle(todo)  # so that a run that is stopped is a sample, too
     tests = Tests(given.work, [f"tests/{room}" for room in given.of])
     for heavy in HEAVY.split():
@@ -168,6 +167,8 @@ def start(folder: Path, name: str, mutant: Mutant, wanted: list[str]) -> int:
 
         options = [*PYTEST, "-x", "--tb=short", "--hypothesis-seed=0"]
         code = pytest.main([*options, *wanted]) if wanted else 0
+        if code == pytest.ExitCode.USAGE_ERROR:  # tests have other names where parameters are mutated
+            code = pytest.main([*options, *sorted({test.partition("::")[0] for test in wanted})])
     finally:
         sys.stdout.flush()
         os._exit(int(code))
