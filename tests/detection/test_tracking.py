@@ -63,9 +63,11 @@ class Counting:
 class Boxes:
     """A detector of boxes alone, which sees what a frame's first pixels say: an x each, 255 for none."""
 
+    y: int = 20
+
     def detect(self, image):
         places = [int(x) for x in image[0, :, 0] if x != 255]
-        return tuple(Hand(box=(x, 20, x + 20, 40), score=0.9) for x in places)
+        return tuple(Hand(box=(x, self.y, x + 20, self.y + 20), score=0.9) for x in places)
 
 
 def boxes_at(*places):
@@ -218,8 +220,9 @@ def test_frames_that_are_seconds_apart_are_followed_too(image):
     assert first == second
 
 
-def test_a_hand_elsewhere_is_another_one():
-    tracker = Tracker(Boxes(), most=1)
+@pytest.mark.parametrize("y", [20, 2000])
+def test_a_hand_elsewhere_is_another_one(y):
+    tracker = Tracker(Boxes(y), most=1)
     assert [tracker(boxes_at(x))[0].track for x in (50, 52, 200, 202)] == [0, 0, 1, 1]
 
 

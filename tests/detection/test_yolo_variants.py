@@ -172,6 +172,16 @@ def test_an_input_too_large_for_any_memory_is_refused(tmp_path):
         YoloDetector(file).detect(GREY)
 
 
+@pytest.mark.parametrize(("height", "width"), [(64, 128), (128, 64)])
+def test_an_input_need_not_be_square(height, width, tmp_path):
+    boxes = table(1, 5, 84)
+    boxes[0, :, 3] = width / 2, height / 2, 10, 8, 0.75
+    inputs = {"images": (FLOAT, (1, 3, height, width))}
+    file = network(tmp_path / "made.onnx", inputs=inputs, outputs=[boxes])
+    (hand,) = YoloDetector(file).detect(GREY)  # which lies in its middle
+    assert hand.box == (27, 28, 37, 36)
+
+
 def test_a_table_without_a_row_is_no_hand(tmp_path):
     file = network(tmp_path / "made.onnx", outputs=[table(1, 0, 6)])
     assert YoloDetector(file).detect(GREY) == ()

@@ -52,10 +52,16 @@ def test_how_large_a_hole_is_closed_can_be_said(alpha):
     assert not connected_to(alpha, seed_at(40, 12), largest_hole=0.005)[15:18, 15:18].any()
 
 
-def test_a_bay_at_the_border_is_no_hole():
+@pytest.mark.parametrize("turn", range(4))
+def test_a_bay_at_the_border_is_no_hole(turn):
     mask = np.ones((40, 40), np.uint8)
-    mask[0:3, 10:12] = 0
+    mask[0:1, 10:12] = 0
+    mask[0:3, 20:22] = 0
+    mask = np.rot90(mask, turn)
     np.testing.assert_array_equal(without_small_holes(mask), mask)
+    inside = np.ones((40, 40), np.uint8)
+    inside[1:3, 10:12] = 0
+    assert without_small_holes(np.rot90(inside, turn)).all()
 
 
 def test_an_empty_and_a_full_mask_stay_as_they_are():

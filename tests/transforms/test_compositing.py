@@ -109,6 +109,12 @@ def test_a_resampling_that_overshoots_beside_an_edge_leaves_white_white_and_blac
     assert colours[:, 55:].min() > 195
 
 
+def test_a_large_picture_is_averaged_where_it_covers_a_small_one():
+    checks = (np.indices((300, 300)).sum(0) % 2 * 255).astype(np.uint8)
+    shown = covering(np.repeat(checks[..., None], 3, axis=2), (60, 60))
+    np.testing.assert_allclose(shown, 127.5, atol=6)  # bilinear sampling would see one pixel of 25
+
+
 @pytest.mark.parametrize("size", [(80, 80), (20, 20), (10, 40)])
 def test_of_a_picture_that_covers_the_middle_is_seen_and_its_aspect_kept(size):
     wide = np.zeros((40, 100, 3), np.uint8)

@@ -66,6 +66,13 @@ def test_upright_turns_the_hand_to_point_up(photo):
     assert inside.all()
 
 
+def test_an_upright_crop_without_a_margin_is_the_box_of_the_turned_landmarks():
+    done = HandCropper(upright=True, margin=0).run(HANDS[0].path)
+    extent = np.ptp(done.hand.landmarks, axis=0)
+    assert abs(extent[0] - extent[1]) > 20
+    np.testing.assert_array_equal(done.size, np.ceil(extent - 1e-3))
+
+
 def test_upright_landmarks_lie_on_the_same_colours_as_before():
     photo = HANDS[0]
     whole, done = images.read(photo.path).image, HandCropper(upright=True).run(photo.path)
