@@ -123,6 +123,7 @@ def test_looking_again_where_the_hand_is_sees_the_same_hand():
     hand = LiteRTDetector().detect(image)[0]
     again = LiteRTDetector().look(image, region_of_landmarks(hand.landmarks))
     assert again.score > 0.9
+    assert again.palm_score == 0  # no palm was looked for
     size = np.linalg.norm(np.ptp(hand.landmarks, axis=0))
     assert np.abs(again.landmarks - hand.landmarks).mean() < 0.03 * size
 

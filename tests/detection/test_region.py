@@ -103,6 +103,16 @@ def test_the_region_of_landmarks_is_mediapipes():
     assert (region.x, region.y) == pytest.approx((50, 60 - 0.1 * 80))  # shifted towards the fingers
 
 
+@pytest.mark.parametrize("joint", range(21))
+def test_the_region_of_landmarks_holds_palm_and_first_joints_whatever_the_tips_do(joint):
+    landmarks = np.full((21, 2), (50.0, 60.0), np.float32)
+    landmarks[0], landmarks[[5, 9, 13]] = (50, 100), (50, 20)
+    before = region_of_landmarks(landmarks)
+    landmarks[joint] += np.float32([0, 200]) if joint == 0 else np.float32([0, -200])
+    counts = joint in (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # of the thumb one joint more
+    assert (region_of_landmarks(landmarks) != before) == counts
+
+
 @pytest.mark.parametrize("shapes", [((40, 60), (60, 40)), ((60, 40), (60, 60)), ((7, 90), (40, 60))])
 def test_a_letterbox_is_black_outside_of_each_picture_and_the_same_as_a_fresh_one(shapes):
     cut = Cutter(32, cv2.BORDER_CONSTANT)
