@@ -84,7 +84,7 @@ def test_a_region_that_sticks_out_is_cut_as_from_a_larger_image(seed):
     assert (np.abs(cut.astype(int) - expected).max(2) > 0).mean() < 0.05
 
 
-@pytest.mark.parametrize(("height", "width"), [(300, 500), (500, 300), (3000, 1), (50, 40)])
+@pytest.mark.parametrize(("height", "width"), [(300, 500), (500, 300), (3000, 1), (1, 3000), (50, 40)])
 def test_a_large_image_is_shrunk_to_a_long_side_and_the_map_leads_back(height, width):
     small, to_given = shrunk(np.zeros((height, width, 3), np.uint8), 100)
     assert max(small.shape) == min(100, max(height, width))

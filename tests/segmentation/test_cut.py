@@ -97,6 +97,14 @@ def test_a_network_that_takes_a_part_of_the_background_is_corrected():
     assert np.mean(better) > 0.02
 
 
+def test_another_hand_far_away_changes_nothing():
+    window, truth, hand = shown(photos()[0])
+    share = (truth / np.float32(255)).astype(np.float32)
+    far = hand.transformed(geometry.translation(5000, 0))
+    alone, beside = (hand_mask(window, share, EVERYWHERE, hand, others)[0] for others in ((), (far,)))
+    np.testing.assert_array_equal(alone, beside)
+
+
 def test_the_bones_are_in_the_mask_whatever_network_and_colours_say():
     window, _, hand = shown(photos()[0])
     nothing = np.zeros((SIDE, SIDE), np.float32)

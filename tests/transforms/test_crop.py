@@ -73,6 +73,15 @@ def test_an_upright_crop_without_a_margin_is_the_box_of_the_turned_landmarks():
     np.testing.assert_array_equal(done.size, np.ceil(extent - 1e-3))
 
 
+@pytest.mark.parametrize(("wide", "high"), [(60.5, 30.5), (30.5, 60.5)])
+def test_a_square_upright_crop_is_as_large_as_the_hands_longer_side(wide, high):
+    landmarks = np.random.default_rng(0).uniform((20, 20), (20 + wide, 20 + high), (21, 2)).astype(np.float32)
+    landmarks[[0, 9, 4, 20]] = (40, 20 + high), (40, 20), (20, 30), (20 + wide, 30)  # it points up already
+    hand = Hand(landmarks=landmarks, box=geometry.enclosing_box(landmarks), score=0.9)
+    done = HandCropper(upright=True, square=True, margin=0).apply(Sample(image=PICTURE, hands=(hand,)))
+    assert done.size == (61, 61)
+
+
 def test_upright_landmarks_lie_on_the_same_colours_as_before():
     photo = HANDS[0]
     whole, done = images.read(photo.path).image, HandCropper(upright=True).run(photo.path)
