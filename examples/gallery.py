@@ -1,4 +1,4 @@
-"""Make the pictures of README and docs: rendered hands, each as a photo and as pipelines make it.
+"""Make the images of README and docs: rendered hands, each as a photo and as pipelines make it.
 
     python examples/gallery.py [FOLDER]
 
@@ -21,7 +21,7 @@ from handprep import BackgroundRemover, Greyscale, HandCropper, Pipeline, Resize
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT / "examples" / "rendered-hands" / "photos"
 
-TILE = 192  # pixels on a side: three times 64, so that the pixels of small pictures stay square
+TILE = 192  # pixels on a side: three times 64, so that the pixels of small images stay square
 GAP = 8
 HEAD = 28  # pixels for the titles
 PAPER, INK = (255, 255, 255), (60, 60, 60)

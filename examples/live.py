@@ -1,4 +1,4 @@
-"""Show what a trained classifier says to a webcam or a clip: the frame with its hand, the crop, the class.
+"""Show a trained classifier's answers for a webcam or a clip: the frame with its hand, the crop, the class.
 
     python examples/live.py pipeline.json model.npz               # the first webcam
     python examples/live.py pipeline.json model.npz clip.mp4      # a clip, at its own speed
@@ -58,18 +58,19 @@ def landmark_classifier(path: str | os.PathLike[str]) -> Classifier:
     Parameters
     ----------
     path
-        An npz of ``features`` (a name in `handprep.features.FEATURES`), ``classes`` (C,), ``weights`` (F, C)
+        An npz of ``features`` (names in `handprep.features.FEATURES`), ``classes`` (C,), ``weights`` (F, C)
         and ``bias`` (C,).
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             classes, weights, bias = (file[name] for name in ("classes", "weights", "bias"))
-            measure = features.FEATURES[str(file["features"])]
+            measures = [features.FEATURES[str(name)] for name in np.atleast_1d(file["features"])]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} has no features, classes, weights and bias: {error}") from error
 
     def classify(sample: Sample) -> tuple[str, float]:
-        logits = measure(sample.hand).ravel() @ weights + bias
+        numbers = np.concatenate([measure(sample.hand).ravel() for measure in measures])
+        logits = numbers @ weights + bias
         shares = np.exp(logits - logits.max())
         return str(classes[shares.argmax()]), float(shares.max() / shares.sum())
 
@@ -81,7 +82,7 @@ def views(frames: Iterable[Sample], pipeline: Pipeline, classify: Classifier) ->
     parts = pipeline.parts
     end = next((index for index, part in enumerate(parts) if isinstance(part, HandCropper)), None)
     if end is None:
-        raise InputError("hands are followed for a HandCropper: add one to the pipeline, and train again")
+        raise InputError("hands are tracked for a HandCropper: add one to the pipeline, and train again")
     crop = Pipeline([*parts[:end], replace(parts[end], on_missing="keep")])
     given: list[Sample] = []
 

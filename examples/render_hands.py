@@ -1,4 +1,4 @@
-"""Render pictures of hands that show rock, paper or scissors, with exact ground truth.
+"""Render images of hands that show rock, paper or scissors, with exact ground truth.
 
     python examples/render_hands.py OUT --count 36 --seed 0 --size 480x360 [--assets DIR]
 

@@ -1,4 +1,4 @@
-"""Does preparing pictures of hands help a small network to classify them? Train many, and report.
+"""Does preparing images of hands help a small network to classify them? Train many, and report.
 
     python examples/run_experiment.py --quick                    the embedded, rendered hands; minutes
     python examples/run_experiment.py --data DIR --out results   photos of your own; hours

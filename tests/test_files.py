@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from handprep.errors import OutputError
-from handprep.files import atomic_write, check_regular, make_folder, make_folders, output_error, remove
+from handprep.files import atomic_write, check_regular, make_folder, output_error, remove
+from handprep.prepared.storage import Storage
 
 
 def names_in(folder: Path) -> list[str]:
@@ -142,7 +143,7 @@ def test_what_is_no_file_is_not_written_in_place(make: Callable[[Path], object],
 
 
 def test_a_folder_whose_path_is_too_long_is_left_to_its_files(tmp_path: Path) -> None:
-    make_folders(tmp_path, ["rock", "x" * 300, ("y" * 250 + "/") * 20])
+    Storage(tmp_path).make_folders(["rock", "x" * 300, ("y" * 250 + "/") * 20])
 
     assert (tmp_path / "rock").is_dir()
 

@@ -1,4 +1,4 @@
-"""Does preparing pictures of hands help to classify them? From a folder of photos to a report.
+"""Does preparing images of hands help to classify them? From a folder of photos to a report.
 
 The modules, in the order in which a run needs them:
 
@@ -12,7 +12,7 @@ The modules, in the order in which a run needs them:
     statistics    intervals, McNemar's test, the bootstrap
     analysis      what the runs say, as plain values: results.json
     findings      what that means, in sentences
-    figures       curves and example pictures
+    figures       curves and example images
     document      paragraphs, tables and figures, as Markdown and as HTML
     report        the document that a run ends with
     cli           the command line of run_experiment.py

@@ -26,7 +26,7 @@ class Answers:
     Attributes
     ----------
     pictures
-        The arm's pictures.
+        The arm's images.
     all_origins
         Records of the networks that learned from all origins, by seed.
     without
@@ -39,12 +39,12 @@ class Answers:
 
     @property
     def asked(self) -> NDArray[np.bool_]:
-        """Which pictures the networks that learned from all origins were asked about."""
+        """Which images the networks that learned from all origins were asked about."""
         return self.pictures.parts != "train"
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """``(S, M, C)`` for the M pictures that were asked."""
+        """``(S, M, C)`` for the M images that were asked."""
         return np.array([record["probabilities"] for record in self.all_origins])
 
     @property
@@ -153,7 +153,7 @@ def _with_values(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _counts(pictures: Pictures, chosen: NDArray[np.bool_], layout: Layout) -> dict[str, dict[str, int]]:
-    """Return how many chosen pictures there are, by group and class."""
+    """Return how many chosen images there are, by group and class."""
     return {
         group: {
             label: int((chosen & (pictures.groups == group) & (pictures.labels == index)).sum())
@@ -164,7 +164,7 @@ def _counts(pictures: Pictures, chosen: NDArray[np.bool_], layout: Layout) -> di
 
 
 def _compared(raw: Answers, arm: Answers, layout: Layout) -> dict[str, Any]:
-    """Return how an arm differs from raw pictures."""
+    """Return how an arm differs from raw images."""
     parts = raw.pictures.parts[raw.asked]
     return {
         "sets": _differences(arm, raw, layout),
@@ -201,7 +201,7 @@ def _differences(arm: Answers, other: Answers, layout: Layout) -> dict[str, Any]
 
 
 def _without_hand(raw: Answers, arm: Answers, mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the mean accuracy, with and without a found hand, of raw pictures and of the arm."""
+    """Return the mean accuracy, with and without a found hand, of raw images and of the arm."""
     found = arm.pictures.found[arm.asked]
     told: dict[str, Any] = {}
     for name, chosen in (("none", mask & ~found), ("found", mask & found)):

@@ -28,7 +28,7 @@ BASELINE = "raw"  # what every other arm is compared with
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """A way to prepare pictures.
+    """A way to prepare images.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ def _arm(name: str, title: str, *steps: Transform) -> Arm:
 
 
 UPRIGHT = HandCropper(upright=True, mirror="right")
-# rembg by itself, as the study tried it: the whole picture, wherever a hand may be. The detector looks, for
+# rembg by itself, as the study tried it: the whole image, wherever a hand may be. The detector looks, for
 # the manifest, but the answer does not depend on what it finds.
 REMBG = BackgroundRemover(method=RembgSegmenter(model="u2net", only_hand=False), on_missing="segment")
 EXACT = HandCropper(refine=True)
@@ -113,4 +113,4 @@ STEPS = (  # pairs of arms: with a step, without it; each differs in one transfo
     ("removing it of hands turned upright", "all", "upright"),
     ("drawing the bones in place of all of it", "skeleton", "all"),
 )
-QUICK = tuple(name for name in ARMS if name != "rembg")  # whose network is 176 MB and takes 1.4 s a picture
+QUICK = tuple(name for name in ARMS if name != "rembg")  # whose network is 176 MB and takes 1.4 s an image

@@ -1,4 +1,4 @@
-"""The command line of run_experiment.py: prepare, train, report; and carry on where a run was stopped."""
+"""The command line of run_experiment.py: prepare, train, report, resume."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"run_experiment: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("run_experiment: stopped; the same command carries on.", file=sys.stderr)
+        print("run_experiment: stopped; run it again to resume.", file=sys.stderr)
         return 130
     return 0
 
@@ -206,8 +206,8 @@ def _say(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="run_experiment.py",
-        description="Train a small network on pictures of hands prepared in several ways, and report which "
-        "way helps. A run that was stopped goes on where it was when the same command is given again. "
+        description="Train a small network on images of hands prepared in several ways, and report which "
+        "way helps. Run it again to resume. "
         "Other commands: run_experiment.py fetch --help, run_experiment.py render --help.",
     )
     parser.add_argument(
@@ -227,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
         "--origin-seeds", type=_none_or_more, help="networks an arm for each origin left out (2; quick: 1)"
     )
     parser.add_argument(
-        "--epochs", type=_one_or_more, help="rounds through the training pictures (100; quick: 30)"
+        "--epochs", type=_one_or_more, help="rounds through the training images (100; quick: 30)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (auto: a GPU where there is one)")
     parser.add_argument(

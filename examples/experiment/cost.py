@@ -1,4 +1,4 @@
-"""What an arm costs: the processor time of a picture, beside that of its detector alone."""
+"""What an arm costs: the processor time of an image, beside that of its detector alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ_AT_LEAST = 640  # pixels, as a pipeline decodes photos
 
 
 def cost_of(arm: Arm, photos: Sequence[Path], file: Path) -> dict[str, Any]:
-    """Return the milliseconds of one thread that an arm takes for a picture, and its detector alone.
+    """Return the milliseconds of one thread that an arm takes for an image, and its detector alone.
 
     Processor time of this thread is measured, which other programs do not change much, detector and
     pipeline in turns on the same photos. The result is kept in a file.

@@ -57,7 +57,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture file beside the document, and what it shows."""
+    """An image file beside the document, and what it shows."""
 
     path: Path
     caption: str

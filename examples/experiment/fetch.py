@@ -60,7 +60,7 @@ def _fetch(public: PublicSet, out: Path, own: str | None) -> None:
     elif public.archive:
         unpack(_downloaded(public, out / ARCHIVES), out / public.folder, public.counts)
     else:
-        raise InputError(f"not there, and has to be fetched by hand. {by_hand(public, out)}")
+        raise InputError(f"missing, and has to be downloaded by hand. {by_hand(public, out)}")
 
 
 def by_hand(public: PublicSet, out: Path) -> str:
@@ -83,7 +83,7 @@ def verify(folder: Path, counts: Mapping[str, int] | None) -> int:
     found = {path.name: len(list(_photos(path))) for path in sorted(folder.iterdir()) if path.is_dir()}
     if counts is not None and found != dict(counts):
         raise InputError(
-            f"{folder} holds {_told(found)} instead of {_told(counts)}. Remove it and fetch it again, or "
+            f"{folder} holds {_told(found)} instead of {_told(counts)}. Delete it and download it again, or "
             "complete it"
         )
     return sum(found.values())
@@ -114,9 +114,9 @@ def verify_sums(out: Path) -> int:
     wrong = [name for name, digest in known.items() if sums.get(name) != digest]
     if wrong:
         raise InputError(
-            f"{len(wrong)} of {len(known)} photos are missing or not as they were when {known_file} was "
-            f"written; the first is {wrong[0]}. Fetch their group again, or remove {SUMS} if the change was "
-            "meant"
+            f"{len(wrong)} of {len(known)} photos are missing or changed since {known_file} was "
+            f"written; the first is {wrong[0]}. Download their group again, or delete {SUMS} if you meant to "
+            "change them"
         )
     if sums:
         text = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
@@ -172,7 +172,9 @@ def _downloaded(public: PublicSet, folder: Path) -> Path:
         _download(address, path, public)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != digest:
-        raise InputError(f"{path} has sha256 {found} instead of {digest}. Remove it and fetch it again")
+        raise InputError(
+            f"{path} has sha256 {found} instead of {digest}. Delete it and run the command again"
+        )
     return path
 
 
@@ -220,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="run_experiment.py fetch",
         description="Fetch the public sets of the experiment into a folder that --data takes, and verify "
-        "numbers and sha256. What has to be done by hand is said.",
+        "counts and sha256. It says what you have to download by hand.",
     )
     parser.add_argument("out", type=Path, help="folder to fill, and to verify when it is full")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Curves, differences and example pictures, as PNG and SVG."""
+"""Curves, differences and example images, as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from handprep import ResizePad, images
 # Okabe and Ito's colours and two more, which most people with colour-blindness can tell apart
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#882255")
 MARKERS = "osD^vPX"
-TILE = 96  # pixels of an example picture
+TILE = 96  # pixels of an example image
 GAP = 4
 
 
@@ -84,7 +84,7 @@ def _enlarged(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, n
 
 
 def _joined(tiles: Sequence[np.ndarray[Any, Any]], axis: int) -> np.ndarray[Any, Any]:
-    """Return pictures side by side or one below the other, with white between them."""
+    """Return images side by side or one below the other, with white between them."""
     shape = list(tiles[0].shape)
     shape[axis] = GAP
     white = np.full(shape, 255, np.uint8)

@@ -9,8 +9,8 @@ from experiment.statistics import Interval
 SIGNIFICANT = 0.05
 
 HYPOTHESIS = (
-    "H0: the preprocessing makes no difference to accuracy on the test pictures. For an arm it is rejected "
-    "where two things hold: the 95 % interval of the difference to raw pictures, over networks of the same "
+    "H0: the preprocessing makes no difference to accuracy on the test images. It is rejected for an arm "
+    "if two conditions hold: the 95 % interval of the difference to raw images, over networks of the same "
     "seeds, excludes zero; and McNemar's exact test on what the networks of all seeds answer together "
     f"(their mean probability decides) gives p < {SIGNIFICANT}, adjusted for the number of arms by Holm's "
     "method."
@@ -66,18 +66,18 @@ def _verdict(on_test: dict[str, Any]) -> str:
     rejected = is_rejected(on_test)
     if rejected is None:
         return (
-            f"not details: one seed gives no interval. The difference is {points(difference['mean'])} "
+            f"not decided: one seed gives no interval. The difference is {points(difference['mean'])} "
             f"points, McNemar {p_value(test['p_adjusted'])}."
         )
     size = (
         f"{points(difference['mean'])} points ({points(difference['low'])} to {points(difference['high'])} "
-        f"over {seeds} seeds; McNemar {p_value(test['p_adjusted'])}: {test['first_only']} pictures only "
+        f"over {seeds} seeds; McNemar {p_value(test['p_adjusted'])}: {test['first_only']} images only "
         f"this arm has right, {test['second_only']} only raw)"
     )
     if rejected:
         better = "higher" if difference["mean"] > 0 else "lower"
-        return f"H0 is rejected. Accuracy on test is {better} than with raw pictures, by {size}."
-    return f"H0 is not rejected. The difference to raw pictures on test is {size}."
+        return f"H0 is rejected. Accuracy on test is {better} than with raw images, by {size}."
+    return f"H0 is not rejected. The difference to raw images on test is {size}."
 
 
 def beyond(results: dict[str, Any]) -> list[str]:
@@ -110,18 +110,18 @@ def limits(results: dict[str, Any]) -> list[str]:
     """Return what the results do not show."""
     tested = [group for group in results["photos"] if group.startswith("test/")]
     said = [
-        f"The test pictures come from {_number(len(tested), 'source')}. Pictures of one source resemble "
-        "each other, so McNemar's test, which takes them for independent, finds differences more certain "
-        "than they are; and intervals over seeds say how much luck there is in training, not what other "
-        "photos would give. For that see the differences from source to source, whose interval is rough "
-        "where sources are few.",
-        "An arm does several things at once: a crop also makes the hand larger in the 64 pixels. What part "
-        "of an effect comes from which is not told apart, other than by comparing arms.",
-        "One small network, one size of picture and one set of training settings. Larger or pretrained "
+        f"The test images come from {_number(len(tested), 'source')}. Images of one source resemble "
+        "each other, so McNemar's test, which assumes that they are independent, overstates how certain a "
+        "difference is; and intervals over seeds show the luck of training, not what other photos would "
+        "give. For that see the differences from source to source, whose interval is rough if there are "
+        "few sources.",
+        "An arm does several things at once: a crop also makes the hand larger in the 64 pixels. Only the "
+        "differences between arms separate such effects.",
+        "One small network, one size of image and one set of training settings. Larger or pretrained "
         "networks, and augmentation, may need such preparation less.",
     ]
     if not any(told["left_out_origin"] for told in results["arms"].values()):
-        said.append("No origin was left out, so nothing is known of new origins but validation and test.")
+        said.append("No origin was left out, so only validation and test tell about new origins.")
     return said
 
 
@@ -130,14 +130,14 @@ def warnings(results: dict[str, Any]) -> list[str]:
     said = []
     if results["rendered"]:
         said.append(
-            "These pictures are renderings, made by the project's own renderer. What they show is that the "
-            "experiment works, and roughly what to expect; they are no evidence about photos."
+            "These images were rendered by the project's own renderer. They show that the experiment works, "
+            "and roughly what to expect; they are no evidence about photos."
         )
     settings = results["settings"]
     if settings["quick"]:
         said.append(
             f"This was a quick run: {_number(settings['seeds'], 'seed')}, {settings['epochs']} epochs "
-            "instead of 100. The networks are not done learning."
+            "instead of 100. The networks have not finished learning."
         )
     elif settings["seeds"] < 5 or settings["epochs"] < 100:
         said.append(

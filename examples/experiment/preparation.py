@@ -1,4 +1,4 @@
-"""Every photo through an arm, once: prepared pictures in a folder, and all of them in one file."""
+"""Every photo through an arm, once: prepared images in a folder, and all of them in one file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from handprep.prepared import RunResult
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pictures:
-    """All pictures of an experiment as one arm prepares them.
+    """All images of an experiment as one arm prepares them.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Pictures:
 
     @property
     def parts(self) -> NDArray[np.str_]:
-        """What each picture is for: ``"train"``, ``"validation"``, ``"test"`` or a further set's name."""
+        """What each image is for: ``"train"``, ``"validation"``, ``"test"`` or a further set's name."""
         return np.array([part_of(group) for group in self.groups])
 
     @classmethod
@@ -67,7 +67,7 @@ ARRAYS = ("inputs", "augment", "labels", "groups", "sources", "found", "millisec
 
 
 def prepared(arm: Arm, layout: Layout, folder: Path, *, workers: int | None, progress: bool) -> Path:
-    """Prepare what is not yet prepared and return the file with all pictures.
+    """Prepare what is not yet prepared and return the file with all images.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def prepared(arm: Arm, layout: Layout, folder: Path, *, workers: int | None, pro
     layout
         The photos.
     folder
-        Where to keep prepared pictures and files.
+        Where to keep prepared images and files.
     workers
         Threads; None for one a core.
     progress
@@ -85,7 +85,7 @@ def prepared(arm: Arm, layout: Layout, folder: Path, *, workers: int | None, pro
     Raises
     ------
     InputError
-        If a photo cannot be prepared, as all arms must have the same pictures; or if it lies in no folder
+        If a photo cannot be prepared, as all arms must have the same images; or if it lies in no folder
         of a class.
     """
     result = prepare(layout.folder, folder / arm.name, arm.pipeline, workers=workers, progress=progress)
@@ -112,7 +112,7 @@ def _check(result: RunResult, layout: Layout) -> None:
 
 
 def _key(result: RunResult, arm: Arm) -> str:
-    """Return what changes whenever a picture was prepared anew."""
+    """Return what changes whenever an image was prepared anew."""
     rows = [(row.source, row.output, row.milliseconds) for row in result.rows]
     parts = arm.pipeline.fingerprint(), arm.features, arm.augment, rows
     return hashlib.sha256(repr(parts).encode()).hexdigest()

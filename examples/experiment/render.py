@@ -39,7 +39,7 @@ COLUMNS = ("file", "person", "handedness", "side", "room", "x0", "y0", "x1", "y1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """How the pictures of one origin come about.
+    """How the images of one origin come about.
 
     Attributes
     ----------
@@ -54,14 +54,14 @@ class Group:
     rooms
         Names in `ROOMS`; they take turns.
     close
-        Least and most share of the picture that the hand's long side fills, for pictures cut to the hand;
-        None for pictures with room around it.
+        Least and most share of the image that the hand's long side fills, for images cut to the hand;
+        None for images with room around it.
     width
-        Least and most width of the picture, where it has room around the hand, in widths of the shot.
+        Least and most width of the image, where it has room around the hand, in widths of the shot.
     dim
         Least and most factor on brightness.
     turned
-        Most degrees by which the finished picture is turned.
+        Most degrees by which the finished image is turned.
     bar
         Share of the height that a black bar covers below.
     """
@@ -124,7 +124,7 @@ GROUPS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One picture to render: seed, group and number decide everything about it."""
+    """One image to render: seed, group and number decide everything about it."""
 
     seed: int
     group: int
@@ -162,7 +162,7 @@ class Order:
 
 
 def orders(seed: int) -> list[Order]:
-    """Return all pictures of a set."""
+    """Return all images of a set."""
     return [
         Order(seed=seed, group=index, number=number)
         for index, group in enumerate(GROUPS)
@@ -171,7 +171,7 @@ def orders(seed: int) -> list[Order]:
 
 
 def render(folder: Path, wanted: Sequence[Order], body: Body) -> Iterator[Order]:
-    """Render what is not there yet, and give each order back when its picture is in the folder."""
+    """Render what is not there yet, and give each order back when its image is in the folder."""
 
     @cache
     def hand_of(seed: int, person: int) -> RiggedHand:
@@ -201,7 +201,7 @@ def _csv(rows: Sequence[Sequence[object]]) -> str:
 
 
 def _picture(order: Order, hand: RiggedHand) -> tuple[NDArray[np.uint8], list[object]]:
-    """Return a picture and its row in the annotations."""
+    """Return an image and its row in the annotations."""
     rng, group = order.rng, order.of
     chosen = pose.sample(hand, pose.GESTURES[order.label], rng)
     larger = 1.0 if group.close else rng.uniform(*group.width)
@@ -225,7 +225,7 @@ def _sized(size: tuple[int, int], factor: float) -> tuple[int, int]:
 def _in_room(
     shot: Shot, shot_size: tuple[int, int], order: Order, rng: Rng
 ) -> tuple[NDArray[np.uint8], Array]:
-    """Put a shot into a larger picture, such that the forearm still runs out of it."""
+    """Put a shot into a larger image, such that the forearm still runs out of it."""
     width, height = order.of.size
     (left, right), (top, bottom) = (
         _border(rng, order.of.size[axis] - shot_size[axis], shot.depth, axis) for axis in (0, 1)
@@ -242,7 +242,7 @@ def _in_room(
 def _border(rng: Rng, more: int, depth: Array, axis: int) -> tuple[int, int]:
     """Return how many pixels to add before and behind: none where the forearm touches the shot's edge.
 
-    Where it touches both edges, it is cut at one of them, which the picture then shows.
+    Where it touches both edges, it is cut at one of them, which the image then shows.
     """
     first, last = (depth.take(index, axis=1 - axis).any() for index in (0, -1))
     before = 0 if first else more if last else int(rng.integers(0, more + 1))
@@ -269,7 +269,7 @@ def _cut_close(
 
 
 def _turned(image: NDArray[np.uint8], box: Array, degrees: float) -> tuple[NDArray[np.uint8], Array]:
-    """Turn a picture about its middle; what comes in from outside is black."""
+    """Turn an image about its middle; what comes in from outside is black."""
     if not degrees:
         return image, box
     height, width, _ = image.shape

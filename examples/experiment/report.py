@@ -12,7 +12,7 @@ from experiment.document import Block, Figure, Heading, Items, Paragraph, Table,
 from experiment.files import write_whole
 from experiment.findings import p_value, percent, points
 
-TITLE = "Does preparing pictures of hands help to classify them?"
+TITLE = "Does preparing images of hands help to classify them?"
 # Table 1 and 2 of the study: photos by class (rock, paper, scissors), and per cent in which a hand was found.
 STUDY = {
     "train/cgi": ({"rock": 840, "paper": 840, "scissors": 840}, 96.3),
@@ -54,13 +54,13 @@ def _blocks(results: dict[str, Any], figures: dict[str, list[Path]]) -> list[Blo
         *_without_hand(results),
         *_detection(results),
         *_cost(results),
-        Heading("Example pictures"),
+        Heading("Example images"),
         Paragraph(
             "A photo of each group, then what the arms make of it: "
             + ", ".join(told["title"] for name, told in results["arms"].items() if not ARMS[name].features)
             + "."
         ),
-        *(Figure(path, "Example pictures") for path in figures["examples"]),
+        *(Figure(path, "Example images") for path in figures["examples"]),
         Heading("What this does not show"),
         Items(findings.limits(results)),
         *_method(results),
@@ -69,7 +69,7 @@ def _blocks(results: dict[str, Any], figures: dict[str, list[Path]]) -> list[Blo
 
 def _answer(results: dict[str, Any]) -> list[Block]:
     said = findings.verdicts(results)
-    nothing = "Nothing was compared: that needs raw pictures and another arm."
+    nothing = "Nothing was compared: that needs raw images and another arm."
     return [
         Heading("The answer"),
         Paragraph(findings.HYPOTHESIS),
@@ -95,7 +95,7 @@ def _accuracy(results: dict[str, Any]) -> list[Block]:
     ]
     if rows:
         head = ["arm", "set", "points above raw", INTERVAL, "only arm right", "only raw right", *TEST]
-        blocks += [Heading("Difference to raw pictures", 3), Table(head, rows)]
+        blocks += [Heading("Difference to raw images", 3), Table(head, rows)]
     rows = [
         [told["step"], which, *_comparison(compared)]
         for told in results["steps"]
@@ -136,7 +136,7 @@ def _sources(results: dict[str, Any], figures: list[Path]) -> list[Block]:
     said = findings.beyond(results)
     if said:
         text = (
-            "Difference to raw pictures in each source that the networks asked have not learned from: "
+            "Difference to raw images in each source that the networks were not trained on: "
             "validation and test groups, and origins left out. Brackets hold the 95 % interval of a "
             "bootstrap over sources."
         )
@@ -166,12 +166,12 @@ def _without_hand(results: dict[str, Any]) -> list[Block]:
         for which, parts in told["without_hand"].items():
             cells = [part for key in ("none", "found") for part in _part(parts[key])]
             rows.append([results["arms"][name]["title"], which, *cells])
-    head = ["arm", "set", "no hand found", "raw", "arm", "hand found", "raw", "arm"]
+    head = ["arm", "set", "no hand detected", "raw", "arm", "hand detected", "raw", "arm"]
     text = (
-        "Accuracy (mean over seeds) of raw pictures and of the arm: on photos in which the arm found no "
+        "Accuracy (mean over seeds) of raw images and of the arm: on photos in which the arm detected no "
         "hand, and on the others."
     )
-    return [Heading("Where no hand was found"), Paragraph(text), Table(head, rows)] if rows else []
+    return [Heading("Where no hand was detected"), Paragraph(text), Table(head, rows)] if rows else []
 
 
 def _part(told: dict[str, Any]) -> list[str]:
@@ -203,7 +203,7 @@ def _detection(results: dict[str, Any]) -> list[Block]:
         for group, counts in told["hands_found"].items()
     ]
     blocks: list[Block] = [
-        Heading("Photos, and hands found"),
+        Heading("Photos, and detected hands"),
         Table(["group", *classes, "total", "the study's Table 1"], rows),
     ]
     return (
@@ -230,9 +230,9 @@ def _cost(results: dict[str, Any]) -> list[Block]:
         ratio = f"{cost['ratio']:.2f}" if "ratio" in cost else ""
         row = [told["title"], f"{cost['milliseconds']:.1f} ms", alone, ratio]
         rows.append([*row, f"{cost['seconds']:.0f} s", f"{told['training_seconds']:.0f} s"])
-    head = ["arm", "a picture", "its detector alone", "ratio", "all pictures", "training"]
+    head = ["arm", "an image", "its detector alone", "ratio", "all images", "training"]
     text = (
-        "Processor time of one thread for a picture, over a sample; the time that preparing all pictures "
+        "Processor time of one thread for an image, over a sample; the time that preparing all images "
         "took, added up over threads; and the time that training took, added up over the networks of all "
         "origins."
     )
@@ -243,7 +243,7 @@ def _method(results: dict[str, Any]) -> list[Block]:
     settings = results["settings"]
     text = (
         f"Each network learns from all origins for {settings['epochs']} epochs, in batches of "
-        f"{settings['batch']}, with Adam at {settings['rate']} and cross-entropy; nothing is chosen by any "
+        f"{settings['batch']}, with Adam at {settings['rate']} and cross-entropy; nothing is selected by a "
         f"result, and the last epoch counts. Seeds: {settings['seeds']}; with an origin left out: "
         f"{settings['origin_seeds']}. Between arms of images nothing differs but what is said here."
     )

@@ -53,7 +53,7 @@ class Run:
         return f"{self.arm}/{kind}-seed-{self.seed}.json"
 
     def chosen(self, pictures: Pictures) -> NDArray[np.bool_]:
-        """Return which pictures it learns from."""
+        """Return which images it learns from."""
         return (pictures.parts == "train") & (pictures.groups != (self.without or ""))
 
     def sets(self, pictures: Pictures) -> dict[str, NDArray[np.bool_]]:
@@ -72,7 +72,7 @@ def key_of(run: Run, digest: str, settings: Settings) -> dict[str, Any]:
 
 
 def finished(run: Run, digest: str, settings: Settings, folder: Path) -> dict[str, Any] | None:
-    """Return the record of a run if it has been carried out on these pictures with these settings."""
+    """Return the record of a run if it has been carried out on these images with these settings."""
     record = read_json(folder / run.file)
     return record if record and record["key"] == key_of(run, digest, settings) else None
 
@@ -120,7 +120,7 @@ class Trainer:
         runs
             Runs of one arm.
         packed
-            The arm's pictures.
+            The arm's images.
         tick
             Called after each epoch of a network, and for a finished one as many times.
         """

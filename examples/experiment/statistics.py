@@ -29,7 +29,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paired:
-    """McNemar's exact test: pictures that only the first, and only the second, has right, and its p."""
+    """McNemar's exact test: images that only the first, and only the second, has right, and its p."""
 
     first_only: int
     second_only: int
@@ -56,9 +56,9 @@ def interval(values: ArrayLike) -> Interval:
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired:
-    """Compare two classifiers by which pictures each has right.
+    """Compare two classifiers by which images each has right.
 
-    Only pictures on which they differ count; under the null hypothesis each is as likely to fall to the
+    Only images on which they differ count; under the null hypothesis each is as likely to fall to the
     one as to the other, so the binomial distribution gives p exactly.
 
     References
@@ -96,7 +96,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def over_sources(values: Sequence[float], seed: int = 0) -> Interval:
     """Return the mean of one value a source and its percentile bootstrap interval.
 
-    Whole sources are drawn, with replacement: pictures of one source resemble each other, so how many
+    Whole sources are drawn, with replacement: images of one source resemble each other, so how many
     there are says little about the next source. With few sources such an interval is rather too narrow.
 
     References
@@ -119,7 +119,7 @@ def over_sources(values: Sequence[float], seed: int = 0) -> Interval:
 
 
 def vote(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the class that several networks together give each picture.
+    """Return the class that several networks together give each image.
 
     Their mean probability decides, not the number of votes: five networks that vote on three classes would
     often tie.
@@ -127,13 +127,13 @@ def vote(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     Parameters
     ----------
     probabilities
-        ``(S, N, C)``: networks, pictures, classes.
+        ``(S, N, C)``: networks, images, classes.
     """
     return np.asarray(probabilities.mean(0).argmax(1), np.int64)
 
 
 def confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """Return the ``(C, C)`` numbers of pictures by true class (row) and answer (column)."""
+    """Return the ``(C, C)`` numbers of images by true class (row) and answer (column)."""
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (labels, answers), 1)
     return counts

@@ -1,4 +1,4 @@
-"""One network: trained on some pictures, asked about the others."""
+"""One network: trained on some images, asked about the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from experiment.model import network
 from experiment.preparation import Pictures
 from handprep.errors import InputError
 
-ASKED_AT_ONCE = 512  # pictures
+ASKED_AT_ONCE = 512  # images
 TURN, SCALE, SHIFT = 0.25, 0.12, 0.08  # of augmentation, at most: radians, share of the size, of half a side
 
 
@@ -28,9 +28,9 @@ class Settings:
     Attributes
     ----------
     epochs
-        Rounds through all training pictures. The last one counts: nothing is chosen by any result.
+        Rounds through all training images. The last one counts: nothing is chosen by any result.
     batch
-        Pictures a step.
+        Images a step.
     rate
         Adam's learning rate.
     """
@@ -79,7 +79,7 @@ def train(
     Parameters
     ----------
     pictures
-        All pictures.
+        All images.
     chosen
         ``(N,)``: which to train on.
     sets
@@ -98,7 +98,7 @@ def train(
     -------
     dict
         ``epochs`` at which accuracy was taken; ``accuracy`` of each set at these; ``loss``; the
-        ``probabilities`` of the classes for each picture that was not trained on, in their order;
+        ``probabilities`` of the classes for each image that was not trained on, in their order;
         ``seconds``, ``device`` and ``torch`` (its version).
     """
     start = time.perf_counter()

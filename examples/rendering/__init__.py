@@ -1,6 +1,6 @@
 """Synthetic photos of hands with exact ground truth, from a body mesh and from nothing else.
 
-A picture is made in this order, one module a step:
+An image is made in this order, one module a step:
 
     body        a person's right hand and forearm at rest, from the MakeHuman mesh and its shape targets
     pose        the turns of its bones for rock, paper or scissors
@@ -10,7 +10,7 @@ A picture is made in this order, one module a step:
     background  what is behind it
     exposure    both put together, with shadow and the faults of lens and sensor
     picture     all of the above, and what is known of the result
-    folder      many pictures in a folder, resumable
+    folder      many images in a folder, resumable
 
-Each picture has its own random numbers, given by a seed and its number, so no picture depends on another.
+Each image has its own random numbers, given by a seed and its number, so no image depends on another.
 """

@@ -15,7 +15,7 @@ from rendering.vectors import Array, Rng
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Canvas:
-    """An empty picture with what most backgrounds need.
+    """An empty image with what most backgrounds need.
 
     Attributes
     ----------

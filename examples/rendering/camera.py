@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 from handprep.errors import InputError
 from rendering.vectors import Array, Rng, move
 
-HAND_SHARE = (0.20, 0.75)  # length of the hand in the picture, as a share of the picture's height
-MARGIN = 4  # pixels between the hand and the picture's edge
+HAND_SHARE = (0.20, 0.75)  # length of the hand in the image, as a share of the image's height
+MARGIN = 4  # pixels between the hand and the image's edge
 TRIES = 10_000  # usual sizes take 1 to 30
 TILT = 28.0  # degrees up or down and to each side: at most 40 off the palm's normal
 
@@ -27,7 +27,7 @@ class Camera:
     view
         ``(4, 4)`` matrix from the hand's axes at rest to the camera's.
     size
-        ``(2,)`` width and height of the picture in pixels.
+        ``(2,)`` width and height of the image in pixels.
     """
 
     focal: float
@@ -79,7 +79,7 @@ def aim(subject: Subject, size: Array, rng: Rng, *, tilt: float = TILT) -> Camer
     Raises
     ------
     InputError
-        If none is found, as with pictures that are much taller than wide.
+        If none is found, as with images that are much taller than wide.
     """
     facing = subject.palm * rng.choice([-1, 1])
     axes = np.stack([np.cross(subject.up, facing), subject.up, facing])
@@ -87,11 +87,11 @@ def aim(subject: Subject, size: Array, rng: Rng, *, tilt: float = TILT) -> Camer
         camera = _try(subject, axes, size, rng, tilt)
         if _frames(camera, subject):
             return camera
-    raise InputError(f"found no camera for a picture of {size[0]}x{size[1]} pixels; try a wider one")
+    raise InputError(f"found no camera for an image of {size[0]}x{size[1]} pixels; try a wider one")
 
 
 def _try(subject: Subject, axes: Array, size: Array, rng: Rng, tilt: float) -> Camera:
-    """Return a random camera at the distance that gives the hand its wanted length in the picture."""
+    """Return a random camera at the distance that gives the hand its wanted length in the image."""
     focal = size[1] / 2 / np.tan(rng.uniform(0.45, 0.85) / 2)
     ray = np.array([*rng.uniform(-0.4, 0.4, 2) * size / focal, -1])
     angles = rng.uniform((-180, -tilt, -tilt), (180, tilt, tilt))
@@ -109,7 +109,7 @@ def _try(subject: Subject, axes: Array, size: Array, rng: Rng, tilt: float) -> C
 
 
 def _frames(camera: Camera, subject: Subject) -> bool:
-    """Tell whether the whole hand is in the picture and the forearm runs out of it."""
+    """Tell whether the whole hand is in the image and the forearm runs out of it."""
     hand, end = camera.project(subject.surface), camera.project(subject.arm_end)
     hidden = bool((end < 0).all(0).any() or (end > camera.size).all(0).any())
     in_front = bool(camera.depths(subject.arm_end).min() > 0.3)

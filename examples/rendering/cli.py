@@ -17,13 +17,13 @@ from rendering.folder import Order, render
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Render the pictures that the arguments ask for and return the exit status."""
+    """Render the images that the arguments ask for and return the exit status."""
     options = _parser().parse_args(arguments)
     orders = [Order(seed=options.seed, number=number, size=options.size) for number in range(options.count)]
     try:
         with tempfile.TemporaryDirectory() as scratch:
             body = Body(assets.find(options.assets or Path(scratch)))
-            for _ in tqdm(render(options.out, orders, body), total=len(orders), unit="picture"):
+            for _ in tqdm(render(options.out, orders, body), total=len(orders), unit="image"):
                 pass
     except HandprepError as error:
         print(f"render_hands: {error}", file=sys.stderr)
@@ -34,18 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="render_hands.py",
-        description="Render pictures of hands that show rock, paper or scissors, with exact ground truth. "
-        "A run that was stopped goes on where it was when it is started again.",
+        description="Render images of hands that show rock, paper or scissors, with exact ground truth. "
+        "Run it again to resume.",
     )
     parser.add_argument("out", type=Path, help="folder for photos, masks and annotations.json")
-    parser.add_argument("--count", type=_count, default=36, help="number of pictures (36)")
-    parser.add_argument("--seed", type=_seed, default=0, help="0 or more; another seed, other pictures (0)")
+    parser.add_argument("--count", type=_count, default=36, help="number of images (36)")
+    parser.add_argument("--seed", type=_seed, default=0, help="0 or more; another seed, other images (0)")
     parser.add_argument("--size", type=_size, default=(480, 360), help="WIDTHxHEIGHT in pixels (480x360)")
     parser.add_argument(
         "--assets",
         type=Path,
-        help=f"folder to keep the body model in, which is data of {assets.PACKAGE}; fetched where it is not "
-        "there yet, and each time anew without this option",
+        help=f"folder to keep the body model in (data of {assets.PACKAGE}), to download it only once",
     )
     return parser
 

@@ -16,7 +16,7 @@ OCCLUSION = np.array([0.55, 0.7, 0.75])  # light that deep folds lose; red shine
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Photo:
-    """A picture and how much of each of its pixels is hand or forearm.
+    """An image and how much of each of its pixels is hand or forearm.
 
     Attributes
     ----------

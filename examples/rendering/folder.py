@@ -1,4 +1,4 @@
-"""Many pictures in a folder: files that are whole or not there, and a run that can be taken up again."""
+"""Many images in a folder: files that are whole or not there, and a run that can be taken up again."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from rendering.picture import Picture, make
 from rendering.pose import GESTURES
 
 ANNOTATIONS = "annotations.json"
-JOURNAL = "annotations.part.jsonl"  # one line a finished picture, until the run is complete
+JOURNAL = "annotations.part.jsonl"  # one line a finished image, until the run is complete
 JPEG_QUALITY = 90
 
-Row: TypeAlias = dict[str, Any]  # one picture in annotations.json
+Row: TypeAlias = dict[str, Any]  # one image in annotations.json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One picture to render: the seed and its number decide everything about it but its size."""
+    """One image to render: the seed and its number decide everything about it but its size."""
 
     seed: int
     number: int
@@ -45,7 +45,7 @@ class Order:
 
     @property
     def photo(self) -> str:
-        """Where the picture goes, seen from the folder."""
+        """Where the image goes, seen from the folder."""
         return f"photos/{self.label}/{self.label}-{self.number:03d}.jpg"
 
     @property
@@ -60,12 +60,12 @@ class Order:
 
 
 def render(folder: Path, orders: list[Order], body: Body) -> Iterator[Order]:
-    """Render what is not there yet, and give each order back when its picture is in the folder.
+    """Render what is not there yet, and give each order back when its image is in the folder.
 
     Raises
     ------
     InputError
-        If the folder holds pictures of another seed or size under the same names.
+        If the folder holds images of another seed or size under the same names.
     """
     rows = _known(folder)
     for order in orders:
@@ -84,7 +84,7 @@ def render(folder: Path, orders: list[Order], body: Body) -> Iterator[Order]:
 
 
 def _known(folder: Path) -> dict[str, Row]:
-    """Return the rows of the pictures whose files are there, from this run or an earlier one."""
+    """Return the rows of the images whose files are there, from this run or an earlier one."""
     rows: list[Row] = []
     if (folder / ANNOTATIONS).exists():
         rows += json.loads((folder / ANNOTATIONS).read_text(encoding="utf-8"))
@@ -107,7 +107,7 @@ def _refuse_other(folder: Path, order: Order, row: Row | None) -> None:
 
 
 def _save(folder: Path, order: Order, picture: Picture) -> Row:
-    """Write picture and mask and return the row that describes them."""
+    """Write image and mask and return the row that describes them."""
     _write(folder / order.mask, _encoded(picture.photo.mask, "PNG", optimize=True))
     _write(folder / order.photo, _encoded(picture.photo.image, "JPEG", quality=JPEG_QUALITY))
     return {"file": order.photo, "mask": order.mask, "seed": order.seed, **picture.annotation()}

@@ -12,7 +12,7 @@ from handprep.errors import MissingExtraError
 from rendering.camera import Camera
 from rendering.vectors import Array, Rng
 
-SUPERSAMPLE = 2  # pixels drawn for one pixel of the picture, each way
+SUPERSAMPLE = 2  # pixels drawn for one pixel of the image, each way
 KEY_LIGHT = (1.8, 3.4, 0.95)  # least and most intensity, and furthest radians off the camera's axis
 FILL_LIGHT = (0.4, 1.0, 1.4)
 
@@ -35,7 +35,7 @@ def draw(mesh: trimesh.Trimesh, colours: Array, camera: Camera, rng: Rng) -> tup
     -------
     colour, depth
         ``(H, W, 3)`` sRGB 0 … 1 and ``(H, W)`` distance, 0 where nothing is; both `SUPERSAMPLE` times
-        as wide and high as the picture.
+        as wide and high as the image.
 
     Raises
     ------

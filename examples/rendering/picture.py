@@ -1,4 +1,4 @@
-"""One picture from its random numbers, and what is known of it."""
+"""One image from its random numbers, and what is known of it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Shot:
-    """A drawn hand before nothing, in continuous pixel coordinates of the picture to come.
+    """A drawn hand before nothing, in continuous pixel coordinates of the image to come.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Shot:
 
 
 def make(body: Body, label: str, background: str, size: tuple[int, int], rng: Rng) -> Picture:
-    """Return a random picture.
+    """Return a random image.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def make(body: Body, label: str, background: str, size: tuple[int, int], rng: Rn
     size
         Width and height in pixels.
     rng
-        Everything that is random comes from it, in an order that must stay: a change gives other pictures.
+        Everything that is random comes from it, in an order that must stay: a change gives other images.
     """
     hand = body.sample(rng)
     shot = shoot(hand, pose.sample(hand, pose.GESTURES[label], rng), size, rng)
@@ -135,7 +135,7 @@ def shoot(
     chosen
         The turns of its bones.
     size
-        Width and height of the picture in pixels.
+        Width and height of the image in pixels.
     rng
         Where camera, skin, lamps and side come from.
     tilt

@@ -10,6 +10,6 @@ One command a step, each a module run from the folder ``examples``; README.md sa
     export     the ONNX file
 
 Behind them are `cutouts` and `bank` (what the data is kept in), `heldout` (what is never trained on),
-`compose` (training pictures from hands, backgrounds and chance, many at once on any device) with `material`,
+`compose` (training images from hands, backgrounds and chance, many at once on any device) with `material`,
 `shown`, `shapes`, `looks`, `camera`, `jpeg` and `ops`, `studio` (OpenGL), `model`, `losses` and `checkpoint`.
 """

@@ -1,4 +1,4 @@
-"""Backgrounds, shrunk and kept in shards on disk: a list of pictures of any shape, each with its source."""
+"""Backgrounds, shrunk and kept in shards on disk: a list of images of any shape, each with its source."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Scene:
 
 
 def shrunk(image: Image) -> Image:
-    """Return a picture whose short side is at most `SHORT_SIDE`, its middle if it is very long."""
+    """Return an image whose short side is at most `SHORT_SIDE`, its middle if it is very long."""
     height, width = image.shape[:2]
     short = min(height, width)
     trim_y, trim_x = (max(0, side - int(LONGEST * short)) // 2 for side in (height, width))

@@ -1,4 +1,4 @@
-"""Light, lens, sensor, file and frame: what happens to a picture before anyone sees it, for batches."""
+"""Light, lens, sensor, file and frame: what happens to an image before anyone sees it, for batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from train_matte import jpeg, ops
 
 
 class Camera:
-    """Changes (N, 3, S, S) pictures as lamps, cameras and files do."""
+    """Changes (N, 3, S, S) images as lamps, cameras and files do."""
 
     def __init__(self, chance: ops.Chance, side: int) -> None:
         self.chance, self.side, self.device = chance, side, chance.device
@@ -44,7 +44,7 @@ class Camera:
         return 1 - ops.plane(c.uniform(0.1, 0.65, n)) * ops.blurred(moved, c.log_uniform(1.5, 10, n))
 
     def blurred(self, image: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-        """Return pictures and alpha out of focus or moved, some of them."""
+        """Return images and alpha out of focus or moved, some of them."""
         c, both = self.chance, torch.cat([image, alpha], 1)
         order = torch.rand(len(image), generator=c.generator, device=self.device).argsort()
         i, j = order[: round(0.17 * len(image))], order[round(0.17 * len(image)) : round(0.3 * len(image))]
@@ -56,7 +56,7 @@ class Camera:
         return both[:, :3].clamp(0, 1), both[:, 3:].clamp(0, 1)
 
     def developed(self, image: Tensor) -> Tensor:
-        """Return pictures with other exposure, contrast, white balance or saturation."""
+        """Return images with other exposure, contrast, white balance or saturation."""
         c, n, side = self.chance, len(image), self.side
         draw = lambda p: c.uniform(0, 1, n) < p  # noqa: E731
         gain = torch.where(draw(0.7)[:, None], c.normal(0.1, n, 3).exp(), 1.0)
@@ -88,7 +88,7 @@ class Camera:
         return torch.where(ops.plane((kind > 0.38) & (kind < 0.50)), lamp, image)
 
     def recorded(self, image: Tensor) -> Tensor:
-        """Return pictures with the sensor's noise and the file's losses."""
+        """Return images with the sensor's noise and the file's losses."""
         c, n, side = self.chance, len(image), self.side
         i = c.some(n, 0.6)
         spread = ops.plane(c.log_uniform(0.5, 18, len(i)) / 255)

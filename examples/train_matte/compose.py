@@ -1,4 +1,4 @@
-"""Training pictures: batch number n is made of hands, backgrounds and chance, and is always the same."""
+"""Training images: batch number n is made of hands, backgrounds and chance, and is always the same."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from train_matte.looks import Looks
 from train_matte.material import Material
 from train_matte.shapes import Shapes
 
-Cover = tuple[Tensor, Tensor, Tensor]  # which pictures of a batch something hides, its weight and its look
+Cover = tuple[Tensor, Tensor, Tensor]  # which images of a batch something hides, its weight and its look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
-    """Training pictures, in pixels of the network's window.
+    """Training images, in pixels of the network's window.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Batch:
     alpha
         ``(N, 1, S, S)``, 0 … 1: what the network should answer.
     valid
-        ``(N, 1, S, S)``: 1 what lies in the picture; beyond its border, 0, no answer counts.
+        ``(N, 1, S, S)``: 1 what lies in the image; beyond its border, 0, no answer counts.
     """
 
     windows: Tensor
@@ -47,18 +47,18 @@ class _Hands:
 
 
 class Composer:
-    """Makes training pictures on the material's device.
+    """Makes training images on the material's device.
 
-    Each effect is drawn for a share of a batch, and for one picture at least, so small batches see more.
+    Each effect is drawn for a share of a batch, and for one image at least, so small batches see more.
 
     Parameters
     ----------
     material
-        What the pictures are made of.
+        What the images are made of.
     side
         Width and height of the network's window in pixels, a multiple of 16.
     seed
-        Pictures of different seeds have nothing in common but their material.
+        Images of different seeds have nothing in common but their material.
     """
 
     def __init__(self, material: Material, side: int, seed: int) -> None:
@@ -71,7 +71,7 @@ class Composer:
 
     @torch.no_grad()
     def batch(self, number: int, n: int) -> Batch:
-        """Return `n` pictures of a number, 0 or more."""
+        """Return `n` images of a number, 0 or more."""
         self.chance.begin(self.seed * 1_000_003 + number)
         c, side = self.chance, self.side
         hands = self._hands(n)

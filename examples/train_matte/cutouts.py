@@ -1,4 +1,4 @@
-"""Hands cut out of their pictures: one size, colour and alpha, with landmarks; kept in shards on disk."""
+"""Hands cut out of their images: one size, colour and alpha, with landmarks; kept in shards on disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Landmarks = NDArray[np.float32]  # (21, 2) pixels
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cutout:
-    """A hand cut out of its picture.
+    """A hand cut out of its image.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Cutout:
 def cut(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], landmarks: Landmarks) -> tuple[Rgba, Landmarks]:
     """Return the window around a hand, and its landmarks there.
 
-    What lies outside of the picture continues its border, so that a forearm that leaves the picture
+    What lies outside of the image continues its border, so that a forearm that leaves the image
     leaves the window too.
     """
     x0, y0, x1, y1 = geometry.enclosing_box(landmarks)
@@ -73,7 +73,7 @@ def cut(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], landmarks: Landmark
 
 
 def spread(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the picture with the hand's own colours continued beyond its edge, over the old background."""
+    """Return the image with the hand's own colours continued beyond its edge, over the old background."""
     sure = (alpha > 250).astype(np.float32)
     filled = np.where(sure[..., None] > 0, colour, 0).astype(np.float32)
     result, weight = filled.copy(), sure.copy()

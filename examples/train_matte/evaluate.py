@@ -1,7 +1,7 @@
 """Measure a network on what it was not trained on: python -m train_matte.evaluate DATA WEIGHTS.
 
-The pictures are made as those of the training are, but of held-out hands before held-out backgrounds, with
-all the training's faults: harder than photos. How good the exported network is in whole pictures, beside
+The images are made as those of the training are, but of held-out hands before held-out backgrounds, with
+all the training's faults: harder than photos. How good the exported network is in whole images, beside
 other methods, ``tests.benchmarks.background`` and ``tests.benchmarks.real_masks`` tell.
 """
 
@@ -31,7 +31,7 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("weights", type=Path, help="hand_matte.fp16.pt of a training")
-    parser.add_argument("--count", type=int, default=448, help=f"pictures, a multiple of {BATCH} (448)")
+    parser.add_argument("--count", type=int, default=448, help=f"images, a multiple of {BATCH} (448)")
     parser.add_argument("--side", type=int, default=SIDE, help="of the window")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -44,7 +44,7 @@ def main() -> None:
         drawn = batch.windows[:, 3].amax((1, 2)) > 0
         for known, value in zip(drawn.tolist(), overlaps(answer(model, batch.windows), batch), strict=True):
             scores["landmarks" if known else "no landmarks"].append(value)
-    print("| given | pictures | mean IoU | median | under 0.5 | under 0.75 |\n|---|---|---|---|---|---|")
+    print("| given | images | mean IoU | median | under 0.5 | under 0.75 |\n|---|---|---|---|---|---|")
     for given, values in sorted(scores.items()):
         array = np.array(values)
         shares = " | ".join(f"{np.mean(array < least):.1%}" for least in (0.5, 0.75))
@@ -58,7 +58,7 @@ def answer(model: nn.Module, windows: Tensor) -> Tensor:
 
 
 def overlaps(alpha: Tensor, batch: Batch) -> NDArray[np.float32]:
-    """Return ``(N,)`` intersections over unions within the pictures; hands that are all hidden count 1."""
+    """Return ``(N,)`` intersections over unions within the images; hands that are all hidden count 1."""
     found, wanted = ((a > 0.5) & (batch.valid > 0) for a in (alpha, batch.alpha))
     both, either = ((f(found, wanted)).sum((1, 2, 3)) for f in (torch.logical_and, torch.logical_or))
     return torch.where(either > 0, both / either.clamp(min=1), 1.0).cpu().numpy()

@@ -2,7 +2,7 @@
 
     python -m train_matte.heldout DATA PHOTOS OUT
 
-links the held-out pictures of DATA (as for `keyed`) and PHOTOS (as for `scenes`) into the folders OUT/white,
+links the held-out images of DATA (as for `keyed`) and PHOTOS (as for `scenes`) into the folders OUT/white,
 OUT/green and OUT/backgrounds, for ``tests.benchmarks.background``.
 """
 

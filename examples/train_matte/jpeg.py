@@ -1,4 +1,4 @@
-"""What JPEG does to pictures, for batches on any device, each picture at its own quality.
+"""What JPEG does to images, for batches on any device, each image at its own quality.
 
 The tables are those of ITU-T T.81, annex K.1; as in libjpeg, the quality scales them.
 """

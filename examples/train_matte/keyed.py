@@ -1,8 +1,8 @@
 """Hands photographed before one colour, keyed: python -m train_matte.keyed DATA OUT.
 
-DATA holds folders of pictures: ``cgi`` (white), ``hands`` (green) and ``custom`` (a bare wall), each with
+DATA holds folders of images: ``cgi`` (white), ``hands`` (green) and ``custom`` (a bare wall), each with
 any folders below; those that are missing are left out. DATA.md says what they are. Landmarks are those
-that handprep's detector finds; pictures without a hand, or with a mask that does not fit it, are left out.
+that handprep's detector finds; images without a hand, or with a mask that does not fit it, are left out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from handprep.sample import Hand
 from train_matte import cutouts
 
 SHARD = 250
-RIM = 4  # pixels at each side of a picture, which may be a frame around it
+RIM = 4  # pixels at each side of an image, which may be a frame around it
 CORNER = 6  # pixels by which a forearm that leaves near a corner may touch the next side
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -55,7 +55,7 @@ def shards(paths: list[Path]) -> Iterator[tuple[Path, ...]]:
 
 
 def keyed(paths: Iterator[Path], name: str) -> Iterator[cutouts.Cutout]:
-    """Yield what is cut out of each picture that can be keyed, and whose hand it is."""
+    """Yield what is cut out of each image that can be keyed, and whose hand it is."""
     detector = detector_named("litert", confidence=0.3, search=True)
     for path in paths:
         image = images.read(path).image[RIM:-RIM, RIM:-RIM]
@@ -69,7 +69,7 @@ def keyed(paths: Iterator[Path], name: str) -> Iterator[cutouts.Cutout]:
 
 
 def identity(name: str, path: Path) -> str:
-    """Return whose hand a picture shows, as far as its file's name tells; else a number from its name."""
+    """Return whose hand an image shows, as far as its file's name tells; else a number from its name."""
     model = re.match(r"[a-z]+(\d\d)", path.stem)
     if name.startswith("cgi") and model:
         return model[1]
@@ -92,7 +92,7 @@ def green(image: Image, hand: Hand) -> Mask:
 
 
 def wall(image: Image, hand: Hand) -> Mask:
-    """Return what differs from a wall, whose colour changes slowly over the picture."""
+    """Return what differs from a wall, whose colour changes slowly over the image."""
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     height, width = lab.shape[:2]
     y, x = np.mgrid[:height, :width]
@@ -128,7 +128,7 @@ def fits(mask: Mask, hand: Hand) -> bool:
 
 
 def leaves_once(mask: Mask) -> bool:
-    """Tell whether a hand's mask reaches one side of the picture at most, with its forearm."""
+    """Tell whether a hand's mask reaches one side of the image at most, with its forearm."""
     sides = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
     return sum(int(side.sum()) > CORNER for side in sides) <= 1
 

@@ -19,7 +19,7 @@ SKIN = (  # sRGB from very light to very dark, as the renderer has them
 
 
 class Looks:
-    """Makes (N, 3, S, S) colours of what is in a picture beside the hand."""
+    """Makes (N, 3, S, S) colours of what is in an image beside the hand."""
 
     def __init__(self, chance: ops.Chance, side: int, material: Material) -> None:
         self.chance, self.side, self.device, self.material = chance, side, chance.device, material
@@ -45,7 +45,7 @@ class Looks:
         return (look * ops.gradient(c, n, self.side, 0.5)).clamp(0, 1)
 
     def printed(self, images: Tensor) -> Tensor:
-        """Return pictures with lines of text on them."""
+        """Return images with lines of text on them."""
         c, n = self.chance, len(images)
         text = self.material.texts[c.whole(len(self.material.texts), n)].float() / 255
         half = torch.full((n, 2), self.side / 2, device=self.device)
@@ -120,7 +120,7 @@ class Looks:
         return ops.warped(images, matrix, self.side, "reflection").clamp(0, 1)
 
     def tinted(self, images: Tensor, like: Tensor, weight: Tensor, own: Tensor | None = None) -> Tensor:
-        """Return pictures with about the mean colour that others have where their weight is high."""
+        """Return images with about the mean colour that others have where their weight is high."""
         c, n = self.chance, len(images)
         sure = (weight > 0.9).float()
         target = ops.mean_colour(like, sure) + c.normal(0.045, n, 3)[:, :, None, None]

@@ -1,4 +1,4 @@
-"""What training pictures are made of, on the device that makes them."""
+"""What training images are made of, on the device that makes them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from handprep.errors import InputError
 from train_matte import bank, cutouts
 from train_matte.heldout import is_held_out
 
-SHARES = {"renders": 0.54, "cgi": 0.2, "cgi-test": 0.2, "hands": 0.17, "custom": 0.09}  # of pictures
-MOST_SHOWN = 0.0008  # of pictures show one hand: a kind of few hands is not learned by heart
+SHARES = {"renders": 0.54, "cgi": 0.2, "cgi-test": 0.2, "hands": 0.17, "custom": 0.09}  # of images
+MOST_SHOWN = 0.0008  # of images show one hand: a kind of few hands is not learned by heart
 SCENE = (400, 320)  # width and height of every background
 TEXTS = 96
 

@@ -1,6 +1,6 @@
-"""Operations on batches, each picture with its own random numbers, on any device.
+"""Operations on batches, each image with its own random numbers, on any device.
 
-Pictures are (N, C, S, S), colours and weights 0 … 1; matrices (N, 3, 3) act on (x, y, 1).
+Images are (N, C, S, S), colours and weights 0 … 1; matrices (N, 3, 3) act on (x, y, 1).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Chance:
         return torch.randint(count, shape, generator=self.generator, device=self.device)
 
     def some(self, count: int, share: float) -> Tensor:
-        """Return the indices of a random share of `count` pictures, one at least; waits for no device."""
+        """Return the indices of a random share of `count` images, one at least; waits for no device."""
         number = share * count
         number = int(number) + int(float(torch.rand((), generator=self.host)) < number % 1)
         return torch.rand(count, generator=self.generator, device=self.device).argsort()[: max(1, number)]
@@ -171,10 +171,10 @@ def mean_colour(images: Tensor, weight: Tensor) -> Tensor:
 
 
 def over(below: Tensor, above: Tensor, weight: Tensor) -> Tensor:
-    """Return one picture over another, under a weight."""
+    """Return one image over another, under a weight."""
     return below + (above - below) * weight
 
 
 def put(whole: Tensor, indices: Tensor, part: Tensor) -> Tensor:
-    """Return a batch with some of its pictures replaced."""
+    """Return a batch with some of its images replaced."""
     return whole.index_copy(0, indices, part.to(whole.dtype).expand(len(indices), *whole.shape[1:]))

@@ -1,7 +1,7 @@
 """Rendered hands with exact alpha, in any pose: python -m train_matte.renders OUT [--assets DIR].
 
 A third of them hold a simple body (a box, a cup, a pen, a ball), and a fifth meet a second hand. Such a
-picture has two layers: the hand, without what hides it, and all of the other thing. Needs
+image has two layers: the hand, without what hides it, and all of the other thing. Needs
 ``handprep[examples]`` and EGL, as render_hands.py beside this package does. A run that was stopped goes on
 with the next shard.
 """
@@ -36,7 +36,7 @@ TILTS = (28.0, 75.0, 88.0)  # degrees off palm or back: frontal, from all sides,
 SMALLEST = 90  # pixels of the landmarks' box; smaller hands have no edges to learn from
 KINDS = {"plain": 0.45, "thing": 0.33, "hand": 0.22}
 BOX_FACES = 12
-WHITE = np.array([0.8, 0.8, 0.8, 1.0])  # of things, which are painted when a training picture is made
+WHITE = np.array([0.8, 0.8, 0.8, 1.0])  # of things, which are painted when a training image is made
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path)
-    parser.add_argument("--shards", type=int, default=60, help=f"of {SHARD} pictures each (60)")
+    parser.add_argument("--shards", type=int, default=60, help=f"of {SHARD} images each (60)")
     parser.add_argument("--first", type=int, default=0, help="number of the first shard (0)")
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--assets", type=Path, required=True, help="folder to keep the body model in")
@@ -76,7 +76,7 @@ def shard(studio: Studio, number: int) -> list[cutouts.Cutout]:
 
 
 def one(studio: Studio, hand: RiggedHand, rest: trimesh.Trimesh, rng: Rng, group: str) -> cutouts.Cutout:
-    """Return one picture before nothing."""
+    """Return one image before nothing."""
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     chosen = grasp(hand, rng) if kind == "thing" else any_pose(hand, rng)
     matrices = hand.matrices(chosen)
@@ -120,7 +120,7 @@ def one(studio: Studio, hand: RiggedHand, rest: trimesh.Trimesh, rng: Rng, group
 def cutout(
     layers: list[NDArray[np.uint8]], landmarks: Array, group: str, kind: str, *, mirrored: bool
 ) -> cutouts.Cutout:
-    """Return what is kept of a picture's two layers."""
+    """Return what is kept of an image's two layers."""
     if mirrored:
         layers = [layer[:, ::-1] for layer in layers]
         landmarks[:, 0] = PICTURE[0] - landmarks[:, 0]

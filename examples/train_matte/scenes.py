@@ -1,6 +1,6 @@
 """Backgrounds without a hand that counts: python -m train_matte.scenes OUT --photos DIR… --people DIR….
 
-``--photos`` are folders of hand-free pictures named PACKAGE--NAME, as ``tests.benchmarks.handfree`` and
+``--photos`` are folders of hand-free images named PACKAGE--NAME, as ``tests.benchmarks.handfree`` and
 `wallpapers` leave them; ``--people`` are folders of people who show a hand: what is kept of these is the
 regions away from their hands, with faces, arms and clothes. DATA.md lists what was used.
 """
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--photos", type=Path, nargs="*", default=[])
     parser.add_argument("--people", type=Path, nargs="*", default=[])
-    parser.add_argument("--every", type=int, default=4, help="use one picture of so many of people (4)")
+    parser.add_argument("--every", type=int, default=4, help="use one image of so many of people (4)")
     options = parser.parse_args()
     for folder in options.photos:
         bank.save(options.out / f"photos-{folder.name}.npz", list(photos(folder)))
@@ -44,7 +44,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def photos(folder: Path) -> Iterator[bank.Scene]:
-    """Yield whole pictures; their group is the package they are from."""
+    """Yield whole images; their group is the package they are from."""
     for path in tqdm(files(folder), desc=folder.name):
         package = path.name.split("--")[0]
         if package not in UNCLEAR:
@@ -52,7 +52,7 @@ def photos(folder: Path) -> Iterator[bank.Scene]:
 
 
 def people(folder: Path, every: int) -> Iterator[bank.Scene]:
-    """Yield, of pictures with hands, the largest regions beside, above and below all of them."""
+    """Yield, of images with hands, the largest regions beside, above and below all of them."""
     detector = detector_named("litert", confidence=0.1, search=True)
     for path in tqdm(files(folder)[::every], desc=folder.name):
         image = images.read(path).image

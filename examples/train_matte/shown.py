@@ -45,7 +45,7 @@ def window(points: Tensor, side: int) -> Tensor:
 
 
 def window_of_box(points: Tensor, upright: Tensor, room: Tensor, side: int) -> Tensor:
-    """Return the window around the box of landmarks in a turned picture, its edges (N, 4) off."""
+    """Return the window around the box of landmarks in a turned image, its edges (N, 4) off."""
     turned = ops.move(upright, points)
     low, high = turned.amin(1), turned.amax(1)
     long = (high - low).amax(1, keepdim=True)

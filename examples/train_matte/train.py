@@ -1,7 +1,7 @@
 """Train the network: python -m train_matte.train DATA OUT --steps 20000.
 
 Resumes from OUT/last.pt where that is there. Without it, ``--start FILE`` begins with the weights of
-another training (such as hand_matte.fp16.pt beside this file) instead of random ones. Pictures are made
+another training (such as hand_matte.fp16.pt beside this file) instead of random ones. Images are made
 where the network is trained: on a GPU, where there is one, 1,800 a second. The same seed, data and machine
 give the same network, however often it was resumed.
 """
@@ -87,7 +87,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=20_000, help="of the whole training (20000)")
-    parser.add_argument("--batch", type=int, default=256, help="pictures of a step (256); 32 on a CPU")
+    parser.add_argument("--batch", type=int, default=256, help="images of a step (256); 32 on a CPU")
     parser.add_argument("--rate", type=float, default=2.5e-3, help="highest learning rate (0.0025)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--side", type=int, default=SIDE, help="of the window (192): 128 is quicker")

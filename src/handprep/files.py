@@ -7,7 +7,7 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -57,15 +57,14 @@ def atomic_write(path: Path, content: bytes, *, durable: bool = False) -> None:
 
 def _replace(temporary: Path, path: Path) -> None:
     """Rename, and on Windows try for a while where another program holds the old file open."""
-    for seconds in RETRIES:
+    for seconds in (*RETRIES, None):
         try:
             temporary.replace(path)
             return
         except PermissionError as error:
-            if getattr(error, "winerror", None) not in IN_USE:
+            if seconds is None or getattr(error, "winerror", None) not in IN_USE:
                 raise
             time.sleep(seconds)
-    temporary.replace(path)
 
 
 def sync_folder(folder: Path) -> None:
@@ -99,21 +98,6 @@ def make_folder(root: Path, relative: str) -> Path:
     except OSError as error:
         raise output_error(folder, error) from error
     return folder
-
-
-def make_folders(root: Path, relatives: Iterable[str]) -> None:
-    """Make several folders below another one, and remove what interrupted writes left in them.
-
-    A folder whose path is too long is left out: the files that belong there fail, each with this reason.
-    """
-    for relative in sorted(set(relatives)):
-        try:
-            made = make_folder(root, relative)
-        except OutputError as error:
-            if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:
-                raise
-            continue
-        sweep(made)
 
 
 def sweep(folder: Path, age: float = 0) -> None:

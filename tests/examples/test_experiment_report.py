@@ -133,12 +133,12 @@ def results(told: dict[str, Any], **more: Any) -> dict[str, Any]:
     [
         (
             on_test(0.12, 0.08, 0.16, 0.0001),
-            "H0 is rejected. Accuracy on test is higher than with raw pictures, by +12.0",
+            "H0 is rejected. Accuracy on test is higher than with raw images, by +12.0",
         ),
         (on_test(-0.1, -0.15, -0.05, 0.01), "H0 is rejected. Accuracy on test is lower"),
         (on_test(0.12, -0.01, 0.25, 0.0001), "H0 is not rejected"),
         (on_test(0.12, 0.08, 0.16, 0.2), "H0 is not rejected"),
-        (on_test(0.12, None, None, 0.001), "not details: one seed gives no interval"),
+        (on_test(0.12, None, None, 0.001), "not decided: one seed gives no interval"),
     ],
 )
 def test_the_verdict_needs_both_the_interval_and_the_test(told, says):
@@ -163,7 +163,7 @@ def test_so_is_that_of_a_step():
 def test_renderings_and_quick_runs_come_with_a_warning():
     quick = {"quick": True, "seeds": 2, "epochs": 30}
     said = " ".join(findings.warnings(results({}, rendered=True, settings=quick)))
-    assert "renderings" in said
+    assert "rendered" in said
     assert "no evidence about photos" in said
     assert "2 seeds, 30 epochs instead of 100" in said
     assert findings.warnings(results({})) == []

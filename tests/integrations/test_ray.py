@@ -225,7 +225,7 @@ class TestErrors:
     def test_a_node_that_does_not_see_the_folders_says_so(self, tmp_path: Path) -> None:
         gone = Storage(tmp_path / "gone")
         work = Preparation(photos=gone, outputs=Storage(tmp_path), pipeline=RESIZE)
-        actor = Preparer(work, "run", handprep.__version__)
+        actor = Preparer(work, None, handprep.__version__)
         (row,) = actor(pyarrow.table({"batch": [0], "works": [b""]})).to_pylist()
 
         error = ray.cloudpickle.loads(row["error"])

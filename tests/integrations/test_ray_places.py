@@ -80,7 +80,10 @@ class TestPlaces:
             ):
                 gone.photos(without=gone)
 
-    def test_outputs_do_not_go_to_the_photos(self, place: Storage, tmp_path: Path) -> None:
+    def test_outputs_do_not_go_to_the_photos(
+        self, place: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
         with pytest.raises(InputError, match=r"the folder of photos.*: give another for the outputs"):
             prepare("whole", "whole", Pipeline([]), filesystem=getattr(place, "_filesystem", None))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handprep.prepared.naming import names_of_outputs, output_names, same_name
+from handprep.prepared.listing import names_of_outputs, output_names, same_name
 
 
 def test_photos_that_would_share_a_name_keep_their_endings() -> None:

@@ -16,7 +16,7 @@ from handprep.images.arrays import channels_of
 from handprep.optional import missing_extra
 from handprep.pipeline import Pipeline
 from handprep.prepared.cache import ON_ERROR, PreparedCache
-from handprep.prepared.listing import ENDINGS, check_class_level, is_hidden, listing, origin_and_label
+from handprep.prepared.listing import ENDINGS, is_hidden, listing, origin_and_label
 from handprep.prepared.run import RunResult
 from handprep.progress import Progress
 from handprep.text import printable
@@ -37,36 +37,30 @@ class NoPhotosError(InputError, FileNotFoundError):
 
 
 class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has no types
-    """An `ImageFolder` of prepared pictures: each photo goes through the pipeline once, then a cache has it.
+    """An `ImageFolder` of prepared images: each photo goes through the pipeline once, then a cache has it.
 
     The class of a photo is the folder that it lies in, as for `handprep run`; `class_level` names another.
     Photos are all that handprep reads, by the endings of their names; hidden files and folders, folders of
     prepared images, and clips are left out: `handprep.prepare` makes images of the frames of clips. An item
-    is ``(picture, target)``, where the picture is a PIL image as the pipeline gives it (mode L after
+    is ``(image, target)``, where the image is a PIL image as the pipeline gives it (mode L after
     `Greyscale`, RGB, or LA and RGBA if transparent) before `transform` has it.
 
-    The cache goes by the photo's content and the pipeline's fingerprint, so a photo or a pipeline that
-    changed is prepared again. Workers of a DataLoader and other programs may share it at any time. See
-    `handprep.prepared.PreparedCache`.
+    A photo or a pipeline that changed is prepared again. Workers of a DataLoader and other programs may share
+    the cache at any time. See `handprep.prepared.PreparedCache`.
 
     Parameters
     ----------
     root
         The folder of the classes' folders.
-    pipeline
-        What to do with each photo, once.
-    cache
-        The folder of the cache; None for ``$HANDPREP_HOME/prepared``, else one in the user's cache.
-    transform
-        What to do with each prepared picture, each time: augmentation, and making a tensor of it.
-    target_transform
-        What to do with each target.
+    pipeline, cache
+        As for `PreparedCache`, whose folder `cache` is.
+    transform, target_transform
+        What to do with each prepared image and each target, each time.
     transforms
-        What to do with picture and target together, in place of both: ``transforms(picture, target)`` returns
-        a pair.
+        What to do with both together, in place of these: ``transforms(image, target)`` returns a pair.
     with_hands
-        Whether items are ``(picture, target, hands)``. Hands are a tuple of `handprep.Hand` in pixels of the
-        prepared picture, before `transform`, the chosen one first; ``()`` if none was found; None if
+        Whether items are ``(image, target, hands)``. Hands are a tuple of `handprep.Hand` in pixels of the
+        prepared image, before `transform`, the chosen one first; ``()`` if none was found; None if
         the pipeline does not look for any.
     on_error
         What to do about photos that cannot be prepared, among them those without a hand if the pipeline
@@ -79,8 +73,7 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
     allow_empty
         Whether a folder at the top may hold no photo; it is a class, then.
     class_level
-        Which of a photo's folders is its class, as for `handprep.prepare`: -1 is the one that it lies in, 1
-        the one at the top, as in `ImageFolder`. The two differ only where folders lie within others.
+        As for `handprep.prepare`. `ImageFolder` has 1, which differs where folders lie within others.
 
     Raises
     ------
@@ -116,7 +109,6 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         class_level: int = -1,
     ) -> None:
         check_choice("on_error", on_error, ON_ERROR)
-        check_class_level(class_level)
         if loader is not None:
             raise InputError("loader cannot be given: handprep itself reads the photos, for the pipeline")
         if transforms is not None and (transform is not None or target_transform is not None):
@@ -182,7 +174,7 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
         return [(os.path.join(directory, source), number) for number, source in numbered]  # noqa: PTH118
 
     def __getitem__(self, index: int) -> Any:
-        """Return ``(picture, target)``, with hands as a third if asked for, or None for a skipped photo."""
+        """Return ``(image, target)``, with hands as a third if asked for, or None for a skipped photo."""
         photo, target = self.samples[index]
         try:
             sample = self.cache.get(photo)
@@ -193,29 +185,17 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
                 _log.warning("%s is left out: %s", printable(photo), error)
             self._warned.add(photo)
             return None
-        picture: Any = PIL.Image.fromarray(channels_of(sample))
+        image: Any = PIL.Image.fromarray(channels_of(sample))
         if self._joint is not None:
-            picture, target = self._joint(picture, target)
-        picture = picture if self.transform is None else self.transform(picture)
+            image, target = self._joint(image, target)
+        image = image if self.transform is None else self.transform(image)
         target = target if self.target_transform is None else self.target_transform(target)
-        return (picture, target, sample.hands) if self.with_hands else (picture, target)
+        return (image, target, sample.hands) if self.with_hands else (image, target)
 
     def prepare(self, *, workers: int | None = None, progress: bool | Progress = False) -> RunResult:
         """Prepare ahead all photos that are not in the cache, as `PreparedCache.prepare` does.
 
-        Photos that cannot be prepared raise their error, or have a row with the reason, as `on_error` says.
-
-        Parameters
-        ----------
-        workers
-            Threads of this process; None for one a core.
-        progress
-            Whether to draw a progress bar; or a function that takes the numbers of photos done and of all.
-
-        Returns
-        -------
-        RunResult
-            A row for each photo.
+        `on_error` of the data set says what becomes of photos that cannot be prepared.
         """
         photos = [photo for photo, _ in self.samples]
         return self.cache.prepare(photos, workers=workers, progress=progress, on_error=self.on_error)
@@ -231,16 +211,8 @@ class PreparedImageFolder(ImageFolder):  # type: ignore[misc]  # torchvision has
 def collate(items: Sequence[Any]) -> tuple[Any, ...] | None:
     """Make a batch of the items of a `PreparedImageFolder`; give it to a DataLoader as ``collate_fn``.
 
-    Parameters
-    ----------
-    items
-        What the dataset gave; None where a photo was skipped.
-
-    Returns
-    -------
-    tuple or None
-        Pictures and targets without the skipped ones, as `torch.utils.data.default_collate` makes
-        batches of them; hands, if the items have them, as a list with each item's. None if all were skipped.
+    Skipped photos, which are None, are left out; a batch of nothing else is None. Images and targets become
+    batches as by `torch.utils.data.default_collate`; hands, if the items have them, a list with each item's.
 
     Examples
     --------
@@ -250,5 +222,5 @@ def collate(items: Sequence[Any]) -> tuple[Any, ...] | None:
     kept = [item for item in items if item is not None]
     if not kept:
         return None
-    pictures, targets, *hands = zip(*kept, strict=True)
-    return (default_collate(pictures), default_collate(targets), *map(list, hands))
+    images, targets, *hands = zip(*kept, strict=True)
+    return (default_collate(images), default_collate(targets), *map(list, hands))

@@ -20,7 +20,7 @@ from handprep.files import atomic_write, make_folder
 from handprep.geometry import Affine
 from handprep.images.encoding import encode
 from handprep.landmarks import CONNECTIONS, LANDMARK_NAMES
-from handprep.prepared.naming import output_names
+from handprep.prepared.listing import output_names
 from handprep.prepared.record import Record
 from handprep.sample import Hand, Sample
 from handprep.text import printable

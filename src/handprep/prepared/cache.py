@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from handprep import models
 from handprep.configurable import check_choice
@@ -26,8 +26,6 @@ from handprep.progress import Progress, reporting
 from handprep.sample import Sample
 from handprep.text import printable
 from handprep.threads import ordered_map
-
-Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -137,43 +135,43 @@ class PreparedCache:
         ModelError, MissingExtraError
             If a model file or a package that the pipeline needs cannot be had.
         """
-        return self._load(os.fspath(photo), Record.sample)[0]
+        record, content, was_there = self._load(os.fspath(photo))
+        try:
+            return record.sample(content)
+        except DamagedError:  # sealed, but not by us
+            if not was_there:
+                raise
+        self._work.outputs.remove(_place(record.origin.digest))
+        return self.get(photo)
 
-    def _load(self, photo: str, use: Callable[[Record, bytes], Result]) -> tuple[Result, bool]:
-        """Return what `use` makes of a photo's record and prepared image, and whether these were there."""
+    def _load(self, photo: str) -> tuple[Record, bytes, bool]:
+        """Return a photo's record and prepared image, and whether these were there."""
         for refresh in (False, True):
             if refresh:
                 self._index.refresh()  # another process may have read the photo since
             known = self._index.now(photo)
             if known is not None:
-                if (held := self._held(known.digest, use)) is not None:
-                    return held, True
-                known.raise_fault(self._work.fingerprint)
+                if held := self._held(known.digest):
+                    return *held, True
+                if (fault := known.fault_of(self._work.fingerprint)) is not None:
+                    raise fault
         task = self._work.read(Task(source=photo, output="", name=self._name_of(photo)))
         if task.fault is not None:
             raise task.fault
-        task.output = _place(task.digest)
+        task.output = _place(digest := task.known.digest)
         # the image of another photo with this content, or one that another process made meanwhile
-        if (held := self._held(task.digest, use)) is None:
-            with self._alone(task.digest):
-                if (held := self._held(task.digest, use)) is None:
+        if (held := self._held(digest)) is None:
+            with self._alone(digest):
+                if (held := self._held(digest)) is None:
                     self._work.write(self._work.compute(task))
                     if task.fault is not None:
                         raise task.fault
-                    return use(*task.images[0]), False
+                    return *task.images[0], False
         self._work.remember(task)
-        return held, True
+        return *held, True
 
-    def _held(self, digest: str, use: Callable[[Record, bytes], Result]) -> Result | None:
-        """Return what `use` makes of an image that is there, unless anything about it is wrong."""
-        held = self._work.held(_place(digest))
-        if held is None or held[0].origin.digest != digest:
-            return None
-        try:
-            return use(*held)
-        except DamagedError as error:
-            _log.info("%s cannot be used: %s", _place(digest), error)
-            return None
+    def _held(self, digest: str) -> tuple[Record, bytes] | None:
+        return self._work.held(_place(digest), digest=digest)
 
     def holds(self, photo: str | os.PathLike[str]) -> bool:
         """Tell whether a photo's prepared image is known to be there, without reading either of them."""
@@ -190,18 +188,14 @@ class PreparedCache:
         progress: bool | Progress = False,
         on_error: Literal["raise", "skip"] = "raise",
     ) -> RunResult:
-        """Prepare ahead, in threads, those photos that are not in the cache.
-
-        The same call again carries on where an earlier one ended, even if that was killed.
+        """Prepare ahead, in threads, those photos that are not in the cache; run it again to resume.
 
         Parameters
         ----------
         photos
             Paths of photos.
-        workers
-            Threads; None for one a core.
-        progress
-            Whether to draw a progress bar; or a function that takes the numbers of photos done and of all.
+        workers, progress
+            As for `handprep.prepare`.
         on_error
             ``"raise"`` the error of the first photo that cannot be prepared, as `get` does, or ``"skip"``
             such photos; their rows have the reason. Errors that concern all photos are always raised.
@@ -235,7 +229,7 @@ class PreparedCache:
         """Return a photo's row, whether it was in the cache, and an error that concerns no other photo."""
         given = {"source": photo, **self._work.described(self._name_of(photo))}
         try:
-            record, was_there = self._load(photo, lambda record, _: record)
+            record, _, was_there = self._load(photo)
         except HandprepError as error:
             return Row.of_fault(error, **given), False, error
         return Row.of_record(record, **given), was_there, None

@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from handprep.errors import HandprepError, InputError
+from handprep.errors import HandprepError
 from handprep.images import MAX_PIXELS
 
 # PNG's rules for names of chunks: small h, need not be understood; small a, private; small d would be "safe
@@ -31,22 +31,17 @@ class DamagedError(HandprepError):
 
 def split(image: bytes, size: int) -> tuple[bytes, bytes]:
     """Return what comes before and after a record of so many bytes in an encoded image."""
-    if image.startswith(_PNG):
-        return image[:_AFTER_HEADER], image[_AFTER_HEADER:]
-    if image.startswith(b"\xff\xd8\xff\xe0"):  # a JPEG, whose first segment has to stay the first one
-        at = 4 + int.from_bytes(image[4:6], "big")
-        return image[:at], image[at:]
-    if not image.startswith(b"RIFF"):
-        raise InputError("records are for PNG, JPEG and WebP files")
-    chunks = image[12:]
-    if not chunks.startswith(b"VP8X"):  # WebP's simple form has room for one chunk alone
-        with PIL.Image.open(io.BytesIO(image)) as file:
-            width, height = file.size
-        sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-        has_alpha = 0x10 if chunks.startswith(b"VP8L") and file.mode == "RGBA" else 0
-        chunks = b"VP8X" + struct.pack("<II", 10, has_alpha) + sides + chunks
-    whole = 4 + len(chunks) + 8 + size + size % 2
-    return b"RIFF" + struct.pack("<I", whole) + b"WEBP" + chunks, b""
+    if image.startswith(b"RIFF"):
+        chunks = image[12:]
+        if not chunks.startswith(b"VP8X"):  # WebP's simple form has room for one chunk alone
+            with PIL.Image.open(io.BytesIO(image)) as file:
+                width, height = file.size
+            sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+            has_alpha = 0x10 if chunks.startswith(b"VP8L") and file.mode == "RGBA" else 0
+            chunks = b"VP8X" + struct.pack("<II", 10, has_alpha) + sides + chunks
+        image = b"RIFF" + struct.pack("<I", 4 + len(chunks) + 8 + size + size % 2) + b"WEBP" + chunks
+    start, _, _ = located(image)
+    return image[:start], image[start:]
 
 
 def wrapped(before: bytes, payload: bytes) -> bytes:
@@ -61,58 +56,49 @@ def wrapped(before: bytes, payload: bytes) -> bytes:
 
 
 def located(content: bytes) -> tuple[int, int, bytes]:
-    """Return where the record begins and ends in a file, and what it holds."""
+    """Return where the record begins and ends, and what it holds; without one, where it would be."""
+    payload = b""
     if content.startswith(_PNG):
-        length, name = struct.unpack_from(">I4s", content, _AFTER_HEADER)
-        start = _AFTER_HEADER + 8
-        if name == _CHUNK and start + length + 4 <= len(content):
-            return _AFTER_HEADER, start + length + 4, content[start : start + length]
-    elif content.startswith(b"\xff\xd8"):
-        start = at = 4 + int.from_bytes(content[4:6], "big")
-        payload = b""
-        while content[at : at + 2] == _SEGMENT and content[at + 4 : at + 4 + len(_NAME)] == _NAME:
-            end = at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+        start = end = _AFTER_HEADER
+        length, name = struct.unpack_from(">I4s", content.ljust(start + 8), start)
+        if name == _CHUNK and start + 12 + length <= len(content):
+            end, payload = start + 12 + length, content[start + 8 : start + 8 + length]
+    elif content.startswith(b"\xff\xd8"):  # a JPEG, whose first segment has to stay the first one
+        start = end = 4 + int.from_bytes(content[4:6], "big")
+        while content[end : end + 2] == _SEGMENT and content[end + 4 : end + 4 + len(_NAME)] == _NAME:
+            at, end = end, end + 2 + int.from_bytes(content[end + 2 : end + 4], "big")
             payload += content[at + 4 + len(_NAME) : end]
-            at = end
-        if at > start:
-            return start, at, payload
     elif content.startswith(b"RIFF"):
-        at = 12
-        while at + 8 <= len(content):
-            name, length = struct.unpack_from("<4sI", content, at)
-            end = at + 8 + length + length % 2
+        start = end = 12
+        while end == start and start + 8 <= len(content):
+            name, length = struct.unpack_from("<4sI", content, start)
+            end = start + 8 + length + length % 2
             if name == _CHUNK:
-                return at, end, content[at + 8 : at + 8 + length]
-            at = end
-    raise DamagedError("not written by handprep, or without a record")
+                payload = content[start + 8 : start + 8 + length]
+            else:
+                start = end
+    else:
+        raise DamagedError("no PNG, JPEG or WebP file")
+    return start, end, payload
 
 
 def pixels_of(content: bytes, mode: str) -> NDArray[np.uint8]:
     """Return an image's pixels, ``(H, W)`` or ``(H, W, channels)``; `mode` is as Pillow names it."""
-    if content.startswith(b"\x89PNG") and mode in _COLOUR_TYPES:
-        width, height, depth, colour_type = struct.unpack(">IIBB", content[16:26].ljust(10, b"\0"))
-        if (depth, colour_type) != (8, _COLOUR_TYPES[mode]) or width * height > MAX_PIXELS:
-            raise DamagedError(f"no {mode} of at most {MAX_PIXELS} pixels")
-        # in a third of Pillow's time; what it would be lenient with has been checked by then
-        try:
-            pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-        except cv2.error as error:
-            raise DamagedError(str(error)) from error
-        if pixels is None or pixels.shape[:2] != (height, width):
-            raise DamagedError("damaged pixels")
-        order = {"RGB": cv2.COLOR_BGR2RGB, "RGBA": cv2.COLOR_BGRA2RGBA}.get(mode)
-        ordered: NDArray[np.uint8] = pixels if order is None else cv2.cvtColor(pixels, order)
-        return ordered
     try:
+        if content.startswith(b"\x89PNG") and mode in _COLOUR_TYPES:
+            width, height, depth, colour_type = struct.unpack(">IIBB", content[16:26].ljust(10, b"\0"))
+            if (depth, colour_type) != (8, _COLOUR_TYPES[mode]) or width * height > MAX_PIXELS:
+                raise ValueError(f"no {mode} of at most {MAX_PIXELS} pixels")
+            # in a third of Pillow's time; what it would be lenient with has been checked by then
+            pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+            if pixels is None or pixels.shape[:2] != (height, width):
+                raise ValueError("damaged pixels")
+            order = {"RGB": cv2.COLOR_BGR2RGB, "RGBA": cv2.COLOR_BGRA2RGBA}.get(mode)
+            return np.asarray(pixels if order is None else cv2.cvtColor(pixels, order), np.uint8)
         with PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as file:
-            if file.width * file.height > MAX_PIXELS:
-                raise DamagedError(f"an image of {file.width} x {file.height} pixels")
-            if file.format == "WEBP":  # has no grey, and leaves out an alpha of 255 everywhere
-                return np.asarray(file.convert(mode))
-            if file.mode != mode:
-                raise DamagedError(f"an image of mode {file.mode}, not {mode}")
-            return np.asarray(file)
-    except DamagedError:
-        raise
+            # WebP has no grey, and leaves out an alpha of 255 everywhere
+            if file.width * file.height > MAX_PIXELS or (file.mode != mode and file.format != "WEBP"):
+                raise ValueError(f"no {mode} of at most {MAX_PIXELS} pixels")
+            return np.asarray(file.convert(mode))
     except Exception as error:  # any bytes may be met here, and Pillow names no exceptions it keeps to
         raise DamagedError(str(error) or type(error).__name__) from error

@@ -42,10 +42,9 @@ class Known(NamedTuple):  # a tuple, as 100,000 of them pickle in 0.05 s instead
     fault: str = ""
     message: str = ""
 
-    def raise_fault(self, fingerprint: str) -> None:
-        """Raise the error of the pipeline of that fingerprint, if it is known to find no hand."""
-        if self.fault and self.fingerprint == fingerprint:
-            raise FAULTS[self.fault](self.message)
+    def fault_of(self, fingerprint: str) -> HandNotFoundError | None:
+        """Return the error of the pipeline of that fingerprint, if it is known to find no hand."""
+        return FAULTS[self.fault](self.message) if self.fault and self.fingerprint == fingerprint else None
 
 
 def stamp_of(found: os.stat_result) -> tuple[int, int, int]:
@@ -58,11 +57,11 @@ class Index:
 
     Any number of processes append to the file, each line in one write. There is no lock: a line that is
     torn, mixed up or lost only means that its photo is read once more. The file is rewritten when it is
-    opened and most of its lines are outdated. With ``keep=False``, additions go to the file alone.
+    opened and most of its lines are outdated.
     """
 
-    def __init__(self, file: Path, root: str, *, keep: bool = True) -> None:
-        self._path, self._prefix, self._keep = file, os.path.join(root, ""), keep  # noqa: PTH118 - strings
+    def __init__(self, file: Path, root: str) -> None:
+        self._path, self._prefix = file, os.path.join(root, "")  # noqa: PTH118 - strings
         self._known: dict[str, Known] = {}
         self._end, self._inode = 0, -1  # how far which file was read
         self._warned = False
@@ -95,13 +94,10 @@ class Index:
         is not remembered, and the photo is read again the next time.
         """
         if abs(time.time_ns() - known.modified) < TICK:
-            if self._keep and not known.fault:
-                return  # it is asked for again and again meanwhile: one line each would be many
             known = known._replace(size=-1)
         if self._known.get(photo) == known:
             return
-        if self._keep:
-            self._known[photo] = known
+        self._known[photo] = known
         try:
             make_folder(self._path.parent, "")
             with self._path.open("ab", buffering=0) as file:
@@ -139,10 +135,7 @@ class Index:
     def _line(self, photo: str, known: Known) -> bytes:
         below = photo.removeprefix(self._prefix)
         name = below if below != photo else os.path.abspath(photo)  # noqa: PTH100
-        values = {
-            name: value for name, value in known._asdict().items() if value or name in Known._fields[:4]
-        }
-        return json.dumps({"photo": name, **values}).encode() + b"\n"
+        return json.dumps({"photo": name, **known._asdict()}).encode() + b"\n"
 
     def _warn_once(self, consequence: str, error: Exception) -> None:
         if not self._warned:
@@ -152,10 +145,8 @@ class Index:
 
 def _is_valid(known: Known) -> bool:
     """Tell whether the values of a file that may be damaged are of the right kinds."""
-    texts = known.digest, known.fingerprint, known.fault, known.message
     return (
-        all(isinstance(text, str) for text in texts)
-        and all(isinstance(number, int) for number in known[:3])
+        [*map(type, known)] == [int, int, int, str, str, float, str, str]
         and math.isfinite(known.milliseconds)
         and _DIGEST.fullmatch(known.digest) is not None
         and known.fault in ("", *FAULTS)

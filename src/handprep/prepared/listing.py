@@ -1,11 +1,14 @@
-"""The photos of a folder: which there are, and which class and origin each belongs to."""
+"""The photos of a folder: which there are, their classes and origins, and the names of their images."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import PIL.Image
 
 from handprep import images
 from handprep.errors import InputError
+from handprep.images.encoding import FORMATS
 from handprep.text import printable
 
 ENDINGS = (
@@ -22,6 +26,7 @@ ENDINGS = (
 CLIPS = ("mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "ogv", "mts", "m2ts")
 NOT_PHOTOS = frozenset({"__MACOSX"})  # what macOS adds to zip files: copies that are no images
 INDEX = ".handprep.jsonl"  # marks a folder of prepared images; no folder, which ImageFolder takes for a class
+FIRST = "/000000"  # ends the name that stands for a clip's outputs; each frame has its number in this place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,8 @@ def listing(
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise InputError(f"{printable(str(folder))} {problem}: give the folder that holds the photos")
+    if without is not None and os.path.realpath(folder) == os.path.realpath(without):
+        raise same_folder(str(without))
     files, unread, nested = _walk(folder, without)
     if unread and not files:
         raise InputError(unread[0])
@@ -71,12 +78,9 @@ def listing(
     )
 
 
-def no_photo(name: str, ignored: int) -> InputError:
-    """Return the error for a folder without photos."""
-    return InputError(
-        f"no photo in {name}: looked there and in its sub-folders for files that end in "
-        f"{', '.join(ENDINGS)}, and saw {ignored} others"
-    )
+def same_folder(name: str) -> InputError:
+    """Return the error for images that are to go to the folder of photos."""
+    return InputError(f"{printable(name)} is the folder of photos: give another for the outputs")
 
 
 def photos_among(files: Iterable[str]) -> tuple[str, ...]:
@@ -134,46 +138,27 @@ def _ending(source: str) -> str:
 def _walk(whole: Path, without: Path | None) -> tuple[list[str], list[str], list[str]]:
     """Return all files, messages about folders that cannot be read, and folders of prepared images."""
     files: list[str] = []
-    unread: list[str] = []
+    unread: list[OSError] = []  # also for a path that is too long
     nested: list[str] = []
-    excluded = Path(os.path.realpath(without)) if without is not None and without.exists() else None
-    pending = [("", () if excluded is None else (_identity(excluded),))]
-    while pending:
-        relative, above = pending.pop()
-        folder = whole / relative
-        try:
-            identity = _identity(folder)
-            if identity in above:
-                continue
-            with os.scandir(folder) as scan:
-                entries = list(scan)
-        except OSError as error:  # also of a path that is too long
-            unread.append(f"the folder {printable(str(folder))} cannot be read: {error.strerror or error}")
-            continue
-        if relative and any(entry.name == INDEX for entry in entries):
+    left_out = os.path.realpath(without) if without else os.devnull
+    above = {str(whole): [os.path.realpath(whole)]}
+    for folder, inner, names in os.walk(whole, onerror=unread.append, followlinks=True):
+        relative = f"{os.path.relpath(folder, whole)}/".replace(os.sep, "/").removeprefix("./")
+        if relative and INDEX in names:
             nested.append(relative.rstrip("/"))
+            inner.clear()
             continue
-        for entry in entries:
-            if is_hidden(entry.name):
-                continue
-            try:
-                is_folder = entry.is_dir()
-            except (
-                OSError
-            ):  # a link that leads nowhere may be named like a photo, and reading it says why not
-                is_folder = False
-            if not is_folder:
-                files.append(relative + entry.name)
-                continue
-            leads_to = Path(os.path.realpath(entry.path)) if entry.is_symlink() else None
-            if not (excluded and leads_to and leads_to.is_relative_to(excluded)):
-                pending.append((f"{relative}{entry.name}/", (*above, identity)))
-    return files, unread, nested
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    found = folder.stat()
-    return found.st_dev, found.st_ino
+        files += [relative + name for name in names if not is_hidden(name)]
+        inside, inner[:] = [name for name in inner if not is_hidden(name)], []
+        for name in inside:
+            path = os.path.join(folder, name)  # noqa: PTH118 - strings, for speed
+            real = os.path.realpath(path)
+            is_left_out = real == left_out or (real.startswith(left_out + os.sep) and os.path.islink(path))  # noqa: PTH114
+            if real not in above[folder] and not is_left_out:
+                above[path] = [*above[folder], real]
+                inner.append(name)
+    told = [f"the folder {printable(e.filename)} cannot be read: {e.strerror or e}" for e in unread]
+    return files, told, nested
 
 
 def has_more_images(file: bytes | Path) -> bool:
@@ -189,3 +174,59 @@ def has_more_images(file: bytes | Path) -> bool:
             return int(getattr(PIL.Image.open(opened), "n_frames", 1)) > 1
     except Exception:  # noqa: BLE001 - hostile bytes, of which the first image is good enough
         return False
+
+
+def output_names(sources: Iterable[str], ending: str) -> dict[str, str]:
+    """Return an output's name for each photo.
+
+    A photo's output has its name, with the new ending in place of its own. Where that would give one
+    name to two outputs, or to an output and a folder, the photos in question keep their own ending
+    before the new one; where even that does, a number is added. Upper and lower case count as the
+    same, since the outputs may go to a disk on which they are.
+
+    Examples
+    --------
+    >>> output_names(["rock/a.jpg", "rock/b.jpg", "rock/b.png"], ".png")
+    {'rock/a.jpg': 'rock/a.png', 'rock/b.jpg': 'rock/b.jpg.png', 'rock/b.png': 'rock/b.png.png'}
+    """
+    names = {source: _without_ending(source) + ending for source in sorted(sources)}
+    above = (accumulate(source.split("/")[:-1], "{}/{}".format) for source in names)
+    folders = set(map(same_name, chain.from_iterable(above)))
+
+    def clashing() -> list[str]:
+        uses = Counter(map(same_name, names.values()))
+        uses.update(folders)
+        return [source for source, name in names.items() if uses[same_name(name)] > 1]
+
+    while renamed := [source for source in clashing() if names[source] != source + ending]:
+        names |= {source: source + ending for source in renamed}
+    left = clashing()
+    taken = folders | {same_name(names[source]) for source in names.keys() - left}
+    for source in left:
+        stem, number = names[source].removesuffix(ending), 1
+        while same_name(names[source]) in taken:
+            number += 1
+            names[source] = f"{stem}-{number}{ending}"
+        taken.add(same_name(names[source]))
+    return names
+
+
+def names_of_outputs(sources: Iterable[str], clips: Container[str], ending: str) -> dict[str, str]:
+    """Return each source's output; of a clip, the name that stands for those of its frames.
+
+    An animation's folder is not named as an image that a run without animations may have made of it.
+    """
+    apart = {source: ".frames" * source.lower().endswith(tuple(FORMATS)) for source in sources}
+    keys = {source: source + end + FIRST if source in clips else source for source, end in apart.items()}
+    names = output_names(keys.values(), ending)
+    return {source: names[key] for source, key in keys.items()}
+
+
+def same_name(name: str) -> str:
+    """Return what two names share that are one and the same to some file systems."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _without_ending(source: str) -> str:
+    folder, slash, name = source.rpartition("/")
+    return folder + slash + (name.rpartition(".")[0] or name)

@@ -14,14 +14,12 @@ from handprep.prepared.record import Record
 
 STATUSES = ("done", "no-hand", "skipped", "failed")
 BOX, PHOTO = ("x0", "y0", "x1", "y1"), ("photo_width", "photo_height")
-COLUMNS = (
-    *("source", "output", "status", *BOX, "score", "view", "handedness", "handedness_score", "hand"),
-    *(*PHOTO, "milliseconds", "message", "origin", "class", "mask_confidence"),
-    *("clip", "frame", "time", "track"),
-)
-DIGITS = dict.fromkeys(BOX, 2) | {"score": 4, "handedness_score": 4, "milliseconds": 1}  # after the point
-DIGITS |= {"mask_confidence": 3, "time": 3}
-WHOLE_NUMBERS = ("hand", *PHOTO, "frame", "track")
+COLUMNS: dict[str, type | int] = {  # texts, whole numbers, and numbers with so many digits after the point
+    **{"source": str, "output": str, "status": str, **dict.fromkeys(BOX, 2), "score": 4, "view": str},
+    **{"handedness": str, "handedness_score": 4, "hand": int, **dict.fromkeys(PHOTO, int)},
+    **{"milliseconds": 1, "message": str, "origin": str, "class": str, "mask_confidence": 3},
+    **{"clip": str, "frame": int, "time": 3, "track": int},
+}
 FAULTS = (HandprepError, OSError, MemoryError)  # what may be wrong with one photo alone
 
 
@@ -54,7 +52,8 @@ class Row:
     photo
         Width and height of the photo in pixels, upright; None where there is no image.
     milliseconds
-        What reading, preparing and writing took; 0 where that is not known any more.
+        What reading, preparing and writing took, shared by the images of one photo or clip; 0 where that is
+        not known any more.
     message
         What went wrong, or is to be known; empty otherwise.
     origin, label
@@ -147,7 +146,7 @@ class Row:
 
     def cells(self) -> dict[str, Any]:
         """Return what a table has in `COLUMNS`; None in cells that are empty."""
-        cells = {name: getattr(self, name) for name in COLUMNS if hasattr(self, name)}
+        cells = {name: getattr(self, name, None) for name in COLUMNS}
         cells |= dict(zip(BOX, self.box or (None,) * 4, strict=True))
         cells |= dict(zip(PHOTO, self.photo or (None, None), strict=True))
         return {**cells, "hand": self.hand or None, "class": self.label}
@@ -187,7 +186,5 @@ def csv_of(header: Iterable[str], lines: Iterable[Iterable[Any]]) -> bytes:
 
 
 def _formatted(row: Row) -> Iterator[Any]:
-    cells = row.cells()
-    for name in COLUMNS:
-        value = cells[name]
-        yield f"{value:.{DIGITS[name]}f}" if name in DIGITS and value is not None else value
+    for kind, value in zip(COLUMNS.values(), row.cells().values(), strict=True):
+        yield f"{value:.{kind}f}" if isinstance(kind, int) and value is not None else value

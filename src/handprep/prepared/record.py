@@ -54,7 +54,8 @@ class Record:
     def of(cls, sample: Sample, origin: Origin | None = None) -> Record:
         """Return the record of a sample."""
         plain: dict[str, Any] = {
-            "hands": None if sample.hands is None else list(map(_fields, sample.hands)),
+            "hands": sample.hands
+            and [{f.name: getattr(hand, f.name) for f in fields(hand)} for hand in sample.hands],
             "to_source": sample.to_source.ravel().tolist(),
             "frames": [[*frame.size, frame.to_source.ravel().tolist()] for frame in sample.frames],
             "steps": [[step.name, dict(step.details)] for step in sample.steps],
@@ -89,6 +90,8 @@ class Record:
         """Return the record of a file."""
         try:
             start, end, payload = located(content)
+            if not payload:
+                raise DamagedError("not written by handprep, or without a record")
             body = payload[DIGEST:]
             if _checksum(content[:start], content[end:], body) != payload[:DIGEST]:
                 raise DamagedError("truncated, damaged or changed")
@@ -212,15 +215,8 @@ def read_file(path: str) -> bytes | None:
         return None
 
 
-def _checksum(before: bytes, after: bytes, body: bytes) -> bytes:
-    checksum = hashlib.blake2b(before, digest_size=DIGEST)
-    checksum.update(after)
-    checksum.update(body)
-    return checksum.digest()
-
-
-def _fields(hand: Hand) -> dict[str, Any]:
-    return {field.name: getattr(hand, field.name) for field in fields(hand)}
+def _checksum(*parts: bytes) -> bytes:
+    return hashlib.blake2b(b"".join(parts), digest_size=DIGEST).digest()
 
 
 def _hand(plain: dict[str, Any]) -> Hand:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -15,20 +15,15 @@ from handprep.errors import InputError, OutputError
 from handprep.files import atomic_write
 from handprep.pipeline import Pipeline
 from handprep.prepared.clips import Choice
-from handprep.prepared.container import DamagedError
 from handprep.prepared.ensure import Preparation, Task
-from handprep.prepared.listing import Listing, check_class_level, no_photo
+from handprep.prepared.listing import ENDINGS, Listing, names_of_outputs, same_name
 from handprep.prepared.manifest import STATUSES, Row, to_csv
-from handprep.prepared.naming import check_apart, folders_of, names_of_outputs, same_name
-from handprep.prepared.record import Record
 from handprep.prepared.storage import Storage
 from handprep.prepared.table import DetectionTable, detection_table
 from handprep.progress import Progress, reporting
-from handprep.threads import ordered_map
 
 MANIFEST, DETECTION_CSV, DETECTION_MARKDOWN = "manifest.csv", "detection.csv", "detection.md"
 REPORT = "report.html"
-AT_ONCE = 32  # photos that a thread looks for: handing one over takes as long as looking for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -106,11 +101,10 @@ def prepare(
     ``manifest.csv`` (a row for each photo), ``detection.csv`` and ``detection.md`` (hands found, by origin
     and class), and two hidden files for the next run.
 
-    The same call again carries on where the last one ended, even if that was killed. Photos are
-    prepared again if they changed, if the pipeline, the format or a model file changed, if their image is
-    missing or changed, and if they failed. What is finished is left as it is. Images of earlier runs that
-    have become wrong, as their photo now fails or theirs is another name now, are removed at the end;
-    those of photos that are no longer there are left alone.
+    Run it again to resume, even after it was killed. Photos are prepared again if they, the pipeline, the
+    format or a model file changed, if their image is missing or changed, and if they failed. Images that have
+    become wrong, as their photo now fails or theirs is another name now, are removed at the end; those of
+    photos that are no longer there are left alone.
 
     Parameters
     ----------
@@ -130,15 +124,14 @@ def prepare(
         Whether to draw a progress bar on standard error; or a function that is called with the number of
         photos done and the number of all, from the calling thread, after each photo.
     report
-        Whether to write ``report.html``, too: a page with the detection table, contact sheets, every photo
-        in which nothing was found or that failed, and scores. It needs no other file and no network, and
-        is at most 30 MB with 10,000 photos. Without this, a page of an earlier call stays as it is.
+        Whether to write ``report.html``, too: see `handprep.html_report.render`. Without this, a page of an
+        earlier call stays as it is.
     record
         Whether the images carry their records, which name the photo from `src` on and nothing of the machine.
         Without them, the next call prepares all photos again, and old images are never removed.
     class_level
-        Which of a photo's folders is its class: -1 for the one that it lies in, -2 for the one above that;
-        1 for the one at the top, as in torchvision's `ImageFolder`. The folders above it are the origin.
+        Which of a photo's folders is its class, as `handprep.prepared.listing.origin_and_label` has it. The
+        folders above it are the origin.
     each_hand
         Whether each hand of a photo becomes an image of its own, by `Pipeline.each`: ``a-1.png``,
         ``a-2.png``, …, with a row each; ``a-0.png`` where none was found. Frames of clips have one each.
@@ -177,11 +170,9 @@ def prepare(
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1, not {workers}")
-    check_class_level(class_level)
-    photos, outputs = Storage(src), Storage(dst)
     work = Preparation(
-        photos=photos,
-        outputs=outputs,
+        photos=Storage(src),
+        outputs=Storage(dst),
         pipeline=pipeline,
         format=format,
         keeps_record=record,
@@ -189,20 +180,11 @@ def prepare(
         each_hand=each_hand,
         choice=Choice(every, fps, different),
     )
-    if os.path.realpath(src) == os.path.realpath(dst):
-        raise InputError(f"{outputs.name} is the folder of photos: give another for the outputs")
-    listed = photos.photos(without=outputs, animations=animations)
-    if not listed.sources:
-        raise no_photo(photos.name, listed.ignored)
-    names = names_of_outputs(listed.sources, listed.clips, work.ending)
-    check_apart(Path(src), Path(dst), names.values())
-    with outputs.locked():
-        outputs.make_folders(["", *folders_of(names.values())])
-        work = replace(work, index=outputs.index(photos), whole=listed.whole, clips=listed.clips)
+    with folder_of(work, animations=animations) as (located, listed, names):
+        work = replace(located, index=located.outputs.index(located.photos))
         rows, resumed = _carry_out(work, names, workers, progress)
         current = {row.output for row in rows if row.output}
-        manifest = (MANIFEST, to_csv(rows))
-        result = finish(outputs, listed, rows, current, resumed=resumed, manifest=manifest)
+        result = finish(work, listed, rows, current, resumed=resumed, manifest=(MANIFEST, to_csv(rows)))
         if report:
             from handprep import html_report  # noqa: PLC0415 - a tenth of the time of importing handprep
 
@@ -212,46 +194,57 @@ def prepare(
     return result
 
 
+@contextmanager
+def folder_of(
+    work: Preparation, *, animations: bool
+) -> Iterator[tuple[Preparation, Listing, Mapping[str, str]]]:
+    """Give what is done, the photos and the names of their images, and hold the folder of these meanwhile."""
+    outputs, listed = work.outputs, work.photos.photos(without=work.outputs, animations=animations)
+    if not listed.sources:
+        raise InputError(
+            f"no photo in {work.photos.name}: looked there and in its sub-folders for files that end in "
+            f"{', '.join(ENDINGS)}, and saw {listed.ignored} others"
+        )
+    names = names_of_outputs(listed.sources, listed.clips, work.ending)
+    outputs.check_apart(work.photos, names.values())
+    with outputs.locked():
+        outputs.make_folders({"", *(name.rpartition("/")[0] for name in names.values())})
+        clips = listed.clips if outputs.is_local else frozenset()
+        yield replace(work, whole=listed.whole, clips=clips), listed, names
+
+
 def _carry_out(
     work: Preparation, names: Mapping[str, str], workers: int | None, progress: bool | Progress
 ) -> tuple[tuple[Row, ...], int]:
     """Prepare what is left, and return all rows and how many photos were there before."""
-    sources, total = list(names), len(names)
-    rows: dict[str, list[Row]] = {}
-
-    def look(part: Sequence[str]) -> dict[str, list[Row]]:
-        found = {source: work.found(source, names[source]) for source in part}
-        return {source: task.rows for source, task in found.items() if task is not None}
+    tasks = [Task(source=source, output=output) for source, output in names.items()]
+    finished, left = work.sorted_out(tasks, workers)
+    rows, resumed = {task.source: task.rows for task in finished}, len(finished)
 
     def keep(task: Task) -> None:
         rows[task.source] = task.rows
 
-    parts = [sources[start : start + AT_ONCE] for start in range(0, total, AT_ONCE)]
     try:
-        with closing(ordered_map(look, parts, workers=workers)) as found:
-            for part_of_rows in found:
-                rows |= part_of_rows
-        resumed, left = len(rows), [source for source in sources if source not in rows]
         if left:  # here, so that what is missing is one error, not one for each photo
             for name in sorted(work.pipeline.model_files):
                 models.fetch(name, progress=progress is True)
-        tasks = (Task(source=source, output=names[source]) for source in left)
-        prepared = work.carried_out(tasks, workers=workers, done=keep)
-        with reporting(progress, resumed, total) as report, closing(prepared):
+        prepared = work.carried_out(left, workers=workers, done=keep)
+        with reporting(progress, resumed, len(tasks)) as report, closing(prepared):
             for done, _ in enumerate(prepared, start=resumed + 1):
-                report(done, total)
+                report(done, len(tasks))
     except BaseException as stopped:  # also Ctrl-C
-        stopped.add_note(f"{len(rows)} of {total} photos are done. The same call carries on with the others.")
+        counts = f"{len(rows)} of {len(tasks)} photos are done"
+        stopped.add_note(f"{counts}. The same call carries on with the others.")
         try:
             work.outputs.write(MANIFEST, to_csv(chain.from_iterable(rows.values())))
         except OutputError as error:  # the disk may be full: that must not hide why it was cut short
             stopped.add_note(str(error))
         raise
-    return tuple(row for source in sources for row in rows[source]), resumed
+    return tuple(row for source in names for row in rows[source]), resumed
 
 
 def finish(
-    outputs: Storage,
+    work: Preparation,
     listed: Listing,
     rows: Sequence[Row],
     current: set[str],
@@ -265,21 +258,19 @@ def finish(
     name, is ever removed; those whose photos are gone stay. The tables are written when all images are safe
     on the disk.
     """
+    outputs = work.outputs
     spelled, there = {same_name(name): name for name in current}, set(outputs.names())
     photos, vanished = set(listed.sources), []
     for name in there - current:
-        if not name.endswith((".png", ".jpg", ".webp")):
+        held = outputs.record(name) if name.endswith((".png", ".jpg", ".webp")) else None
+        if held is None:
             continue
-        try:
-            origin = Record.read(outputs.read(name) or b"").origin
-        except DamagedError:
-            continue
-        if origin.output != name or not origin.fingerprint:
-            continue
-        if (origin.clip or origin.source) not in photos:
+        origin = held[0].origin
+        is_ours = origin.output == name and origin.fingerprint
+        if is_ours and (origin.clip or origin.source) not in photos:
             vanished.append(name)
         # else A.png and a.png are one file, as on some disks
-        elif spelled.get(same_name(name), name) in there:
+        elif is_ours and spelled.get(same_name(name), name) in there:
             outputs.remove(name)
     result = RunResult(
         folder=outputs.place,

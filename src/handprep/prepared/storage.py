@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
 
 from handprep import images
-from handprep.errors import InputError
-from handprep.files import atomic_write, locked, make_folder, make_folders, remove, sync_folder
-from handprep.prepared.index import Index, stamp_of
-from handprep.prepared.listing import INDEX, Listing, listing
-from handprep.prepared.origin import DIGEST
-from handprep.prepared.record import read_file
+from handprep.errors import InputError, OutputError
+from handprep.files import atomic_write, locked, make_folder, remove, sweep, sync_folder
+from handprep.prepared.container import DamagedError
+from handprep.prepared.index import Index, Known, stamp_of
+from handprep.prepared.listing import INDEX, Listing, listing, same_name
+from handprep.prepared.origin import DIGEST, digest_of
+from handprep.prepared.record import Record, read_file
 from handprep.text import printable
 
 LOCK = ".handprep.lock"
 SYNC_EVERY = 256  # files: so many may have to be made again after a power cut
-Stamp = tuple[int, int, int]  # size, time and inode
 
 
 class Storage:
@@ -46,26 +47,41 @@ class Storage:
         others = Path(without.folder) if without is not None and without.is_local else None
         return listing(Path(self.folder), without=others, clips=True, animations=animations)
 
-    def read_photo(self, source: str) -> tuple[bytes, Stamp]:
-        """Return a photo's content, and the stamp that it had before it was read."""
-        with images.open_file(self.path(source)) as file:
-            stamp = stamp_of(
-                os.fstat(file.fileno())
-            )  # before reading: a change meanwhile then shows next time
-            return file.read(), stamp
+    def check_apart(self, photos: Storage, outputs: Iterable[str]) -> None:
+        """Refuse to write among the photos, where their folder lies inside of this one."""
+        if not (self.is_local and photos.is_local):
+            return
+        inner, whole = (Path(same_name(os.path.realpath(folder))) for folder in (photos.folder, self.folder))
+        if not inner.is_relative_to(whole):
+            return
+        for name in outputs:
+            if (whole / same_name(name)).is_relative_to(inner):
+                raise InputError(
+                    f"the output {printable(name)} would lie among the photos, as {self.name} holds "
+                    f"{photos.name}: give another folder for the outputs"
+                )
 
-    def digest(self, source: str) -> tuple[str, Stamp]:
-        """Return the digest of a clip, and the stamp that it had before it was read; memory stays flat."""
-        digest = hashlib.blake2b(digest_size=DIGEST)
+    def read_photo(self, source: str, *, is_clip: bool = False) -> tuple[bytes, Known]:
+        """Return a photo's content (none of a clip), its digest, and the stamp from before it was read."""
         with images.open_file(self.path(source)) as file:
-            stamp = stamp_of(os.fstat(file.fileno()))
-            while part := file.read(1 << 20):
-                digest.update(part)
-        return digest.hexdigest(), stamp
+            stamp = stamp_of(os.fstat(file.fileno()))  # before: a change meanwhile then shows next time
+            if is_clip:
+                digest = file_digest(file, lambda: blake2b(digest_size=DIGEST))  # type: ignore[arg-type]
+                return b"", Known(*stamp, digest.hexdigest())
+            content = file.read()
+        return content, Known(*stamp, digest_of(content))
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; None if there is no regular file."""
         return read_file(self.path(name))
+
+    def record(self, name: str) -> tuple[Record, bytes] | None:
+        """Return an image's record and content; None if it is not there, or not as handprep wrote it."""
+        content = self.read(name)
+        try:
+            return None if content is None else (Record.read(content), content)
+        except DamagedError:
+            return None
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, all of it or nothing."""
@@ -103,12 +119,21 @@ class Storage:
                 yield file if below == "." else f"{below}/{file}"
 
     def make_folders(self, relatives: Iterable[str]) -> None:
-        """Make folders, and remove what interrupted writes left in them."""
-        make_folders(Path(self.folder), relatives)
+        """Make folders, and remove what interrupted writes left in them.
+
+        A folder whose path is too long is left out: the files that belong there fail, each with this reason.
+        """
+        for relative in sorted(set(relatives)):
+            try:
+                sweep(make_folder(Path(self.folder), relative))
+            except OutputError as error:
+                if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:
+                    raise
 
     def index(self, photos: Storage) -> Index | None:
-        """Return what is known of the photos of another folder, if that is kept."""
-        return Index(Path(self.path(INDEX)), photos.folder, keep=False) if photos.is_local else None
+        """Return what is known of the photos of another folder, if both are local."""
+        is_kept = self.is_local and photos.is_local
+        return Index(Path(self.path(INDEX)), photos.folder) if is_kept else None
 
     def locked(self) -> AbstractContextManager[Any]:
         """Make the folder, and return a context that holds its lock."""
@@ -117,7 +142,3 @@ class Storage:
             raise InputError(f"{self.name} is a file: give a folder for the outputs")
         busy = f"another run is writing to {self.name}: wait for its end, or give another folder"
         return locked(make_folder(path, "") / LOCK, busy=busy)
-
-    def is_visible(self) -> bool:
-        """Tell whether the folder is there, as seen from this machine."""
-        return Path(self.folder).is_dir()

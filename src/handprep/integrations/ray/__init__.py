@@ -6,27 +6,20 @@ import io
 import math
 import os
 import pickle
-import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
-from itertools import groupby
-from operator import itemgetter
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import handprep
+from handprep.configurable import is_whole
 from handprep.errors import InputError, OutputError
 from handprep.optional import missing_extra
 from handprep.pipeline import Pipeline
 from handprep.prepared.clips import Choice
 from handprep.prepared.ensure import Preparation
-from handprep.prepared.listing import Listing, check_class_level, no_photo
+from handprep.prepared.listing import Listing
 from handprep.prepared.manifest import COLUMNS, Row
-from handprep.prepared.naming import check_apart, folders_of, names_of_outputs
-from handprep.prepared.run import RunResult, finish
-from handprep.prepared.storage import Storage
+from handprep.prepared.run import RunResult, finish, folder_of
 
 try:
     import pyarrow as pa
@@ -37,14 +30,13 @@ try:
     from ray.data import ActorPoolStrategy
 
     from handprep.integrations.ray.remote import RemoteStorage, storage_at
-    from handprep.integrations.ray.worker import SCHEMA, Preparer, Work
+    from handprep.integrations.ray.worker import SCHEMA, Attempts, Preparer, Work
 except ImportError as error:
     raise missing_extra("ray", "ray", error) from error
 
 __all__ = ["prepare"]
 
 MANIFEST = "manifest.parquet"
-Files: TypeAlias = Mapping[str, tuple[int, int]]  # size and time of files, by their names
 Concurrency: TypeAlias = int | tuple[int, int] | None
 SMALLEST, LARGEST = 8, 256  # photos in a batch: fewer cost too much around them, more are too much to lose
 BATCHES_EACH = 8  # at least, for every actor, so that all of them end at about the same time
@@ -73,9 +65,8 @@ def prepare(
     `handprep.prepare`. Beside the images, `write_to` gets ``manifest.parquet`` (the columns of
     ``manifest.csv``, and what tells that files are the same), ``detection.csv`` and ``detection.md``.
 
-    The same call again carries on where the last one ended, whether that was killed or failed, and so does
-    `handprep.prepare`. What is finished is left as it is, by the same rules. Nodes may be lost meanwhile:
-    their photos are prepared by others.
+    Run it again to resume, or resume with `handprep.prepare`. Nodes may be lost meanwhile: their photos are
+    prepared by others.
 
     Parameters
     ----------
@@ -104,13 +95,8 @@ def prepare(
 
     Raises
     ------
-    InputError
-        If there is no photo, the images would lie among the photos, a parameter is out of its range,
-        or a node does not see the folders or has another version of handprep.
-    OutputError
-        If `write_to` cannot be written, or another run is writing there.
-    ModelError, MissingExtraError
-        If a node cannot have a model file or a package that the pipeline needs.
+    InputError, OutputError, ModelError, MissingExtraError
+        As `handprep.prepare`; also if a node does not see the folders or has another version of handprep.
 
     Examples
     --------
@@ -119,27 +105,16 @@ def prepare(
     >>> print(result.detection.text())  # doctest: +SKIP
     """
     _check_options(concurrency, batch_size)
-    check_class_level(class_level)
-    photos, outputs = storage_at(read_from, filesystem), storage_at(write_to, filesystem)
     work = Preparation(
-        photos=photos,
-        outputs=outputs,
+        photos=storage_at(read_from, filesystem),
+        outputs=storage_at(write_to, filesystem),
         pipeline=pipeline,
         format=format,
         class_level=class_level,
         each_hand=each_hand,
         choice=Choice(every, fps, different),
     )
-    _check_distinct(photos, outputs)
-    listed = photos.photos(without=outputs, animations=animations)
-    if not listed.sources:
-        raise no_photo(photos.name, listed.ignored)
-    names = names_of_outputs(listed.sources, listed.clips, work.ending)
-    if photos.is_local and outputs.is_local:
-        check_apart(Path(photos.folder), Path(outputs.folder), names.values())
-    work = replace(work, whole=listed.whole, clips=listed.clips if outputs.is_local else frozenset())
-    with outputs.locked():
-        outputs.make_folders(["", *folders_of(names.values())])
+    with folder_of(work, animations=animations) as (work, listed, names):
         held, works = _sorted_out(work, names)
         try:
             table = pa.concat_tables([held, _on_cluster(work, works, concurrency, batch_size)])
@@ -152,74 +127,61 @@ def prepare(
         files = {os.fsdecode(file) for file in table["file"].to_pylist() if file}
         resumed = len(table.filter(table["resumed"])["number"].unique())
         manifest = (MANIFEST, _to_parquet(table, work, listed))
-        return finish(outputs, listed, _Rows(table), files, resumed=resumed, manifest=manifest)
+        return finish(work, listed, _Rows(table), files, resumed=resumed, manifest=manifest)
 
 
 def _check_options(concurrency: Concurrency, batch_size: int | None) -> None:
-    """Raise InputError unless both are in their range."""
-
-    def is_count(value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
     bounds = concurrency if isinstance(concurrency, tuple) else (concurrency or 1, concurrency or 1)
-    if concurrency == 0 or len(bounds) != 2 or not all(map(is_count, bounds)) or bounds[0] > bounds[1]:
+    counts = all(is_whole(bound) and bound >= 1 for bound in bounds) and len(bounds) == 2
+    if concurrency == 0 or not counts or bounds[0] > bounds[1]:
         raise InputError(
             f"concurrency must be a number of actors, 1 or more, or the least and the most of them, not "
             f"{concurrency!r}"
         )
-    if batch_size is not None and not is_count(batch_size):
+    if batch_size is not None and not (is_whole(batch_size) and batch_size >= 1):
         raise InputError(f"batch_size must be a number of photos, 1 or more, not {batch_size!r}")
-
-
-def _check_distinct(photos: Storage, outputs: Storage) -> None:
-    """Raise InputError if the images are to go to the folder of photos."""
-    if photos.is_local and outputs.is_local:
-        if os.path.realpath(photos.folder) == os.path.realpath(outputs.folder):
-            raise InputError(f"{outputs.name} is the folder of photos: give another for the outputs")
-    elif isinstance(photos, RemoteStorage) and photos.is_within(outputs):
-        raise InputError(
-            f"{outputs.name} is, or holds, the folder of photos {photos.name}: give another for the outputs"
-        )
 
 
 def _sorted_out(work: Preparation, names: Mapping[str, str]) -> tuple[pa.Table, list[Work]]:
     """Return the rows of photos that the last manifest and a listing show to be finished, and the others."""
-    photos, outputs, held = work.photos, work.outputs, SCHEMA.empty_table()
-    numbers = {source: number for number, source in enumerate(names)}
-    if isinstance(photos, RemoteStorage) and isinstance(outputs, RemoteStorage):
-        held = _held(work, photos.files(), outputs.files(), names, numbers)
+    numbers, outputs = {source: number for number, source in enumerate(names)}, work.outputs
+    held = _held(work, names, numbers)
     done = set(held["number"].to_pylist())
     # to ask a store for each image takes a round trip of the net
     there = set(outputs.names()) if isinstance(outputs, RemoteStorage) and not work.each_hand else None
     return held, [
-        Work(number, source, names[source], there is None or names[source] in there)
+        (number, source, names[source], there is None or names[source] in there)
         for source, number in numbers.items()
         if number not in done
     ]
 
 
-def _held(
-    work: Preparation, photos: Files, images: Files, names: Mapping[str, str], numbers: Mapping[str, int]
-) -> pa.Table:
-    """Return the rows of the last manifest of photos that have, as their images, the size and time in it."""
-    held: list[dict[str, Any]] = []
+def _held(work: Preparation, names: Mapping[str, str], numbers: Mapping[str, int]) -> pa.Table:
+    """Return the rows of the last manifest of photos that, like their images, have not changed since."""
+    if not (isinstance(work.photos, RemoteStorage) and isinstance(work.outputs, RemoteStorage)):
+        return SCHEMA.empty_table()  # the index tells
+    photos, images = work.photos.files(), work.outputs.files()
+    _, written = images.get(MANIFEST, (0, 0))
 
-    def is_there(row: Mapping[str, Any]) -> bool:
-        if not row["output"]:
-            return bool(row["status"] == "skipped")
-        name = work.output_of(names[row["source"]], row["hand"] or 0)
-        return bool(row["output"] == name and images.get(name, (-1, 0))[0] == row["image_bytes"])
+    def is_same(row: Mapping[str, Any]) -> bool:
+        source = row["source"]
+        if source not in names or photos[source] != (row["photo_bytes"], row["photo_modified"]):
+            return False
+        name = work.output_of(names[source], row["hand"] or 0)
+        _, modified = images.get(name, (0, math.inf))
+        is_there = row["output"] == name and modified <= written
+        return is_there or row["status"] == "skipped"
 
     try:
         last = pq.read_table(io.BytesIO(work.outputs.read(MANIFEST) or b""))
         key = (last.schema.metadata or {}).get(b"fingerprint", b"").decode()
         rows = last.to_pylist() if key == work.fingerprint else []
-        for source, group in groupby(rows, key=itemgetter("source")):
-            its = list(group)
-            stamps = {(row["photo_bytes"], row["photo_modified"]) for row in its}
-            if source in names and stamps == {photos.get(source)} and all(map(is_there, its)):
-                told = {"number": numbers[source], "resumed": True}
-                held += ({**row, **told, "file": row["output"].encode()} for row in its)
+        changed = {row["source"] for row in rows if not is_same(row)}
+        held = [
+            {**row, "number": numbers[row["source"]], "resumed": True, "file": row["output"].encode()}
+            for row in rows
+            if row["source"] not in changed
+        ]
         return pa.Table.from_pylist(held, schema=SCHEMA)
     except (pa.ArrowException, KeyError, TypeError, ValueError, OSError):  # none, or damaged
         return SCHEMA.empty_table()
@@ -244,10 +206,10 @@ def _on_cluster(
         {"batch": number, "works": pickle.dumps(works[start : start + size])}
         for number, start in enumerate(range(0, len(works), size))
     ]
-    run = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
+    attempts = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Attempts).remote()
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         Preparer,
-        fn_constructor_args=(work, run, handprep.__version__),
+        fn_constructor_args=(work, attempts, handprep.__version__),
         batch_size=None,  # a block, which is one of the items
         batch_format="pyarrow",
         num_cpus=1,
@@ -266,7 +228,7 @@ def _to_parquet(table: pa.Table, work: Preparation, listed: Listing) -> bytes:
     """Return the manifest, with what the next call needs to know that files are the same."""
     files = work.photos.files() if isinstance(work.photos, RemoteStorage) else {}
     stamps = [files.get(listed.sources[number], (None, None)) for number in table["number"].to_pylist()]
-    table = table.select([*COLUMNS, "image_bytes"])
+    table = table.select(list(COLUMNS))
     for at, name in enumerate(("photo_bytes", "photo_modified")):
         table = table.append_column(name, pa.array([stamp[at] for stamp in stamps], pa.int64()))
     sink = pa.BufferOutputStream()

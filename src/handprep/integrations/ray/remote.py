@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import PurePosixPath
 from typing import Any
 
 from pyarrow import ArrowInvalid, ArrowNotImplementedError
@@ -13,9 +14,10 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, SubT
 
 from handprep.errors import ImageError, InputError
 from handprep.files import TEMPORARY, output_error
-from handprep.prepared.listing import Listing, is_hidden, photos_among
-from handprep.prepared.naming import same_name
-from handprep.prepared.storage import Stamp, Storage
+from handprep.prepared.index import Known
+from handprep.prepared.listing import Listing, is_hidden, photos_among, same_folder, same_name
+from handprep.prepared.origin import digest_of
+from handprep.prepared.storage import Storage
 from handprep.text import printable
 
 WHOLE_ON_CLOSE = {"s3", "gcs", "abfs"}  # stores in which a file is there, whole, once its stream is closed
@@ -28,7 +30,8 @@ def storage_at(where: str | os.PathLike[str], filesystem: FileSystem | None = No
         try:
             filesystem, text = FileSystem.from_uri(name)
         except (ArrowInvalid, ArrowNotImplementedError, OSError) as error:
-            safe = _without_secrets(name)
+            scheme, _, rest = name.partition("://")
+            safe = printable(f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}")
             raise InputError(
                 f"{safe} cannot be used: {str(error).replace(name, safe)}. Give a local path or a URI of a "
                 "file system that pyarrow knows, such as s3://bucket/folder, or the file system itself"
@@ -48,6 +51,9 @@ class RemoteStorage(Storage):
         self._filesystem, self._path = filesystem, path
         self.name = self.place = name
         self._found: dict[str, tuple[int, int]] | None = None
+        while isinstance(filesystem, SubTreeFileSystem):
+            filesystem = filesystem.base_fs
+        self._has_folders = filesystem.type_name not in WHOLE_ON_CLOSE
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_found": None}  # millions of names that only the driver needs
@@ -75,14 +81,14 @@ class RemoteStorage(Storage):
         """Return the photos in it, and no clips; what lies in another storage does not count."""
         if not self.files() and self._filesystem.get_file_info(self._path).type == FileType.NotFound:
             raise InputError(f"{self.name} does not exist: give the folder that holds the photos")
-        left_out = ""
-        if isinstance(without, RemoteStorage) and without.is_within(self):
-            left_out = without._path[len(self._path) + 1 :] + "/"
-        files = [
-            name
-            for name in self.files()
-            if not any(map(is_hidden, name.split("/"))) and not (left_out and name.startswith(left_out))
-        ]
+        left_out = "/"  # with which no name begins
+        if isinstance(without, RemoteStorage):
+            if self.is_within(without):
+                raise same_folder(without.name)
+            if without.is_within(self):
+                left_out = without._path[len(self._path) + 1 :] + "/"
+        names = (name for name in self.files() if not name.startswith(left_out))
+        files = [name for name in names if not any(map(is_hidden, name.split("/")))]
         sources = photos_among(files)
         whole = self._path.rpartition("/")[2] or self._path
         return Listing(sources=sources, whole=whole, ignored=len(files) - len(sources))
@@ -95,13 +101,13 @@ class RemoteStorage(Storage):
             and f"{same_name(self._path)}/".startswith(f"{same_name(other._path)}/")
         )
 
-    def read_photo(self, source: str) -> tuple[bytes, Stamp]:
-        """Return a photo's content."""
+    def read_photo(self, source: str, *, is_clip: bool = False) -> tuple[bytes, Known]:
+        """Return a photo's content and digest; here are no clips."""
         try:
             content = self._get(source)
         except OSError as error:
             raise ImageError(f"{self.path(printable(source))} cannot be read: {error}") from error
-        return content, (len(content), 0, 0)
+        return content, Known(len(content), 0, 0, digest_of(content))
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; None if it cannot be had."""
@@ -119,13 +125,13 @@ class RemoteStorage(Storage):
         """Write a file, all of it or nothing."""
         target = f"{self._path}/{name}"
         try:
-            if _base(self._filesystem).type_name in WHOLE_ON_CLOSE:
-                self._put(target, content)
-            else:
+            if self._has_folders:
                 folder = target.rpartition("/")[0]
                 temporary = f"{folder}/{TEMPORARY.replace('*', f'{os.getpid()}-{uuid.uuid4().hex}')}"
                 self._put(temporary, content)
                 self._filesystem.move(temporary, target)
+            else:
+                self._put(target, content)
         except OSError as error:
             raise output_error(self.path(name), error) from error
 
@@ -148,15 +154,10 @@ class RemoteStorage(Storage):
 
     def make_folders(self, relatives: Iterable[str]) -> None:
         """Make folders where there are such, and remove what interrupted writes left behind."""
-        begin, end = TEMPORARY.split("*")
-        for name in list(self.files()):
-            file = name.rpartition("/")[2]
-            if file.startswith(begin) and file.endswith(end):
-                self.remove(name)
-        if _base(self._filesystem).type_name in WHOLE_ON_CLOSE:
-            return  # these have no folders
+        for name in [name for name in self.files() if PurePosixPath(name).match(TEMPORARY)]:
+            self.remove(name)
         try:
-            for relative in sorted(set(relatives)):
+            for relative in sorted(set(relatives)) if self._has_folders else ():
                 self._filesystem.create_dir(f"{self._path}/{relative}".rstrip("/"), recursive=True)
         except OSError as error:
             raise output_error(self.name, error) from error
@@ -164,25 +165,6 @@ class RemoteStorage(Storage):
     def flush(self) -> None:
         """Do nothing: what the store has taken stays there."""
 
-    def index(self, photos: Storage) -> None:
-        """Return None: the last manifest tells what is known."""
-
-    def is_visible(self) -> bool:
-        """Return True: if it is not there, reading and writing say so."""
-        return True
-
     def locked(self) -> AbstractContextManager[Any]:
         """Return a context that holds nothing: such file systems have no locks."""
         return nullcontext()
-
-
-def _base(filesystem: FileSystem) -> FileSystem:
-    while isinstance(filesystem, SubTreeFileSystem):
-        filesystem = filesystem.base_fs
-    return filesystem
-
-
-def _without_secrets(uri: str) -> str:
-    """Return a URI without user, password and options."""
-    scheme, _, rest = uri.partition("://")
-    return printable(f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}")
