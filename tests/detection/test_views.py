@@ -127,7 +127,7 @@ def test_balancing_takes_a_tint_away():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"light": "neon"}, {"light": 3}, {"pad": -1}, {"turn": 500}, {"presence": 2}]
+    "wrong", [{"light": "neon"}, {"light": 3}, {"pad": -1}, {"turn": 361}, {"presence": 2}]
 )
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):

@@ -98,8 +98,13 @@ def _may_be_missing(node: ast.AST) -> bool:
 
 
 def _minds_order(call: ast.Call) -> bool:
-    starred = any(isinstance(argument, ast.Starred) for argument in call.args[:2])
-    return not starred and ast.unparse(call.func).rpartition(".")[2] not in SYMMETRIC
+    first, second = call.args[:2]
+    starred = isinstance(first, ast.Starred) or isinstance(second, ast.Starred)
+    return (
+        not starred
+        and ast.dump(first) != ast.dump(second)
+        and ast.unparse(call.func).rpartition(".")[2] not in SYMMETRIC
+    )
 
 
 def _other(value: float) -> float:
