@@ -53,6 +53,17 @@ def test_landmarks_within_a_fifth_of_the_palm_are_the_same(pixels: float, same: 
     assert are_same(first, replace(narrow, landmarks=other)) == same
 
 
+def test_the_larger_palm_says_how_near_is_near():
+    first = hand()
+    x0, y0, x1, y1 = first.box
+    narrow = replace(first, box=(x0, y0, x0 + 0.4 * (x1 - x0), y1))
+    other = first.landmarks + np.float32([0.15 * PALM, 0])
+    other[[0, 5, 17]] = other[0]  # a palm that points at the camera
+    second = replace(narrow, landmarks=other)
+    assert are_same(first, second)
+    assert are_same(second, first)
+
+
 @pytest.mark.parametrize(("common", "same"), [(9, False), (10, True), (11, True)])
 def test_ten_common_landmarks_are_enough(common: int, same: bool):
     first = hand()

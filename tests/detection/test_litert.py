@@ -70,6 +70,11 @@ def test_one_hand_is_reported_once():
         assert len(hands) <= 1, photo.path.name  # each shows one hand; scissors-026 was two
 
 
+def test_at_most_as_many_palms_are_looked_at_as_hands_are_wanted():
+    pair = np.hstack([images.read(photo.path).image for photo in photos()[1:13:6]])
+    assert [len(LiteRTDetector(max_hands=most).detect(pair)) for most in (1, 2, 3)] == [1, 2, 2]
+
+
 def test_nearly_all_rendered_hands_are_found_where_they_are(detected):
     close = []
     for photo, hands in detected:
@@ -86,6 +91,18 @@ def test_handedness_is_that_of_the_unmirrored_picture(detected):
 def test_world_landmarks_are_metres_of_a_hand(detected):
     lengths = [np.linalg.norm(hands[0].world[12] - hands[0].world[0]) for _, hands in detected if hands]
     assert 0.05 < np.median(lengths) < 0.25
+
+
+def test_depth_is_in_pixels_as_the_landmarks_are(detected):
+    reach, alike = [], []
+    for hand in (hands[0] for _, hands in detected if hands):
+        pixels = np.linalg.norm(np.ptp(hand.landmarks, axis=0)) / np.linalg.norm(
+            np.ptp(hand.world, axis=0)[:2]
+        )
+        reach.append(np.ptp(hand.depth) / (pixels * np.ptp(hand.world[:, 2])))
+        alike.append(np.corrcoef(hand.depth, hand.world[:, 2])[0, 1])
+    assert 0.6 < np.median(reach) < 1.2  # 0.83: the network's two answers about depth are not the same
+    assert np.median(alike) > 0.8
 
 
 def test_an_empty_picture_has_no_hands():
@@ -106,6 +123,7 @@ def test_looking_again_where_the_hand_is_sees_the_same_hand():
     hand = LiteRTDetector().detect(image)[0]
     again = LiteRTDetector().look(image, region_of_landmarks(hand.landmarks))
     assert again.score > 0.9
+    assert again.palm_score == 0  # no palm was looked for
     size = np.linalg.norm(np.ptp(hand.landmarks, axis=0))
     assert np.abs(again.landmarks - hand.landmarks).mean() < 0.03 * size
 

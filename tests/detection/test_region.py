@@ -85,7 +85,7 @@ def test_a_region_that_sticks_out_is_cut_as_from_a_larger_image(seed):
     assert (np.abs(cut.astype(int) - expected).max(2) > 0).mean() < 0.05
 
 
-@pytest.mark.parametrize(("height", "width"), [(300, 500), (500, 300), (3000, 1), (50, 40)])
+@pytest.mark.parametrize(("height", "width"), [(300, 500), (500, 300), (3000, 1), (1, 3000), (50, 40)])
 def test_a_large_image_is_shrunk_to_a_long_side_and_the_map_leads_back(height, width):
     small, to_given = shrunk(np.zeros((height, width, 3), np.uint8), 100)
     assert max(small.shape) == min(100, max(height, width))
@@ -102,6 +102,16 @@ def test_the_region_of_landmarks_is_mediapipes():
     assert region.angle == pytest.approx(0)
     assert region.side == pytest.approx(2 * 80)  # twice the box of 20 x 80
     assert (region.x, region.y) == pytest.approx((50, 60 - 0.1 * 80))  # shifted towards the fingers
+
+
+@pytest.mark.parametrize("joint", range(21))
+def test_the_region_of_landmarks_holds_palm_and_first_joints_whatever_the_tips_do(joint):
+    landmarks = np.full((21, 2), (50.0, 60.0), np.float32)
+    landmarks[0], landmarks[[5, 9, 13]] = (50, 100), (50, 20)
+    before = region_of_landmarks(landmarks)
+    landmarks[joint] += np.float32([0, 200]) if joint == 0 else np.float32([0, -200])
+    counts = joint in (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # of the thumb one joint more
+    assert (region_of_landmarks(landmarks) != before) == counts
 
 
 @pytest.mark.parametrize("shapes", [((40, 60), (60, 40)), ((60, 40), (60, 60)), ((7, 90), (40, 60))])

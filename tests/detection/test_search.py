@@ -274,6 +274,8 @@ def test_something_else_than_a_detector_or_a_view_is_refused():
         SearchingDetector("litert")
     with pytest.raises(InputError, match="View"):
         SearchingDetector(SINGLE, views=("padded",))
+    with pytest.raises(InputError, match="beside"):
+        SearchingDetector(SINGLE, beside="yes")
 
 
 def error(hand, photo):

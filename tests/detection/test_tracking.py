@@ -63,9 +63,11 @@ class Counting:
 class Boxes:
     """A detector of boxes alone, which sees what a frame's first pixels say: an x each, 255 for none."""
 
+    y: int = 20
+
     def detect(self, image):
         places = [int(x) for x in image[0, :, 0] if x != 255]
-        return tuple(Hand(box=(x, 20, x + 20, 40), score=0.9) for x in places)
+        return tuple(Hand(box=(x, self.y, x + 20, self.y + 20), score=0.9) for x in places)
 
 
 def boxes_at(*places):
@@ -83,7 +85,7 @@ def test_a_moving_hand_is_where_it_truly_is_in_every_frame():
     followed, detected = [], []
     for frame in swaying():
         (hand,) = tracker(frame.image)
-        assert hand.track == 0
+        assert (hand.track, hand.handedness) == (0, photos()[4].handedness)
         followed.append(error(hand, frame.landmarks[0]))
         detected.append(error(single.detect(frame.image)[0], frame.landmarks[0]))
     assert max(followed) < 0.1 * moving.HAND
@@ -106,6 +108,23 @@ def test_the_palm_network_looks_only_while_hands_are_wanted():
     for frame in swaying()[:6]:
         tracker(frame.image)
     assert (two.looks["palm"], two.looks["found"], two.looks["followed"]) == (6, 1, 5)
+
+
+@dataclass(frozen=True)
+class Strict(Counting):
+    """A detector that takes nothing for a hand of which its landmark network is not wholly sure."""
+
+    @property
+    def least_presence(self):
+        return 1.0
+
+
+def test_a_hand_less_present_than_the_detector_asks_for_is_looked_for_anew():
+    detector = Strict()
+    tracker = Tracker(detector, most=1)
+    for frame in swaying()[:4]:
+        assert len(tracker(frame.image)) == 1
+    assert detector.looks["palm"] == 4
 
 
 def test_hands_that_cross_keep_their_numbers():
@@ -132,6 +151,29 @@ def test_a_hand_whose_side_is_unsure_does_not_change_it_from_frame_to_frame():
     followed = [tracker(frame) for frame in frames]
     assert changes(followed) <= 4 < changes(detector.detect(frame) for frame in frames)
     assert all(0.5 <= hand.handedness_score <= 1 for hands in followed for hand in hands)
+
+
+@dataclass(frozen=True)
+class Sided:
+    """A detector of one box, whose side a frame's first pixel says: 0 for a left hand."""
+
+    def detect(self, image):
+        side = "Right" if image[0, 0, 0] else "Left"
+        return (Hand(box=(20, 20, 60, 60), score=0.9, handedness=side, handedness_score=0.75),)
+
+
+def test_the_side_is_the_mean_of_the_first_frames_and_then_follows_slowly():
+    tracker, shown = Tracker(Sided(), most=1), []
+    right, left = (np.full((90, 90, 3), level, np.uint8) for level in (255, 0))
+    for frame in (right, right, left, right):
+        (hand,) = tracker(frame)
+        shown.append((hand.handedness, hand.handedness_score))
+    means = [0.75, 0.75, (2 * 0.75 + 0.25) / 3, (3 * 0.75 + 0.25) / 4]
+    assert shown == [("Right", pytest.approx(mean)) for mean in means]
+    for _ in range(50):
+        tracker(right)
+    needed = next(n for n in range(50) if tracker(left)[0].handedness == "Left")
+    assert 5 <= needed <= 12  # 0.9 to the power of 7 is 1 / 2
 
 
 def test_two_hands_whose_regions_meet_are_one_hand():
@@ -178,8 +220,9 @@ def test_frames_that_are_seconds_apart_are_followed_too(image):
     assert first == second
 
 
-def test_a_hand_elsewhere_is_another_one():
-    tracker = Tracker(Boxes(), most=1)
+@pytest.mark.parametrize("y", [20, 2000])
+def test_a_hand_elsewhere_is_another_one(y):
+    tracker = Tracker(Boxes(y), most=1)
     assert [tracker(boxes_at(x))[0].track for x in (50, 52, 200, 202)] == [0, 0, 1, 1]
 
 
@@ -232,17 +275,17 @@ def test_a_frame_is_searched_only_where_that_is_told():
     assert len(always(image)) == 1
 
 
-def trembling(hands):
-    places = np.stack([hand.landmarks for hand in hands[8:]])
-    return np.hypot(*places.std(0).T).mean()
+def trembling(hands, of):
+    places = np.stack([getattr(hand, of) for hand in hands[8:]])
+    return np.linalg.norm(places.std(0).reshape(21, -1), axis=1).mean()
 
 
 def test_smoothing_halves_the_trembling_of_a_still_hand_and_hardly_lags():
     single, smooth = LiteRTDetector(max_hands=1), Tracker(LiteRTDetector(), most=1, smooth=OneEuro())
     still = [frame.image for frame in moving.one(30, 4, speed=0, sigma=8)]
-    assert trembling([smooth(image)[0] for image in still]) < 0.5 * trembling(
-        [single.detect(image)[0] for image in still]
-    )
+    calm, raw = [smooth(image)[0] for image in still], [single.detect(image)[0] for image in still]
+    for of in ("landmarks", "depth"):
+        assert trembling(calm, of) < 0.5 * trembling(raw, of)
     smooth, raw = (Tracker(LiteRTDetector(), most=1, smooth=by) for by in (OneEuro(), None))
     errors = [
         (error(smooth(f.image)[0], f.landmarks[0]), error(raw(f.image)[0], f.landmarks[0])) for f in swaying()
@@ -252,10 +295,12 @@ def test_smoothing_halves_the_trembling_of_a_still_hand_and_hardly_lags():
 
 def test_a_smoothed_hand_is_whole():
     tracker = Tracker(LiteRTDetector(), most=1, smooth=OneEuro(min_cutoff=0.5, beta=1))
+    rough = Tracker(LiteRTDetector(), most=1)
     for frame in swaying()[:5]:
-        (hand,) = tracker(frame.image)
+        (hand,), (seen,) = tracker(frame.image), rough(frame.image)
+    assert np.abs(hand.depth - seen.depth).max() < 0.3 * np.ptp(seen.depth)
     assert hand.box == pytest.approx(geometry.enclosing_box(hand.landmarks))
-    assert hand.depth is not None and hand.world is not None and hand.score > 0.5
+    assert hand.world is not None and hand.score > 0.5
 
 
 @pytest.mark.parametrize(

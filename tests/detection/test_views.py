@@ -35,6 +35,25 @@ def test_right_angles_move_pixels_without_changing_them(turn):
     np.testing.assert_array_equal(shown[int(y), int(x)], square[20, 10])
 
 
+@pytest.mark.parametrize("turn", [0, 90, 180, 270, -90])
+def test_an_image_of_odd_sides_lies_on_whole_pixels_at_right_angles_too(turn):
+    odd = np.ascontiguousarray(IMAGE[:59])
+    shown, forward = View(turn=turn).show(odd, 80)
+    rows, columns = np.indices(odd.shape[:2])
+    x, y = np.moveaxis(geometry.apply(forward, np.stack([columns, rows], -1) + 0.5), -1, 0)
+    np.testing.assert_array_equal(shown[y.astype(int), x.astype(int)], odd)
+
+
+@given(st.floats(0, 1), st.integers(-360, 360))
+@settings(deadline=None)
+def test_the_image_is_turned_by_as_many_degrees_in_the_middle_of_the_view(pad, turn):
+    _, forward = View(pad=pad, turn=turn).show(IMAGE, 200)
+    middle, right = geometry.apply(forward, [(40, 30), (60, 30)])
+    np.testing.assert_allclose(middle, (100, 100), atol=1)  # whole pixels
+    turned = np.degrees(np.arctan2(*(right - middle)[::-1]))
+    assert abs((turned - turn + 180) % 360 - 180) < 2  # each side is rounded to whole pixels
+
+
 def test_padding_continues_the_edge():
     shown, forward = View(pad=0.5).show(IMAGE, 160)
     np.testing.assert_array_equal(forward, geometry.translation(40, 50))
@@ -71,6 +90,35 @@ def test_every_light_takes_tiny_pictures(light, shape):
     assert LIGHTS[light](np.full(shape, 7, np.uint8)).shape == shape
 
 
+def test_greys_become_the_shades_of_skin():
+    greys = np.repeat(np.arange(0, 200, dtype=np.uint8)[None, :, None], 3, axis=2)
+    red, green, blue = np.moveaxis(LIGHTS["skin-toned"](greys)[0].astype(int), -1, 0)
+    assert (red[20:] > green[20:]).all()
+    assert (green[20:] > blue[20:]).all()
+    for channel in (red, green, blue):
+        assert (np.diff(channel) >= 0).all()
+    assert np.abs((red + green + blue) / 3 - greys[0, :, 0]).max() < 4  # as light as before
+
+
+def test_brightening_lifts_the_dark_and_keeps_black_and_white():
+    lit = LIGHTS["brightened"](np.array([[[0, 16, 64], [128, 200, 255]]], np.uint8))
+    assert lit.ravel().tolist() == [0, 64, 128, 181, 226, 255]  # 255 · √(level / 255)
+
+
+def test_equalising_shows_what_is_too_alike_to_see():
+    faint = (120 + np.indices((64, 64)).sum(0) // 8 % 2 * 4).astype(np.uint8)
+    lit = LIGHTS["equalised"](np.repeat(faint[..., None], 3, axis=2))
+    assert lit.std() > 1.7 * faint.std()
+
+
+def test_smoothing_takes_noise_away_and_leaves_a_slope():
+    slope = np.repeat(np.linspace(50, 200, 120)[None], 80, axis=0)
+    noise = np.random.default_rng(0).normal(0, 20, slope.shape)
+    noisy = np.repeat((slope + noise).round().astype(np.uint8)[..., None], 3, axis=2)
+    lit = LIGHTS["smoothed"](noisy)[..., 0][10:-10, 10:-10]
+    assert (lit - slope[10:-10, 10:-10]).std() < 0.35 * noise.std()
+
+
 def test_balancing_takes_a_tint_away():
     grey = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2).repeat(9, axis=0)
     tinted = (grey * np.array([0.9, 0.5, 0.2])).astype(np.uint8)
@@ -78,7 +126,9 @@ def test_balancing_takes_a_tint_away():
     assert np.ptp(balanced, axis=2).max() < 12  # 8-bit steps of the weakest channel
 
 
-@pytest.mark.parametrize("wrong", [{"light": "neon"}, {"pad": -1}, {"turn": 500}, {"presence": 2}])
+@pytest.mark.parametrize(
+    "wrong", [{"light": "neon"}, {"light": 3}, {"pad": -1}, {"turn": 361}, {"presence": 2}]
+)
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         View(**wrong)

@@ -58,6 +58,7 @@ LEAST_OVERLAP = 0.7
 
 
 def test_hands_have_boxes_within_the_picture_and_scores_and_the_best_comes_first(detected, pictures):
+    assert any(detected)
     for hands, image in zip(detected, pictures, strict=True):
         for hand in hands:
             assert 0 <= hand.box[0] < hand.box[2] <= image.shape[1]
@@ -276,7 +277,9 @@ def test_a_worker_process_opens_its_own_network(method, pictures):
         {"classes": ()},
         {"classes": "hand"},
         {"classes": (0.5,)},
-        {"size": 16},
+        {"classes": ("hand", 0.5)},
+        {"size": 31},
+        {"size": 4097},
         {"size": (160, 160, 160)},
         {"size": "160"},
         {"size": True},
@@ -285,6 +288,7 @@ def test_a_worker_process_opens_its_own_network(method, pictures):
         {"anchors": (10, 14)},
         {"anchors": ((10, 14, 23),)},
         {"anchors": ((10, -14),)},
+        {"anchors": ((10, 1.5e5),)},
         {"anchors": "10,14"},
         {"layout": "v3"},
         {"refine": "yes"},
@@ -298,6 +302,10 @@ def test_a_worker_process_opens_its_own_network(method, pictures):
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         YoloDetector(**{"model": tiny_yolo.PATH, **wrong})
+
+
+def test_the_least_and_the_most_are_taken():
+    assert YoloDetector(tiny_yolo.PATH, size=(32, 4096), anchors=((1e-3, 1e5),)).size == (32, 4096)
 
 
 def test_a_missing_file_is_refused_at_once_with_its_path(tmp_path):

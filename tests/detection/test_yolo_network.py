@@ -20,6 +20,7 @@ NMS = {"suppressed": True}
     [
         ([(1, 5, 8400)], 640, ONE, "v8"),
         ([(1, 5, 8400)], 640, {}, "v8"),
+        ([(1, 5, 1)], 32, ONE, "v8"),  # a single box
         ([(1, 84, 8400)], 640, {}, "v8"),
         ([(1, 84, 21)], 32, {"classes": 80}, "v8"),
         ([(1, 68, 8400)], 640, ONE, "v8"),  # key points
@@ -33,6 +34,7 @@ NMS = {"suppressed": True}
         ([(1, 25200, 6), (1, 3, 80, 80, 6), (1, 3, 40, 40, 6)], 640, {}, "v5"),  # with its raw maps
         ([(1, 300, 6)], 640, {}, "nms"),
         ([(1, 300, 6)], 640, ONE, "nms"),
+        ([(1, 1000, 6)], 640, {}, "nms"),
         ([(1, 300, 6)], 640, NMS, "nms"),
         ([(1, 25200, 6)], 640, NMS, "nms"),
         ([(1, 0, 6)], 640, {}, "nms"),
@@ -41,6 +43,7 @@ NMS = {"suppressed": True}
         ([(1, 2535, 1, 4), (1, 2535, 1)], 416, {}, "darknet-boxes"),
         ([(1, 18, 13, 13), (1, 18, 26, 26)], 416, {}, "darknet-maps"),
         ([(1, 255, 13, 13)], 416, {}, "darknet-maps"),
+        ([(1, 6, 13, 13)], 416, {}, "darknet-maps"),  # one anchor of one class
         ([(1, 4, 8400)], 640, {}, None),
         ([(1, 1000)], 224, {}, None),
         ([(1, 21, 4)], 32, {}, None),
@@ -134,6 +137,7 @@ def test_anchors_that_do_not_belong_to_the_maps_are_told(anchors, problem):
 def test_anchors_that_belong_to_the_maps_are_no_problem():
     anchors = (81, 82, 135, 169, 344, 319), (23, 27, 37, 58, 81, 82)
     assert anchors_problem([(1, 18, 13, 13), (1, 18, 26, 26)], anchors) is None
+    assert anchors_problem([(1, 18, 13, 13)], anchors[:1]) is None
 
 
 def iou(boxes):

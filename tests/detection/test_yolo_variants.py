@@ -134,13 +134,57 @@ def test_a_network_that_gives_no_boxes_from_one_picture_says_what_it_has(made, p
         {"names": "{'a': 1}", "imgsz": "[0, 0]", "stride": "[32]", "args": "[1]"},
     ],
 )
-def test_what_a_file_says_of_itself_is_never_run_and_may_be_nonsense(facts, tmp_path):
+@pytest.mark.parametrize(("sides", "scale"), [((64, 64), 1), (("height", "width"), 10)])  # of 640 pixels
+def test_what_a_file_says_of_itself_is_never_run_and_may_be_nonsense(facts, sides, scale, tmp_path):
     boxes = table(1, 5, 84)
     boxes[0, :, 3] = 30, 20, 10, 8, 0.75
-    file = network(tmp_path / "made.onnx", outputs=[boxes], facts=facts)
+    inputs = {"images": (FLOAT, (1, 3, *sides))}
+    file = network(tmp_path / "made.onnx", inputs=inputs, outputs=[boxes], facts=facts)
     (hand,) = YoloDetector(file).detect(GREY)
-    assert hand.box == (25, 16, 35, 24)
+    assert np.multiply(hand.box, scale) == pytest.approx((25, 16, 35, 24))
     assert hand.score == 0.75
+
+
+@pytest.mark.parametrize(
+    ("facts", "count"),
+    [({"args": "{'nms': True}"}, 2), ({"end2end": "True"}, 2), ({"args": "{'nms': False}"}, 0)],
+)
+def test_a_file_that_says_that_its_boxes_are_what_is_left_of_many_is_believed(facts, count, tmp_path):
+    rows = table(1, 2000, 6)  # else, so many are those of all cells, with an objectness
+    rows[0, :2] = 25, 16, 35, 24, 0.75, 0
+    file = network(tmp_path / "made.onnx", outputs=[rows], facts=facts)
+    assert [hand.box for hand in YoloDetector(file).detect(GREY)] == [(25, 16, 35, 24)] * count
+
+
+@pytest.mark.parametrize("names", ["{0: 'foot', 1: 'hand'}", "['foot', 'hand']", "('foot', 'hand')"])
+def test_the_names_of_the_classes_are_read_however_they_are_listed(names, tmp_path):
+    boxes = table(1, 6, 84)
+    boxes[0, :, 3] = 30, 20, 10, 8, 0.25, 0.75
+    file = network(tmp_path / "made.onnx", outputs=[boxes], facts={"names": names})
+    assert [len(YoloDetector(file, classes=(c,)).detect(GREY)) for c in ("hand", "foot")] == [1, 0]
+
+
+def test_an_input_too_large_for_any_memory_is_refused(tmp_path):
+    inputs = {"images": (FLOAT, (1, 3, "height", "width"))}
+    facts = {"imgsz": "[100000, 64]"}
+    file = network(tmp_path / "made.onnx", inputs=inputs, outputs=[table(1, 5, 84)], facts=facts)
+    with pytest.raises(ModelError, match="64 x 100000"):
+        YoloDetector(file).detect(GREY)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 128), (128, 64)])
+def test_an_input_need_not_be_square(height, width, tmp_path):
+    boxes = table(1, 5, 84)
+    boxes[0, :, 3] = width / 2, height / 2, 10, 8, 0.75
+    inputs = {"images": (FLOAT, (1, 3, height, width))}
+    file = network(tmp_path / "made.onnx", inputs=inputs, outputs=[boxes])
+    (hand,) = YoloDetector(file).detect(GREY)  # which lies in its middle
+    assert hand.box == (27, 28, 37, 36)
+
+
+def test_a_table_without_a_row_is_no_hand(tmp_path):
+    file = network(tmp_path / "made.onnx", outputs=[table(1, 0, 6)])
+    assert YoloDetector(file).detect(GREY) == ()
 
 
 def test_boxes_are_cut_to_the_picture_and_those_outside_are_none(tmp_path):

@@ -117,6 +117,15 @@ def colour_of(prepared: Sample) -> tuple[int, ...]:
     return tuple(prepared.image[8, 8].tolist())
 
 
+def empty_unseen(photos: list[str]) -> None:
+    """Take away what photos show, so that neither their sizes nor their times tell."""
+    for photo in map(Path, photos):
+        before = photo.stat()
+        with photo.open("r+b") as file:
+            file.write(bytes(before.st_size))
+        os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 class TestOnce:
     def test_a_photo_gives_what_the_pipeline_makes_of_it_the_first_time_and_ever_after(
         self, photos: list[str], root: Path, folder: Path, tmp_path: Path
@@ -136,11 +145,7 @@ class TestOnce:
 
     def test_a_known_photo_is_not_even_read(self, photos: list[str], root: Path, folder: Path) -> None:
         PreparedCache(RESIZE, root, folder).prepare(photos)
-        for photo in map(Path, photos):  # its content goes, and nothing shows it
-            before = photo.stat()
-            with photo.open("r+b") as file:
-                file.write(bytes(before.st_size))
-            os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+        empty_unseen(photos)
 
         cache = pickle.loads(pickle.dumps(PreparedCache(RESIZE, root, folder)))
         for photo, hand in zip(photos, sorted(HANDS, key=lambda hand: str(hand.path)), strict=True):
@@ -500,6 +505,16 @@ class TestTogether:
         for photo in photos:
             assert_is(cache.get(photo), CROP.run(photo))
         assert count(tmp_path) == len(photos)
+
+    def test_what_another_process_has_read_since_is_not_read_again(
+        self, photos: list[str], root: Path, folder: Path
+    ) -> None:
+        cache = PreparedCache(RESIZE, root, folder)  # opened while there is nothing yet
+        PreparedCache(RESIZE, root, folder).prepare(photos)
+        empty_unseen(photos)
+
+        for photo, hand in zip(photos, sorted(HANDS, key=lambda hand: str(hand.path)), strict=True):
+            assert_is(cache.get(photo), RESIZE.run(hand.path))
 
     def test_so_do_threads(self, photos: list[str], root: Path, folder: Path, tmp_path: Path) -> None:
         cache = PreparedCache(counted(tmp_path, seconds=0.02), root, folder)

@@ -32,11 +32,11 @@ def test_lone_pixels_give_way_to_their_neighbours():
 @pytest.mark.parametrize("step", [(60, 0), (0, 40)], ids=["lightness", "redness"])
 def test_where_the_odds_are_open_the_border_follows_the_edge(step):
     lab = PLAIN.copy()
-    lab[:, 33:, :2] += np.array(step, np.uint8)
+    lab[:, 38:, :2] += np.array(step, np.uint8)
     odds = np.zeros((50, 60), np.float32)
     odds[:, :20], odds[:, 45:] = 3.0, -3.0
     cut = graph_cut(lab, odds, NOWHERE)
-    np.testing.assert_array_equal(cut, np.arange(60)[None] < np.full((50, 1), 33))
+    np.testing.assert_array_equal(cut, np.arange(60)[None] < np.full((50, 1), 38))  # without an edge it is 33
 
 
 def test_what_is_certain_stays_whatever_the_odds_say():
@@ -95,6 +95,14 @@ def test_a_network_that_takes_a_part_of_the_background_is_corrected():
         mask = hand_mask(window, share, EVERYWHERE, hand, ())[0] * np.uint8(255)
         better.append(iou(mask, truth) - iou(share * 255, truth))
     assert np.mean(better) > 0.02
+
+
+def test_another_hand_far_away_changes_nothing():
+    window, truth, hand = shown(photos()[0])
+    share = (truth / np.float32(255)).astype(np.float32)
+    far = hand.transformed(geometry.translation(5000, 0))
+    alone, beside = (hand_mask(window, share, EVERYWHERE, hand, others)[0] for others in ((), (far,)))
+    np.testing.assert_array_equal(alone, beside)
 
 
 def test_the_bones_are_in_the_mask_whatever_network_and_colours_say():

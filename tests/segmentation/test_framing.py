@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from handprep import geometry
-from handprep.landmarks import HandLandmark
+from handprep.landmarks import PALM, HandLandmark
 from handprep.sample import Hand
 from handprep.segmentation import framing, prior
 from tests.segmentation.cases import one
@@ -54,6 +55,9 @@ def test_bones_are_drawn_where_the_landmarks_are():
     x, y = seen.landmarks[: HandLandmark.MIDDLE_FINGER_MCP + 1].astype(int).T
     assert (drawn[y, x] > 100).all()
     assert drawn[0].max() == 0
+    palm = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.fillPoly(palm, [seen.landmarks[PALM].round().astype(np.int32)], 1)
+    assert drawn[cv2.erode(palm, np.ones((5, 5), np.uint8)) > 0].min() > 200
 
 
 def test_nothing_is_drawn_for_a_box():

@@ -47,6 +47,32 @@ def test_a_box_alone_says_nothing():
     assert not prior.log_odds((100, 120), Hand(box=(20, 30, 100, 90), score=1.0)).any()
 
 
+def test_of_a_box_its_middle_is_certainly_hand():
+    bones = prior.skeleton((150, 160), Hand(box=(30, 60, 120, 120), score=1.0))
+    rows, columns = np.nonzero(bones)
+    middle = (60, 80, 90, 100)  # a third of each side
+    assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == pytest.approx(middle, abs=1)
+    assert bones[80:100, 60:90].all()
+
+
+def test_a_hand_seen_from_its_edge_is_no_shorter_than_it_is():
+    hand = one("paper").hand
+    length = prior.palm_length(hand)
+    thin = replace(hand, landmarks=hand.landmarks * (0.3, 1.0))
+    assert prior.palm_length(thin) > 0.7 * length
+    boxed = Hand(box=(10, 20, 50, 120), score=1.0)
+    assert prior.palm_length(boxed) == 50  # half of its long side
+
+
+def test_where_the_palm_points_at_the_camera_its_width_and_the_fingers_say_how_long_it_is():
+    landmarks = np.full((21, 2), (50.0, 150.0), np.float32)
+    landmarks[[8, 12, 16, 20]] = (45, 50), (50, 50), (55, 50), (60, 50)  # finger tips straight above it
+    of_fingers = Hand(landmarks=landmarks, box=geometry.enclosing_box(landmarks), score=1.0)
+    assert prior.palm_length(of_fingers) == pytest.approx(0.4 * 100)
+    landmarks[[5, 17]] = (20, 150), (80, 150)  # knuckles left and right of the wrist
+    assert prior.palm_length(replace(of_fingers, landmarks=landmarks)) == pytest.approx(1.3 * 60)
+
+
 @pytest.mark.parametrize("factor", [0.5, 3.0])
 def test_a_palm_is_as_long_as_the_picture_is_scaled(factor):
     hand = one("scissors").hand

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -28,15 +29,32 @@ def test_hand_and_forearm_are_found():
     assert np.mean(overlaps) > 0.93  # 0.97 over all 36
 
 
-def test_it_is_held_to_the_known_hand():
+@pytest.mark.parametrize(("axis", "first"), [(0, False), (1, True), (1, False)])
+def test_it_is_held_to_the_known_hand(axis: int, first: bool):
     known, other = one("paper", 0), one("scissors", 1)
-    picture = np.hstack([known.image, other.image])
-    width = known.size[0]
-    held = SMALL.segment(picture, known.hands)
-    assert iou(held[:, :width], known.alpha) > 0.9
-    assert not held[:, width + 40 :].any()
+    side = known.image.shape[axis]
+    picture = np.concatenate([known.image, other.image][:: 1 if first else -1], axis)
+    shift = np.array((0, side) if axis == 0 else (side, 0)) * (not first)
+    hands = (known.hand.transformed(geometry.translation(*shift)),)
+    halves = np.split(SMALL.segment(picture, hands), 2, axis)
+    held, beyond = halves if first else halves[::-1]
+    assert iou(held, known.alpha) > 0.9
+    assert np.mean(beyond > 127) < 0.02  # but for what of the arm reaches over
+    alone = RembgSegmenter(model="u2netp", only_hand=False).segment(picture, hands)
+    assert np.split(alone, 2, axis)[first].max() > 200  # the other hand is as salient
+
+
+def test_what_is_salient_beside_the_hand_and_does_not_touch_it_is_dropped():
+    known, other = one("paper"), cropped(next(photo for photo in photos() if photo.label == "rock"))
+    picture, there = known.image.copy(), np.zeros_like(known.alpha)
+    place = np.s_[10:130, 2:114]  # within the hand's surroundings
+    for target, source in ((picture, other.image), (there, other.alpha)):
+        target[place] = cv2.resize(source, (112, 120), interpolation=cv2.INTER_AREA)
     alone = RembgSegmenter(model="u2netp", only_hand=False).segment(picture, known.hands)
-    assert alone[:, width:].max() > 200  # the other hand is as salient
+    assert np.mean(alone[there > 200] > 127) > 0.9
+    held = SMALL.segment(picture, known.hands)
+    assert not held[there > 200].any()
+    assert iou(held, known.alpha) > 0.9
 
 
 def test_a_hand_outside_of_the_picture_is_not_in_it():
@@ -88,6 +106,11 @@ def test_threads_agree():
         together = list(pool.map(lambda s: SMALL.segment(s.image, s.hands), samples))
     for sample, alpha in zip(samples, together, strict=True):
         np.testing.assert_array_equal(alpha, SMALL.segment(sample.image, sample.hands))
+
+
+def test_other_pictures_are_refused():
+    with pytest.raises(InputError, match=r"RGB array, not uint8 \(9, 9\)"):
+        SMALL.segment(np.zeros((9, 9), np.uint8), ())
 
 
 def test_rembg_is_not_imported_before_it_is_used():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
@@ -34,6 +35,13 @@ def test_a_known_model_is_opened_from_the_checked_file(no_rembg_home: Path) -> N
     assert alpha[5, 5] < 50
     assert not list(no_rembg_home.rglob("*.onnx"))  # rembg downloaded nothing
     assert Path(session.download_models()) == models.fetch("u2netp")
+
+
+def test_a_model_is_opened_with_the_given_options() -> None:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 3
+    opened = rembg_session("u2netp", options).inner_session.get_session_options()
+    assert opened.intra_op_num_threads == 3
 
 
 @needs_rembg_that_trusts_its_files

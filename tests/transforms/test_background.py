@@ -76,6 +76,12 @@ def test_alone_it_finds_the_hand_itself(photo):
     assert iou(done.alpha, truth) > 0.8  # of far hands, the forearm stays in part only
 
 
+def test_alone_it_looks_for_hands_as_the_cropper_does():
+    assert BackgroundRemover().finder() == HandCropper().finder()
+    own = SameBox()
+    assert BackgroundRemover(detector=own).finder() == HandCropper(detector=own).finder()
+
+
 def test_known_hands_are_not_looked_for_again(sample):
     remover = BackgroundRemover(detector=SameBox())
     np.testing.assert_array_equal(remover.apply(sample).alpha, BackgroundRemover().apply(sample).alpha)
@@ -113,7 +119,8 @@ def test_an_image_comes_behind_scaled_to_cover(sample, tmp_path):
     office = np.zeros((40, 100, 3), np.uint8)
     office[:, :50], office[:, 50:] = (10, 20, 200), (200, 20, 10)
     PIL.Image.fromarray(office).save(path)
-    remover = BackgroundRemover(background=str(path))
+    remover = BackgroundRemover(background=path)
+    assert remover == BackgroundRemover(background=str(path))
     done = remover.apply(sample)
     away = done.alpha == 0
     middle = sample.size[0] // 2

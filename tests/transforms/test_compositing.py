@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from handprep.transforms.compositing import blurred_background, hand_colours, over, resampled
+from handprep.transforms.compositing import blurred_background, covering, hand_colours, over, resampled
 
 SKIN, WALL = np.array([90, 60, 50]), np.array([230, 235, 240])
 
@@ -73,6 +73,16 @@ def test_shading_along_the_edge_stays(dark_hand_before_a_light_wall):
     assert errors.mean() < 2  # of 255; a mean of the surroundings in its place is off by 4
 
 
+def test_detail_along_the_edge_of_a_large_image_stays():
+    _, truth, _ = dark_disc_before_a_light_wall(1500)
+    share = truth[..., None] / 255
+    textured = SKIN + np.random.default_rng(0).integers(-15, 16, (1500, 1500, 1))
+    image = np.round(share * textured + (1 - share) * WALL).astype(np.uint8)
+    rim = (truth > 200) & (truth < 255)
+    errors = np.abs(hand_colours(image, truth)[rim] - textured[rim])
+    assert errors.mean() < 2  # 0.85; without the detail some 8
+
+
 def test_a_resampled_edge_has_the_hands_colour_alone():
     image = np.full((40, 40, 3), 200, np.uint8)
     alpha = np.zeros((40, 40), np.uint8)
@@ -87,6 +97,34 @@ def test_a_resampled_edge_has_the_hands_colour_alone():
     assert not colours[small == 0].any()
 
 
+def test_a_resampling_that_overshoots_beside_an_edge_leaves_white_white_and_black_black():
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[:, 20:] = 255
+
+    def enlarge(array):
+        return cv2.resize(array, (100, 100), interpolation=cv2.INTER_LANCZOS4)
+
+    colours = resampled(image, np.full((40, 40), 255, np.uint8), enlarge)
+    assert colours[:, :45].max() < 60
+    assert colours[:, 55:].min() > 195
+
+
+def test_a_large_picture_is_averaged_where_it_covers_a_small_one():
+    checks = (np.indices((300, 300)).sum(0) % 2 * 255).astype(np.uint8)
+    shown = covering(np.repeat(checks[..., None], 3, axis=2), (60, 60))
+    np.testing.assert_allclose(shown, 127.5, atol=6)  # bilinear sampling would see one pixel of 25
+
+
+@pytest.mark.parametrize("size", [(80, 80), (20, 20), (10, 40)])
+def test_of_a_picture_that_covers_the_middle_is_seen_and_its_aspect_kept(size):
+    wide = np.zeros((40, 100, 3), np.uint8)
+    wide[:, 30:70] = 200  # a square in the middle
+    for picture, wanted in ((wide, size), (wide.swapaxes(0, 1), size[::-1])):
+        shown = covering(np.ascontiguousarray(picture), wanted)
+        assert shown.shape == (wanted[1], wanted[0], 3)
+        assert (shown[1:-1, 1:-1] == 200).all()  # at its edge, neighbours are mixed in
+
+
 def test_the_blurred_background_has_nothing_of_the_hand():
     image = np.zeros((150, 200, 3), np.uint8)
     image[:] = 0, 0, 200
@@ -95,6 +133,15 @@ def test_the_blurred_background_has_nothing_of_the_hand():
     blurred = blurred_background(image, alpha)
     assert blurred[..., 0].max() <= 1
     assert blurred[..., 2].min() >= 199
+
+
+def test_the_blurred_background_has_nothing_of_a_hand_whose_alpha_is_a_little_small():
+    image = np.zeros((900, 1200, 3), np.uint8)
+    image[:] = 0, 0, 200
+    image[300:600, 400:800] = 250, 0, 0
+    alpha = np.zeros((900, 1200), np.uint8)
+    alpha[306:594, 406:794] = 255  # a 150th of the long side is 8 pixels
+    assert blurred_background(image, alpha)[..., 0].max() <= 1
 
 
 def test_the_blurred_background_has_no_detail():

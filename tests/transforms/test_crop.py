@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from handprep import geometry, images
 from handprep.detection.litert import LiteRTDetector
 from handprep.detection.search import SearchingDetector
-from handprep.errors import HandNotFoundError, InputError, SampleSkipped
+from handprep.errors import HandNotFoundError, ImageError, InputError, SampleSkipped
 from handprep.geometry import iou
 from handprep.sample import Hand, Sample
 from handprep.transforms.crop import HandCropper
@@ -66,6 +66,22 @@ def test_upright_turns_the_hand_to_point_up(photo):
     assert inside.all()
 
 
+def test_an_upright_crop_without_a_margin_is_the_box_of_the_turned_landmarks():
+    done = HandCropper(upright=True, margin=0).run(HANDS[0].path)
+    extent = np.ptp(done.hand.landmarks, axis=0)
+    assert abs(extent[0] - extent[1]) > 20
+    np.testing.assert_array_equal(done.size, np.ceil(extent - 1e-3))
+
+
+@pytest.mark.parametrize(("wide", "high"), [(60.5, 30.5), (30.5, 60.5)])
+def test_a_square_upright_crop_is_as_large_as_the_hands_longer_side(wide, high):
+    landmarks = np.random.default_rng(0).uniform((20, 20), (20 + wide, 20 + high), (21, 2)).astype(np.float32)
+    landmarks[[0, 9, 4, 20]] = (40, 20 + high), (40, 20), (20, 30), (20 + wide, 30)  # it points up already
+    hand = Hand(landmarks=landmarks, box=geometry.enclosing_box(landmarks), score=0.9)
+    done = HandCropper(upright=True, square=True, margin=0).apply(Sample(image=PICTURE, hands=(hand,)))
+    assert done.size == (61, 61)
+
+
 def test_upright_landmarks_lie_on_the_same_colours_as_before():
     photo = HANDS[0]
     whole, done = images.read(photo.path).image, HandCropper(upright=True).run(photo.path)
@@ -109,6 +125,12 @@ def test_the_margin_is_a_share_of_the_boxs_long_side():
     sample = Sample(image=np.zeros((200, 200, 3), np.uint8), hands=(hand_at(80, 60, 120, 140),))
     for margin, size in ((0.0, (40, 80)), (0.25, (80, 120))):
         assert HandCropper(margin=margin).apply(sample).size == size
+
+
+def test_the_square_of_a_square_box_is_the_box():
+    sample = Sample(image=np.zeros((200, 200, 3), np.uint8), hands=(hand_at(80, 60, 120, 100),))
+    done = HandCropper(square=True, margin=0).apply(sample)
+    assert geometry.apply_to_box(done.to_source, (0, 0, *done.size)) == (80, 60, 120, 100)
 
 
 def test_a_crop_ends_where_the_photo_ends():
@@ -156,6 +178,37 @@ def test_a_photo_without_a_hand_of_the_wanted_side_is_one_without_a_hand():
     kept = replace(cropper, on_missing="keep").run(PICTURE)
     assert kept.size == (100, 100)
     assert kept.hands == ()  # what follows must not take the other hand for it
+
+
+@dataclass(frozen=True)
+class Nearsighted:
+    """A detector that sees a left hand in whole pictures, and in parts of them a small white right one."""
+
+    def detect(self, image):
+        y, x = np.nonzero(image[..., 0])
+        if image.shape == PICTURE.shape:
+            return (SMALL,)
+        whole = len(x) == 100
+        return (hand_at(x[0], y[0], x[0] + 10, y[0] + 10, handedness="Right"),) if whole else ()
+
+
+def test_a_hand_of_the_wanted_side_may_be_a_small_one_beside_the_first():
+    picture = PICTURE.copy()
+    picture[80:90, 70:80] = 255
+    done = HandCropper(detector=Nearsighted(), hand="right", margin=0).run(picture)
+    assert (done.image == 255).all()
+    assert done.size == (10, 10)
+    assert done.steps[-1].details["found"] == 2
+    assert HandCropper(detector=Nearsighted(), hand="left", margin=0).run(picture).size == (10, 10)
+    alone = HandCropper(detector=Nearsighted(), hand="right", search=False, on_missing="keep").run(picture)
+    assert alone.hands == ()
+
+
+def test_an_upright_crop_that_no_memory_holds_is_refused():
+    landmarks = np.random.default_rng(0).uniform(0, 1e5, (21, 2)).astype(np.float32)
+    huge = Hand(landmarks=landmarks, box=geometry.enclosing_box(landmarks), score=0.9)
+    with pytest.raises(ImageError, match="margin"):
+        HandCropper(upright=True).apply(Sample(image=PICTURE, hands=(huge,)))
 
 
 def test_known_hands_keep_their_order():
@@ -225,6 +278,8 @@ def test_a_missing_hand_can_give_the_centre_square():
     done = HandCropper(on_missing="center").run(EMPTY)
     assert done.size == (90, 90)
     np.testing.assert_array_equal(done.to_source, geometry.translation(15, 0))
+    tall = HandCropper(on_missing="center").run(np.ascontiguousarray(EMPTY.swapaxes(0, 1)))
+    np.testing.assert_array_equal(tall.to_source, geometry.translation(0, 15))
 
 
 def test_a_missing_hand_can_raise_and_names_the_photo(tmp_path):
@@ -281,6 +336,7 @@ def test_detectors_by_name_search_and_confidence():
         {"detector": 3},
         {"confidence": 2},
         {"margin": -0.1},
+        {"margin": 10.5},
         {"hand": "first"},
         {"max_hands": 0},
         {"max_hands": 2.0},

@@ -46,6 +46,13 @@ def test_the_landmarks_that_come_out_lie_on_the_lines_of_the_drawing(sample, vie
     assert (drawn.image == 0).mean() > 0.5
 
 
+def test_the_image_lies_in_the_middle_of_the_drawing(sample):
+    for size in ((96, 200), (200, 96)):
+        drawn = Skeleton(view="image", size=size).run(sample)
+        middle = np.array(size[::-1]) / 2
+        np.testing.assert_allclose(drawn.to_photo(middle), np.array(sample.size) / 2, atol=1e-6)
+
+
 @pytest.mark.parametrize("view", ["image", "upright"])
 def test_points_of_the_drawing_lead_back_to_the_photo(sample, view):
     drawn = Skeleton(view=view, size=(96, 128)).run(sample)
@@ -99,6 +106,9 @@ def test_nearer_bones_stand_out_more_and_cover_those_behind():
         dark[int(y), int(x)] for x, y in ((points[3] + points[4]) / 2, (points[19] + points[20]) / 2)
     )
     assert near > far > 0
+    mean = depth.mean() + 50, 20 - depth.mean()  # nearer, and farther, than the middle of the hand
+    expected = [175 + 80 * np.clip(sign * away / 30, -1, 1) for sign, away in zip((1, -1), mean, strict=True)]
+    np.testing.assert_allclose((near, far), expected, atol=3)  # a box of 60 pixels reaches 30 either way
     np.testing.assert_allclose(dark, 255.0 - light, atol=2)  # rounded down, twice
 
 
@@ -128,6 +138,10 @@ def test_it_looks_for_a_hand_where_nobody_has(view):
     assert found.image.max() > 0
     known = Pipeline([HandCropper(), Skeleton(view=view)])
     assert known.model_files == LiteRTDetector().model_files
+
+
+def test_it_looks_for_hands_as_the_cropper_does():
+    assert Skeleton().finder() == HandCropper().finder()
 
 
 @pytest.mark.parametrize("view", VIEWS)
