@@ -134,5 +134,5 @@ def test_landmarks_in_one_point_give_finite_numbers():
 
 @pytest.mark.parametrize("name", features.FEATURES)
 def test_a_hand_without_landmarks_is_refused(name):
-    with pytest.raises(InputError, match="a hand without"):
+    with pytest.raises(InputError, match="need a hand with"):
         features.FEATURES[name](Hand(box=(0, 0, 1, 1), score=0.9))

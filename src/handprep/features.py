@@ -144,7 +144,7 @@ def _points(hand: Hand, source: str) -> NDArray[np.float64]:
     check_choice("source", source, tuple(arrays))
     found = [array for array in arrays[source] if array is not None]
     if len(found) < len(arrays[source]):
-        raise InputError(f"a hand without {source} has no such features; MediaPipe's networks give it")
+        raise InputError(f"these features need a hand with {source}, as MediaPipe's networks give it")
     points = np.column_stack(found).astype(np.float64)
     points -= points[HandLandmark.WRIST]
     if hand.handedness == "Left":

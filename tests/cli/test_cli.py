@@ -110,7 +110,7 @@ class TestRun:
         assert run(src, dst, "--size", 64) == 0
 
         out = capsys.readouterr().out
-        assert "\nfinished before: 2\n" in out
+        assert "\nalready done: 2\n" in out
         assert "\nother files, ignored: 1\n" in out
         assert f"outputs of photos that are gone, left: 1 (paper/{HANDS[0].path.stem}.png)\n" in out
 

@@ -67,7 +67,7 @@ def test_ctrl_c_ends_it_with_130_and_says_how_to_carry_on(tmp_path: Path) -> Non
     done = len(outputs(dst))
     assert 2 <= done < len(photos())
     assert "handprep: interrupted\n" in err
-    assert f"handprep: {done} of 36 photos are done. The same call carries on with the others.\n" in err
+    assert f"handprep: {done} of 36 photos are done. Run it again to resume.\n" in err
     assert "Traceback" not in err
     assert len(without_times(dst)) == done + 1
 

@@ -31,7 +31,7 @@ def test_scores_are_sigmoids_and_those_below_the_confidence_are_left_out(confide
 
 def test_a_confidence_of_0_leaves_out_none_and_of_1_all_but_the_best():
     raw, logits = np.zeros((2016, 18), np.float32), np.linspace(-80, 5, 2016, dtype=np.float32)
-    assert [len(palm.decode(raw, logits, confidence)[1]) for confidence in (0, 1)] == [2016, 1]
+    assert [len(graph.decode(raw, logits, confidence)[1]) for confidence in (0, 1)] == [2016, 1]
 
 
 def test_a_box_lies_about_its_anchor():
@@ -62,16 +62,13 @@ def test_overlapping_palms_become_their_mean_weighted_by_score():
 
 def test_a_palm_without_an_extent_is_merged_with_none():
     points = np.zeros((2, 9, 2), np.float32)
-    assert [found.score for found in palm.suppress(points, np.array([0.5, 0.25], np.float32))] == [0.5, 0.25]
+    assert [score for score, _ in graph.suppress(points, np.array([0.5, 0.25], np.float32))] == [0.5, 0.25]
 
 
 def test_the_hand_points_from_the_wrist_to_the_middle_knuckle():
-    corners = np.array([[(0, 0), (1, 1)]], np.float32)
-    keypoints = np.arange(14, dtype=np.float32).reshape(
-        1, 7, 2
-    )  # wrist, then the knuckles, the index's first
-    (found,) = palm.suppress(np.hstack([corners, keypoints]), np.array([0.9], np.float32))
-    assert (found.wrist, found.knuckle) == ((0, 1), (4, 5))
+    wrist, index_knuckle, middle_knuckle = (0.5, 0.5), (0.5, 0.3), (0.7, 0.5)
+    points = [(0.4, 0.4), (0.6, 0.6), wrist, index_knuckle, middle_knuckle, *[wrist] * 4]
+    assert graph.proposal(1.0, points, Region(100, 100, 200)).region.angle == pytest.approx(np.pi / 2)
 
 
 def test_an_upright_palm_gives_an_upright_region_shifted_towards_the_fingers():

@@ -201,7 +201,7 @@ class TestErrors:
 
         on_the_node, carry_on = caught.value.__notes__
         assert on_the_node.startswith("This was on the node ")
-        assert carry_on == "What is finished stays so. The same call carries on with the other photos."
+        assert carry_on == "What is finished stays so. Run it again to resume."
         assert eventually_free(2)
 
     def test_a_bug_is_raised_as_it_is_with_its_place(self, src: Path, dst: Path) -> None:

@@ -74,9 +74,7 @@ class TestCarryingOn:
         before = identities(dst)
         assert 3 <= len(before) < 36
         assert {row["output"] for row in manifest(dst)} == set(before)
-        assert caught.value.__notes__ == [
-            f"{len(before)} of 36 photos are done. The same call carries on with the others."
-        ]
+        assert caught.value.__notes__ == [f"{len(before)} of 36 photos are done. Run it again to resume."]
 
         result = prepare(src, dst, CROP)
 

@@ -118,5 +118,12 @@ def test_where_no_hand_was_looked_for_none_is_said_to_be_missing() -> None:
     assert table.csv() == b"table,origin,rock,total\nphotos,photos,1,1\nphotos,total,1,1\n"
 
 
+def test_nor_is_any_where_a_photo_failed_meanwhile() -> None:
+    plain = [Row(source=f"{status}.jpg", status=status, origin="photos") for status in ("done", "failed")]
+
+    assert not detection_table(plain).looked
+    assert "Hands found" not in detection_table(plain).text()
+
+
 def test_no_photos_make_a_table_of_nothing() -> None:
     assert aligned(detection_table([]).text())[:3] == [["Photos"], ["origin", "total"], ["total", "0"]]

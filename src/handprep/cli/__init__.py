@@ -200,7 +200,7 @@ def _summary(result: RunResult, given: dict[str, Any]) -> str:
         (True, f"photos: {photos} ({states}, {counts['failed']} failed)"),
         (clips, f"of these, frames of clips: {frames} (clips: {len(clips)})"),
         (len(result.rows) > photos, f"images, one for each hand: {images}"),
-        (result.resumed, f"finished before: {result.resumed}"),
+        (result.resumed, f"already done: {result.resumed}"),
         (result.ignored, f"other files, ignored: {result.ignored}"),
         (result.nested, f"folders of prepared images among the photos, left out: {some(result.nested)}"),
         (result.vanished, f"outputs of photos that are gone, left: {some(result.vanished)}"),

@@ -232,7 +232,7 @@ def _carry_out(
                 report(done, len(tasks))
     except BaseException as stopped:  # also Ctrl-C
         counts = f"{len(rows)} of {len(tasks)} photos are done"
-        stopped.add_note(f"{counts}. The same call carries on with the others.")
+        stopped.add_note(f"{counts}. Run it again to resume.")
         try:
             work.outputs.write(MANIFEST, to_csv(chain.from_iterable(rows.values())))
         except OutputError as error:  # the disk may be full: that must not hide why it was cut short

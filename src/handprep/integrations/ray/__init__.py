@@ -117,7 +117,7 @@ def prepare(
         try:
             table = pa.concat_tables([held, _on_cluster(work, works, concurrency, batch_size)])
         except BaseException as stopped:  # also Ctrl-C
-            stopped.add_note("What is finished stays so. The same call carries on with the other photos.")
+            stopped.add_note("What is finished stays so. Run it again to resume.")
             raise
         table = table.sort_by([(name, "ascending") for name in ("number", "frame", "hand")])
         if len(table["number"].unique()) != len(names):
