@@ -17,6 +17,8 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'handprep[ray]'")
 
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+
 import handprep
 from handprep.integrations.ray import prepare
 from handprep.pipeline import Pipeline
@@ -178,3 +180,20 @@ def test_a_photo_that_ends_every_process_fails_alone(tmp_path: Path, dst: Path) 
     assert failed.message.startswith("each process that prepared it died")
     assert result.counts["done"] == len(outputs(dst)) == 9
     assert leftovers(dst) == []
+
+
+def test_photos_beside_a_deadly_one_are_prepared_on_a_store_too(tmp_path: Path) -> None:
+    src = copied(tmp_path / "photos")
+    picture(src / "near/scissors/z-deadly.png", size=(1, 1))  # behind most of the others
+    store = SubTreeFileSystem(str(tmp_path), LocalFileSystem())
+    with one_node():
+        result = prepare(
+            "photos",
+            "prepared",
+            Pipeline([Deadly(), *RESIZE.transforms]),
+            concurrency=1,
+            batch_size=16,
+            filesystem=store,
+        )
+    assert [row.source for row in result.failed] == ["near/scissors/z-deadly.png"]
+    assert result.counts["done"] == len(outputs(tmp_path / "prepared")) == 9

@@ -268,6 +268,8 @@ def _to_full_size(reduced: tuple[int, ...], full: tuple[int, int], factor: int, 
     A pixel stands for factor x factor pixels, the last of a row or column for what is left of them. Where a
     side is mirrored, that last one comes first and sticks out at the front.
     """
+    if factor == 1:
+        return geometry.identity()  # of most images: the numpy below takes a twentieth of reading a small one
     transposed, *mirrored = arrays.ORIENTATIONS[orientation]
     outside = np.subtract(full, np.multiply(reduced, factor))[:: -1 if transposed else 1]
     return geometry.compose(geometry.scaling(factor, factor), geometry.translation(*(outside * mirrored)))

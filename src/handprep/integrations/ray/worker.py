@@ -114,6 +114,8 @@ class Preparer:
         if new and self._begun(batch) <= TOGETHER:
             yield from plain(self._work.carried_out(new, workers=0, done=bool), resumed=False)
             return
+        finished, new = self._work.sorted_out(new, READING)  # also on a store: by the attempts that died
+        yield from plain(finished, resumed=False)
         for task in new:
             if self._begun(task.source) <= ALONE:
                 yield from plain(self._work.carried_out([task], workers=0, done=bool), resumed=False)
