@@ -55,9 +55,10 @@ def test_a_second_cut_of_another_picture_reuses_the_maps_not_the_pixels():
     assert cut(second, Region.around(second))[0, 0, 0] == 20
 
 
-def test_a_region_far_outside_is_all_border():
+@pytest.mark.parametrize(("x", "y"), [(1e6, -1e6), (10, 99), (10, -99), (99, 10), (-99, 10)])
+def test_a_region_outside_is_all_border(x, y):
     image = np.full((20, 20, 3), 7, np.uint8)
-    region = Region(1e6, -1e6, 50.0)
+    region = Region(x, y, 30.0)
     assert (Cutter(16, cv2.BORDER_CONSTANT)(image, region) == 0).all()
     assert (Cutter(16, cv2.BORDER_REPLICATE)(image, region) == 7).all()
 

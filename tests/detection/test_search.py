@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import cv2
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from handprep import geometry, images
+from handprep.detection.base import Proposal
 from handprep.detection.litert import LiteRTDetector
-from handprep.detection.refinement import confirmed
+from handprep.detection.refinement import TRACKED, confirmed
+from handprep.detection.region import Region
 from handprep.detection.search import SearchingDetector
 from handprep.detection.views import FURTHER, VIEWS, View
 from handprep.errors import InputError
@@ -140,6 +143,14 @@ def test_an_image_larger_than_a_view_gives_the_same_hand():
     assert np.linalg.norm(hand.landmarks / 3 - photo.landmarks, axis=1).mean() < 30
 
 
+def test_hands_in_an_image_that_is_shrunk_first_are_given_in_its_own_pixels():
+    photo = CLEAR[0]
+    large = cv2.resize(images.read(photo.path).image, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
+    (hand,) = SEARCH.detect(large)
+    size = np.linalg.norm(np.ptp(photo.landmarks, axis=0))
+    assert np.linalg.norm(hand.landmarks / 5 - photo.landmarks, axis=1).mean() < 0.12 * size
+
+
 def scene_of(*places):
     """Return a scene of 1600 x 1200 with rendered hands, each so many pixels wide at (x, y)."""
     scene = np.full((1200, 1600, 3), 120, np.uint8)
@@ -196,6 +207,30 @@ def test_a_real_hand_convinces_and_a_made_up_one_does_not():
     assert confirmed(SINGLE, image, elsewhere, 0.7) is None
     point = Hand(landmarks=np.full((21, 2), 50.0), box=(50, 50, 50, 50), score=1.0)
     assert confirmed(SINGLE, image, point, 0.0) is None
+
+
+@pytest.mark.parametrize("doubted", range(4))
+def test_one_look_around_a_hand_that_doubts_it_is_enough(doubted):
+    image = images.read(CLEAR[0].path).image
+    (hand,) = SINGLE.detect(image)
+    looks = itertools.count(-TRACKED)
+
+    class Doubting(LiteRTDetector):
+        def look(self, image, region):
+            seen = SINGLE.look(image, region)
+            return replace(seen, score=0.0) if next(looks) == doubted else seen
+
+    assert confirmed(Doubting(), image, hand, 0.7) is None
+
+
+def test_a_palm_where_a_sheet_shows_no_view_is_none():
+    class Misled(LiteRTDetector):
+        def propose(self, image, confidence=None):
+            return (Proposal(score=0.6, palm=(150.0, 150.0), region=Region(150.0, 150.0, 50.0)),)
+
+    grey = np.full((300, 300, 3), 120, np.uint8)
+    three = ((View(), View(turn=90), View(turn=180)),)  # in a sheet of two by two
+    assert SearchingDetector(Misled(), views=three, further=()).detect(grey) == ()
 
 
 def shuffled(image, cells, seed):

@@ -42,13 +42,12 @@ SECONDS, MEMORY = 120, 12 << 30
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.mutation", description="See the module's docstring."
-    )
+    parser = argparse.ArgumentParser("python -m tests.mutation", description=__doc__)
     parser.add_argument("--of", nargs="+", default=["detection", "segmentation", "transforms"])
     parser.add_argument("--results", type=Path, default=Path("mutants.jsonl"))
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "handprep-mutation"))
     parser.add_argument("--sample", type=float, default=1.0, help="share of each file's mutants")
+    parser.add_argument("--seed", default="", help="another one makes another sample")
     parser.add_argument("--seconds", type=float, default=math.inf, help="of tests for a mutant at most")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
@@ -64,7 +63,7 @@ def main() -> None:
     todo = []
     for path in sorted(p for room in given.of for p in (ROOT / "src/handprep" / room).glob("*.py")):
         name, every = path.relative_to(ROOT).as_posix(), list(enumerate(mutants(path.read_text())))
-        random.Random(name).shuffle(every)  # so that a larger sample contains a smaller one
+        random.Random(given.seed + name).shuffle(every)  # so that a larger sample contains a smaller one
         some = every[: math.ceil(given.sample * len(every))]
         todo += [(name, number, mutant) for number, mutant in some if (name, number) not in done]
     random.Random(0).shuffle(todo)  # so that a run that is stopped is a sample, too

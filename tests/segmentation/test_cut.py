@@ -150,6 +150,13 @@ def test_each_of_several_colours_is_learned():
     assert nearest.max() < 1  # its mean of 500 is known to 3 / √500
 
 
+def test_colours_are_split_where_they_differ_not_from_dark_to_bright():
+    means = np.array([(140, 100, 128), (100, 140, 128)])
+    noise = np.random.default_rng(2).normal(0, 3, (2, 500, 3))
+    model = fit((means[:, None] + noise).reshape(-1, 3).astype(np.float32))
+    assert np.linalg.norm(model.means[:, None] - means, axis=2).min(1).max() < 5  # none lies between the two
+
+
 def test_densities_integrate_to_one():
     # over a grid of whole levels, whose cells have volume 1; (2π)^1.5 is the constant left out
     model = fit(np.random.default_rng(3).normal(20, 3, (2000, 3)).astype(np.float32))

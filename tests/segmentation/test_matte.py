@@ -97,6 +97,18 @@ def test_another_hand_that_is_not_asked_for_is_background():
     assert iou(alpha, np.hstack([left.alpha, np.zeros_like(right.alpha)])) > 0.9
 
 
+def test_what_has_the_hands_colour_and_does_not_touch_it_is_dropped():
+    sample = one("paper")
+    x, y = sample.hand.landmarks[9].astype(int)
+    left, middle = int(sample.hand.box[0]) - 40, int(sample.hand.box[1] + sample.hand.box[3]) // 2
+    patch = np.s_[middle : middle + 24, left : left + 24]
+    image = sample.image.copy()
+    image[patch] = image[y - 12 : y + 12, x - 12 : x + 12]
+    alpha = HandMatte().segment(image, sample.hands)
+    assert not alpha[patch].any()
+    assert iou(alpha, sample.alpha) > 0.9
+
+
 def test_a_box_alone_finds_most_of_the_hand():
     overlaps = []
     for photo in photos():
@@ -148,6 +160,13 @@ def test_a_hand_outside_of_the_picture_is_not_in_it():
     sample = one("paper")
     away = sample.hand.transformed(geometry.translation(5000, 0))
     assert not HandMatte().segment(sample.image, (away,)).any()
+
+
+def test_the_confidence_compares_network_and_cut_so_the_fast_way_has_none():
+    sample = one("paper")
+    _, confidence = HandMatte().segment_rated(sample.image, sample.hands)
+    assert 0.8 < confidence < 0.99  # never quite the same
+    assert HandMatte(fast=True).segment_rated(sample.image, sample.hands)[1] is None
 
 
 def test_threads_and_repeats_change_nothing():

@@ -15,6 +15,7 @@ import pytest
 from handprep import geometry, models
 from handprep.configurable import Configurable
 from handprep.errors import InputError, ModelError
+from handprep.sample import Hand
 from handprep.segmentation.base import Segmenter
 from handprep.segmentation.rembg import RembgSegmenter
 from tests.rendered import photos
@@ -44,15 +45,17 @@ def test_it_is_held_to_the_known_hand(axis: int, first: bool):
     assert np.split(alone, 2, axis)[first].max() > 200  # the other hand is as salient
 
 
-def test_what_is_salient_beside_the_hand_and_does_not_touch_it_is_dropped():
+@pytest.mark.parametrize("boxed", [False, True])
+def test_what_is_salient_beside_the_hand_and_does_not_touch_it_is_dropped(boxed: bool):
     known, other = one("paper"), cropped(next(photo for photo in photos() if photo.label == "rock"))
     picture, there = known.image.copy(), np.zeros_like(known.alpha)
-    place = np.s_[10:130, 2:114]  # within the hand's surroundings
+    place = np.s_[100:180, 72:122]  # within the hand's surroundings
     for target, source in ((picture, other.image), (there, other.alpha)):
-        target[place] = cv2.resize(source, (112, 120), interpolation=cv2.INTER_AREA)
-    alone = RembgSegmenter(model="u2netp", only_hand=False).segment(picture, known.hands)
+        target[place] = cv2.resize(source, (50, 80), interpolation=cv2.INTER_AREA)
+    hands = (Hand(box=known.hand.box, score=1.0),) if boxed else known.hands
+    alone = RembgSegmenter(model="u2netp", only_hand=False).segment(picture, hands)
     assert np.mean(alone[there > 200] > 127) > 0.9
-    held = SMALL.segment(picture, known.hands)
+    held = SMALL.segment(picture, hands)
     assert not held[there > 200].any()
     assert iou(held, known.alpha) > 0.9
 

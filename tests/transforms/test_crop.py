@@ -353,6 +353,14 @@ def test_parameters_out_of_range_are_refused(wrong):
         HandCropper(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "limits"), [("max_hands", (1, 100)), ("margin", (0, 10)), ("confidence", (0, 1))]
+)
+def test_parameters_at_the_ends_of_their_ranges_are_taken(name, limits):
+    for limit in limits:
+        assert getattr(HandCropper(**{name: limit}), name) == limit
+
+
 @pytest.mark.parametrize("ignored", [{"confidence": 0.5}, {"max_hands": 5}])
 def test_a_parameter_that_a_given_detector_would_ignore_is_refused(ignored):
     with pytest.raises(InputError, match="detector given by name"):

@@ -96,6 +96,12 @@ def test_a_palm_is_the_palm_frame_fitted_into_the_drawing(sample):
     assert drawn.handedness == "Right"
 
 
+def test_which_hand_the_photo_shows_is_on_record_where_every_hand_is_drawn_as_a_right_one(sample):
+    recorded = {view: Skeleton(view=view).run(sample).steps[-1].details for view in VIEWS}
+    assert recorded["palm"]["photo_handedness"] == "Left"
+    assert all("photo_handedness" not in recorded[view] for view in ("image", "upright"))
+
+
 def test_nearer_bones_stand_out_more_and_cover_those_behind():
     points = np.random.default_rng(0).uniform(20, 80, (21, 2))
     depth = np.where(np.arange(21) < 5, -50.0, 20.0)

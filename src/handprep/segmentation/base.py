@@ -96,5 +96,4 @@ def without_small_holes(mask: NDArray[np.uint8], largest: float = LARGEST_HOLE) 
     small = areas < largest * int(mask.sum())
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     small[border] = False  # a bay that the image's border closes is no hole
-    small[0] = False  # label 0 is the mask itself
     return np.where(small[labels], np.uint8(1), mask)
