@@ -49,6 +49,19 @@ def dst(tmp_path: Path) -> Path:
 
 
 class TestCarryingOn:
+    def test_what_a_process_that_died_meanwhile_left_half_written_is_removed(
+        self, src: Path, dst: Path
+    ) -> None:
+        half = dst / "cgi" / ".handprep-1-0.tmp"
+
+        def die(done: int, total: int) -> None:
+            half.parent.mkdir(exist_ok=True)
+            half.write_bytes(b"half")
+
+        prepare(src, dst, RESIZE, progress=die)
+
+        assert leftovers(dst) == []
+
     def test_what_is_finished_is_left_as_it_is(self, src: Path, dst: Path) -> None:
         first = prepare(src, dst, CROP)
         before, told = identities(dst), (dst / "manifest.csv").read_bytes()

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 
 from handprep import models
 from handprep.errors import InputError, OutputError
-from handprep.files import atomic_write
+from handprep.files import TEMPORARY, atomic_write
 from handprep.pipeline import Pipeline
 from handprep.prepared.clips import Choice
 from handprep.prepared.ensure import Preparation, Task
@@ -250,7 +251,7 @@ def finish(
     resumed: int,
     manifest: tuple[str, bytes],
 ) -> RunResult:
-    """Remove images that have become wrong, write the manifest and the detection table, return the result.
+    """Remove what has become wrong or is half written, write manifest and detection table, return the result.
 
     Only an image that is not `current`, and whose own record says that handprep wrote it under this very
     name, is ever removed; those whose photos are gone stay. The tables are written when all images are safe
@@ -260,6 +261,8 @@ def finish(
     spelled, there = {same_name(name): name for name in current}, set(outputs.names())
     photos, vanished = set(listed.sources), []
     for name in there - current:
+        if fnmatch(name.rpartition("/")[2], TEMPORARY):  # half written, by a process that died
+            outputs.remove(name)
         held = outputs.record(name) if name.endswith((".png", ".jpg", ".webp")) else None
         if held is None:
             continue
