@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from handprep.errors import OutputError
 from handprep.text import printable
@@ -30,6 +30,11 @@ REMEDIES = {
     errno.EISDIR: "that is a folder. Move it away, or choose another name",
     errno.ENAMETOOLONG: "the name is too long. Shorten it, or that of the photo",
 }
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a file of that name is what an interrupted write left behind."""
+    return PurePath(name).match(TEMPORARY)
 
 
 def atomic_write(path: Path, content: bytes, *, durable: bool = False) -> None:

@@ -15,3 +15,8 @@ def printable(name: str) -> str:
     if name.isprintable():
         return name
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+
+
+def as_utf8(name: str) -> str:
+    r"""Return a name with escapes such as ``\udcff`` for bytes that are no UTF-8."""
+    return name.encode("utf-8", "backslashreplace").decode()

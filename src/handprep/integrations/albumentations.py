@@ -1,7 +1,7 @@
 """handprep's transforms as albumentations': an image, its boxes, key points and masks move together."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from handprep.annotations import check_fits, hands_in_photo, moved_boxes, moved_
 from handprep.errors import InputError
 from handprep.optional import missing_extra
 from handprep.sample import Hand, Sample
-from handprep.transforms.base import Transform
+from handprep.transforms.base import Transform, apply_with
 
 try:
     from albumentations import DualTransform
@@ -103,7 +103,7 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
         hands = hands_in_photo(sample)
         others = [key for key, kind in self._additional_targets.items() if kind == "image"]
         if any(data.get(key) is not None for key in (*STACKS, *others)):
-            sample = self._again(first, hands)  # as all others, so that no rounding differs
+            sample = apply_with(self.transform, first, hands)  # as all others, so that no rounding differs
         found = {"hands": _to_plain(hands), "shape": list(first.shape)}
         self._done = found, first, sample
         return found
@@ -113,18 +113,15 @@ class PrepareHands(DualTransform):  # type: ignore[misc]  # mypy does not follow
         check_fits(img.shape[:2], shape[:2], "an image")
         found, first, sample = self._done or (None, None, None)
         if found != {"hands": hands, "shape": list(shape)} or not np.array_equal(img, first):  # type: ignore[arg-type]
-            sample = self._again(img, _from_plain(hands))
+            sample = apply_with(self.transform, img, _from_plain(hands))
         return np.asarray(images.to_type_of(sample, img))  # type: ignore[arg-type]
-
-    def _again(self, image: NDArray[Any], hands: tuple[Hand, ...] | None) -> Sample:
-        return self.transform.apply(replace(images.read(image), hands=hands))
 
     def _sample(self, hands: Any, shape: Sequence[int]) -> Sample:
         """Return what became of the first image; in a replay, of a black one of its size."""
         found = {"hands": hands, "shape": list(shape)}
         if self._done is None or self._done[0] != found:
             black = np.zeros(shape, np.uint8)
-            self._done = found, black, self._again(black, _from_plain(hands))
+            self._done = found, black, apply_with(self.transform, black, _from_plain(hands))
         return self._done[2]
 
     def apply_to_mask(

@@ -5,7 +5,7 @@ For images alone none of this is needed: every transform and `Pipeline` can stan
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -19,8 +19,8 @@ from handprep.errors import InputError, SampleSkipped
 from handprep.images import tensors
 from handprep.optional import missing_extra
 from handprep.pipeline import Pipeline
-from handprep.sample import Hand, Sample
-from handprep.transforms.base import Transform
+from handprep.sample import Sample
+from handprep.transforms.base import Transform, apply_with
 
 try:
     import torch
@@ -149,13 +149,10 @@ class V2Transform(v2.Transform):  # type: ignore[misc]  # mypy does not follow t
         sample = next((s for s in streamed if s.hands), None) or self.wrapped.run(ones[id(first)][0])
         moved = {id(first): [sample]}
         if len(given) > 1 or _is_several(first):  # all by the first one's hands, so that no rounding differs
-            hands = hands_in_photo(sample)
-            moved = {key: [self._again(one, hands) for one in each] for key, each in ones.items()}
+            again = partial(apply_with, self.wrapped, hands=hands_in_photo(sample))
+            moved = {key: [again(one) for one in each] for key, each in ones.items()}
         results = {id(image): _as_given(moved[id(image)], image) for image in given}
         return {"sample": moved[id(first)][0], "results": results}
-
-    def _again(self, image: Any, hands: tuple[Hand, ...] | None) -> Sample:
-        return self.wrapped.apply(replace(images.read(image), hands=hands))
 
     def _streamed(self, video: Any) -> Iterator[Sample]:
         """Yield the frames of one video or several, their hands followed where the transform looks."""

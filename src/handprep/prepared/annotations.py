@@ -19,7 +19,7 @@ from handprep.landmarks import CONNECTIONS, LANDMARK_NAMES
 from handprep.prepared.listing import output_names
 from handprep.prepared.record import Record
 from handprep.sample import Hand, Sample
-from handprep.text import printable
+from handprep.text import as_utf8, printable
 
 NO_CLASS = "hand"  # of photos that lie in no folder, for formats in which each object has a class
 HAND = 128  # of alpha: what is more hand than not
@@ -194,8 +194,3 @@ def _polygons(alpha: NDArray[np.uint8]) -> list[list[float]]:
         for contour in contours
         if len(contour) >= 3
     ]
-
-
-def as_utf8(name: str) -> str:
-    r"""Return a name with escapes such as ``\udcff`` for bytes that are no UTF-8."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -209,8 +209,7 @@ class PreparedCache:
         if not all(map(self.holds, paths)):
             for shard in (self.folder / self._name).glob("*/"):
                 sweep(shard, age=ABANDONED)
-            for name in sorted(self.pipeline.model_files):  # so that what is missing is one error, at once
-                models.fetch(name, progress=progress is True)
+            self._work.fetch_models(progress=progress is True)
         rows: list[Row] = []
         resumed, total = 0, len(paths)
         outcomes = ordered_map(self._outcome, paths, workers=workers)

@@ -11,6 +11,7 @@ from itertools import chain, compress
 from operator import not_
 from typing import Any
 
+from handprep import models
 from handprep.errors import HandprepError, InputError, SampleSkipped
 from handprep.images.encoding import FORMATS, encode
 from handprep.pipeline import Pipeline
@@ -100,6 +101,11 @@ class Preparation:
         object.__setattr__(self, "ending", ending)
         how = f"-each{ending}" if self.each_hand else ending
         object.__setattr__(self, "fingerprint", self.pipeline.fingerprint() + how)
+
+    def fetch_models(self, *, progress: bool = False) -> None:
+        """Fetch what is needed before any photo, so that what is missing is one error."""
+        for name in sorted(self.pipeline.model_files):
+            models.fetch(name, progress=progress)
 
     def fingerprint_of(self, source: str) -> str:
         """Return the fingerprint of a photo's or clip's images."""

@@ -15,14 +15,14 @@ from handprep.files import atomic_write
 from handprep.images.encoding import FORMATS
 from handprep.landmarks import LANDMARK_NAMES
 from handprep.optional import missing_extra
-from handprep.prepared.annotations import Image, as_utf8, coco, masks, yolo
+from handprep.prepared.annotations import Image, coco, masks, yolo
 from handprep.prepared.container import DamagedError
 from handprep.prepared.listing import check_class_level, origin_and_label
 from handprep.prepared.manifest import csv_of
 from handprep.prepared.record import Record
 from handprep.prepared.storage import Storage
 from handprep.sample import Hand
-from handprep.text import printable
+from handprep.text import as_utf8, printable
 
 DIGITS = 5  # after the point: a hundred-thousandth of a pixel, a hundredth of a millimetre
 COLUMNS: dict[str, type] = {  # of a table, and the kinds of their cells

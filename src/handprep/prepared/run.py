@@ -5,13 +5,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 
-from handprep import models
 from handprep.errors import InputError, OutputError
-from handprep.files import TEMPORARY, atomic_write
+from handprep.files import atomic_write, is_temporary
 from handprep.pipeline import Pipeline
 from handprep.prepared.clips import Choice
 from handprep.prepared.ensure import Preparation, Task
@@ -225,8 +223,7 @@ def _carry_out(
 
     try:
         if left:  # here, so that what is missing is one error, not one for each photo
-            for name in sorted(work.pipeline.model_files):
-                models.fetch(name, progress=progress is True)
+            work.fetch_models(progress=progress is True)
         prepared = work.carried_out(left, workers=workers, done=keep)
         with reporting(progress, resumed, len(tasks)) as report, closing(prepared):
             for done, _ in enumerate(prepared, start=resumed + 1):
@@ -261,7 +258,7 @@ def finish(
     spelled, there = {same_name(name): name for name in current}, set(outputs.names())
     photos, vanished = set(listed.sources), []
     for name in there - current:
-        if fnmatch(name.rpartition("/")[2], TEMPORARY):  # half written, by a process that died
+        if is_temporary(name):  # half written, by a process that died
             outputs.remove(name)
         held = outputs.record(name) if name.endswith((".png", ".jpg", ".webp")) else None
         if held is None:

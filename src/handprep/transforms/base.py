@@ -1,6 +1,7 @@
 """What every transform is: an immutable value with one method to write, `apply`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from handprep.detection.base import HandDetector
 from handprep.errors import HandNotFoundError, HandprepError, InputError, SampleSkipped
 from handprep.geometry import Affine
 from handprep.images import tensors
-from handprep.sample import Sample
+from handprep.sample import Hand, Sample
 
 
 class Transform(Configurable):
@@ -98,6 +99,11 @@ class Transform(Configurable):
                 error.add_note(f"This was image {index} of the batch, counted from 0.")
                 raise
         return tensors.like_batch(samples, image)
+
+
+def apply_with(transform: Transform, image: Any, hands: tuple[Hand, ...] | None) -> Sample:
+    """Run a transform on an image whose hands are known."""
+    return transform.apply(replace(images.read(image), hands=hands))
 
 
 def moved(sample: Sample, forward: Affine, move: Callable[[NDArray[np.uint8]], Any]) -> Sample:

@@ -4,14 +4,13 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import PurePosixPath
 from typing import Any
 
 from pyarrow import ArrowInvalid, ArrowNotImplementedError
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, SubTreeFileSystem
 
 from handprep.errors import ImageError, InputError
-from handprep.files import TEMPORARY, output_error
+from handprep.files import TEMPORARY, is_temporary, output_error
 from handprep.prepared.index import Known
 from handprep.prepared.listing import Listing, is_hidden, photos_among, same_folder, same_name
 from handprep.prepared.origin import digest_of
@@ -152,7 +151,7 @@ class RemoteStorage(Storage):
 
     def make_folders(self, relatives: Iterable[str]) -> None:
         """Make folders where there are such, and remove what interrupted writes left behind."""
-        for name in [name for name in self.files() if PurePosixPath(name).match(TEMPORARY)]:
+        for name in [name for name in self.files() if is_temporary(name)]:
             self.remove(name)
         try:
             for relative in sorted(set(relatives)) if self._has_folders else ():

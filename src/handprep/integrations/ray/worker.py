@@ -14,10 +14,10 @@ import pyarrow as pa
 import ray
 
 import handprep
-from handprep import models
 from handprep.errors import HandprepError, InputError
 from handprep.prepared.ensure import READING, Preparation, Task
 from handprep.prepared.manifest import COLUMNS, Row
+from handprep.text import as_utf8
 
 TOGETHER, ALONE = 2, 2  # how often a batch, and then each photo of it, may end with its process
 DEADLY = HandprepError(
@@ -63,8 +63,7 @@ class Preparer:
         try:
             self._check_node()
             self._work = replace(self._work, index=self._work.outputs.index(self._work.photos))
-            for name in sorted(self._work.pipeline.model_files):
-                models.fetch(name)
+            self._work.fetch_models()
         except Exception as error:  # noqa: BLE001 - whatever it is, the driver raises it
             self._problem = error
 
@@ -106,7 +105,8 @@ class Preparer:
             for task in tasks:
                 for row in task.rows:
                     told = {"number": numbers[task.source], "resumed": resumed}
-                    yield {**_cells(row), **told, "file": os.fsencode(row.output)}
+                    cells = {k: as_utf8(v) if isinstance(v, str) else v for k, v in row.cells().items()}
+                    yield {**cells, **told, "file": os.fsencode(row.output)}
 
         finished, left = self._work.sorted_out(old, READING)
         yield from plain(finished, resumed=True)
@@ -126,14 +126,6 @@ class Preparer:
 
     def _begun(self, what: int | str) -> int:
         return int(ray.get(self._attempts.begin.remote(what)))
-
-
-def _cells(row: Row) -> dict[str, Any]:
-    r"""Return a row's cells, with escapes such as ``\udcff`` for bytes that are no UTF-8."""
-    return {
-        name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-        for name, value in row.cells().items()
-    }
 
 
 def _pickled(error: Exception) -> bytes:
